@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/error.h"
+
+namespace bitloop::host {
+
+using Address = std::uint64_t;  ///< bytes in the accelerator's memory window
+using Cycles = std::uint64_t;
+
+/// Parameters that the hardware was built with, read from its registers, and the hash that its cycles are filed
+/// under.
+struct HardwareInfo {
+  std::string name;         ///< "default", "tiny", ... or the parameters as text
+  std::string fingerprint;  ///< hexadecimal: RTL sources and parameters, then memory
+  std::string memory;       ///< name of the memory model, or of the board
+  int pixels = 8;           ///< P, rows of the array
+  int filters = 16;         ///< F, columns of the array
+  int activation_rows = 4096;  ///< 64-bit words in each of the P activation banks
+  int weight_rows = 1024;      ///< 64-bit words in each of the F weight banks
+  int parameter_slots = 64;    ///< groups of F filters whose requantization fits on chip
+  int staging_words = 4096;    ///< 64-bit words of the image staging ring
+  double clock_hz = 100e6;     ///< nominal
+};
+
+/// Names, in record order, of the 64-bit counters that the hardware keeps (generated from rtl/registers.json).
+std::span<const char* const> counter_names();
+inline constexpr std::size_t kCounters = 32;
+using Counters = std::array<std::uint64_t, kCounters>;
+
+/// Counters of a whole job and of each of its segments, in order. Cycles come from hardware counters only.
+struct Measurement {
+  Counters total{};
+  std::vector<Counters> segments;
+  [[nodiscard]] Cycles cycles() const { return total[0]; }
+};
+
+/// A unit that runs jobs: the Verilated accelerator in this process, or a board behind a socket.
+///
+/// Owns its connection. Not thread-safe: one thread, one device.
+/// Addresses are bytes in the accelerator's memory window. Every call either does all it says
+/// or throws `DeviceError`, after which `reset()` makes the device usable again.
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  virtual const HardwareInfo& info() const = 0;
+  /// Bytes in the memory window.
+  virtual Address memory_size() const = 0;
+
+  virtual void write_memory(Address address, std::span<const std::byte> bytes) = 0;
+  virtual void read_memory(Address address, std::span<std::byte> bytes) = 0;
+
+  /// One 32-bit register, by byte offset (host/registers.h). For drivers and diagnosis.
+  virtual void write_register(std::uint32_t offset, std::uint32_t value) = 0;
+  virtual std::uint32_t read_register(std::uint32_t offset) = 0;
+
+  /// Lets the hardware go on until the job that START named is over: true, or false after `limit` cycles.
+  virtual bool wait_done(std::uint32_t sequence, Cycles limit) = 0;
+
+  /// Soft reset: ends whatever runs, clears sticky errors. Memory keeps its bytes.
+  virtual void reset() = 0;
+};
+
+}  // namespace bitloop::host

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "host/device.h"
+#include "host/job.h"
+#include "host/quantized_network.h"
+
+namespace bitloop::host {
+
+/// Runs jobs on a device: places them in its memory, starts them, waits, reads counters and tensors.
+/// Keeps the last job resident, so that running it on another image moves only the image.
+/// Not thread-safe; the device must outlive it.
+class Driver {
+ public:
+  /// Reads the device's identity; throws DeviceError where the register map is not ours (both hashes in the text).
+  explicit Driver(Device& device);
+
+  /// Places the job's blocks. Throws DeviceError where the memory is too small or P, F do not fit.
+  void load(const Job& job);
+  /// Places the image (HWC bytes) and runs the loaded job. Throws DeviceError on sticky hardware errors (with their
+  /// names) and DeviceTimeout after `limit` cycles; either way the device has been reset and the next job runs.
+  Measurement run(std::span<const std::uint8_t> hwc_image, Cycles limit = kDefaultLimit);
+  /// A tensor of the loaded job after a run.
+  CodeTensor read_tensor(const TensorPlace& place);
+
+  static constexpr Cycles kDefaultLimit = 4'000'000'000;
+
+ private:
+  Device& device_;
+  Job job_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace bitloop::host

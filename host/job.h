@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/device.h"
+#include "host/network.h"
+
+namespace bitloop::host {
+
+/// Where a tensor lies in the job's memory, in plane words (docs/accelerator.md), and how to read it.
+struct TensorPlace {
+  std::string name;
+  Shape shape;
+  int bits = 8;
+  Address offset = 0;  ///< bytes from the job's base
+  bool operator==(const TensorPlace&) const = default;
+};
+
+/// Bytes to place at an offset before the job starts: descriptors, weights, parameters.
+struct Block {
+  Address offset = 0;
+  std::vector<std::byte> bytes;
+  bool operator==(const Block&) const = default;
+};
+
+/// One image through one network: everything that a device needs, in one replayable file.
+/// Offsets count from a 4 KB-aligned base address that the driver chooses.
+struct Job {
+  std::string network;
+  std::string policy;            ///< Policy::key()
+  Address bytes = 0;             ///< memory that the job needs, from its base
+  Address descriptors = 0;       ///< offset of the first segment header
+  Address records = 0;           ///< offset of the counter records, kRecordBytes each
+  Address image = 0;             ///< offset of the image, HWC bytes
+  Shape image_shape;
+  int filters = 0;               ///< F that the job was compiled for
+  int pixels = 0;                ///< P that the job was compiled for
+  std::vector<Block> blocks;
+  std::vector<std::string> segments;   ///< names of layers, one record each
+  std::vector<TensorPlace> tensors;    ///< tensors that can be read back; the network's result is last
+  bool operator==(const Job&) const = default;
+};
+
+inline constexpr Address kRecordBytes = 256;
+
+/// One file: a JSON header, the blocks, and a SHA-256 over both. `read_job` checks bounds and the hash before use
+/// and throws InputError naming the file.
+void write_job(const Job& job, const std::filesystem::path& path);
+Job read_job(const std::filesystem::path& path);
+
+}  // namespace bitloop::host

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/quantized_network.h"
+#include "quant/dataset.h"
+
+namespace bitloop::quant {
+
+using Progress = std::function<void(double done /* 0..1 */, const std::string& note)>;
+
+struct FloatTraining {
+  int epochs = 5;
+  std::uint64_t seed = 1;
+  double learning_rate = 2e-3;
+  int batch = 128;
+};
+
+/// Float weights of a network after training, with what they were trained on. Values are shared and immutable.
+class FloatCheckpoint {
+ public:
+  static FloatCheckpoint train(const host::Network& network, const Dataset& data, const FloatTraining& options,
+                               const Progress& progress = {});
+  /// Throws InputError where the file is no checkpoint of this network or its split hash differs from the data's.
+  static FloatCheckpoint load(const host::Network& network, const Dataset& data, const std::filesystem::path& path);
+  /// Writes to a temporary name, then renames.
+  void save(const std::filesystem::path& path) const;
+
+  /// The checkpoint kept in `$XDG_CACHE_HOME/bitloop` for this network, data and options; trains it where absent.
+  static FloatCheckpoint cached(const host::Network& network, const Dataset& data, const FloatTraining& options,
+                                const Progress& progress = {});
+
+  /// Top-1 accuracy of the float network.
+  [[nodiscard]] double accuracy(const Split& split) const;
+  /// Standard deviation of every weight layer's weights, in execution order (a feature of the agent's state).
+  [[nodiscard]] std::vector<double> weight_deviations() const;
+
+  struct Impl;
+  std::shared_ptr<const Impl> impl;
+};
+
+/// How a policy is retrained from the float checkpoint.
+struct Retraining {
+  int epochs = 1;
+  int images = 8192;  ///< training images per epoch (a fixed, seeded subset); 0: all
+  double learning_rate = 1e-3;
+  int batch = 64;
+  std::uint64_t seed = 1;
+};
+
+struct Accuracy {
+  double accuracy = 0;  ///< top-1, 0..1
+  double loss = 0;      ///< mean cross entropy
+  std::size_t images = 0;
+};
+
+/// A network after quantization-aware retraining under one policy.
+struct QuantizedModel {
+  host::QuantizedNetwork integers;  ///< what the hardware computes with
+  /// 32-bit result codes times this scale are the logits.
+  double output_scale = 1;
+  double seconds = 0;
+};
+
+/// Retrains the float network under a policy: start weights and scales (one per tensor and bit-width), batch-norm
+/// re-estimation, retraining on one thread, integers. Deterministic in (policy, options), whichever thread calls;
+/// `const` and safe to call from several threads at once.
+class Quantizer {
+ public:
+  Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data);
+  ~Quantizer();
+  [[nodiscard]] QuantizedModel quantize(const host::Policy& policy, const Retraining& options) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+/// The integer arithmetic of the hardware, in batches, on LibTorch: byte for byte `host::golden_run`.
+class IntegerReference {
+ public:
+  explicit IntegerReference(const host::QuantizedNetwork& network);
+  ~IntegerReference();
+  /// All tensors of each image (HWC bytes, one after the other), index as in Network::tensors.
+  [[nodiscard]] std::vector<std::vector<host::CodeTensor>> run(std::span<const std::uint8_t> images) const;
+  [[nodiscard]] Accuracy accuracy(const Split& split, double output_scale) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+/// Writes and reads a quantized model (JSON header and integers), for run folders; to a temporary name, then renamed.
+void save_quantized(const QuantizedModel& model, const std::filesystem::path& path);
+QuantizedModel load_quantized(const std::filesystem::path& path);
+
+}  // namespace bitloop::quant
