@@ -1,0 +1,303 @@
+// The compute engine and the on-chip memories around it: walker, fetch, array or pooling unit, drain, plane writer.
+// Control (`*_ctrl`, walker, fetch) and data (`*_dpath`, buffers, SRAMs, array) are separate modules; no data signal
+// enters control, so `Datapath = 0` leaves every cycle as it is.
+//
+//   walker ─tile─► fetch ─entries─► array_ctrl ─► multiply, accumulate ─► drain ─► plane writer ─► activation banks
+//                                            └──► max pool ────────────────────────────┘
+//
+// Instructions are CONV and MAX_POOL (docs/accelerator.md); their waits have been met. They complete in order.
+module compute_engine #(
+  parameter int P              = 8,
+  parameter int F              = 16,
+  parameter int ActivationRows = 4096,
+  parameter int WeightRows     = 1024,
+  parameter int ParameterSlots = 64,
+  parameter bit Datapath       = 1'b1,
+  localparam int BankWidth     = $clog2(P),
+  localparam int FilterWidth   = $clog2(F)
+) (
+  input  logic                   clk_i,
+  input  logic                   rst_i,
+  input  logic                   instr_valid_i,
+  output logic                   instr_ready_o,
+  input  logic [511:0]           instr_i,
+  output logic                   done_o,
+  // activation SRAM, load side: accepted when valid and ready; the drain goes first
+  input  logic                   ld_valid_i,
+  output logic                   ld_ready_o,
+  input  logic [BankWidth-1:0]   ld_bank_i,
+  input  logic [15:0]            ld_row_i,
+  input  logic [63:0]            ld_data_i,
+  // activation SRAM, store side: data in the cycle after valid and ready
+  input  logic                   st_valid_i,
+  output logic                   st_ready_o,
+  input  logic [BankWidth-1:0]   st_bank_i,
+  input  logic [15:0]            st_row_i,
+  output logic [63:0]            st_data_o,
+  // weights and parameters: always accepted
+  input  logic                   wgt_we_i,
+  input  logic [FilterWidth-1:0] wgt_bank_i,
+  input  logic [15:0]            wgt_row_i,
+  input  logic [63:0]            wgt_data_i,
+  input  logic                   par_we_i,
+  input  logic [5:0]             par_slot_i,
+  input  logic [7:0]             par_word_i,
+  input  logic [63:0]            par_data_i,
+  // this cycle, for the counters
+  output logic                   array_active_o,
+  output logic                   pool_active_o,
+  output logic                   stall_drain_o,
+  output logic                   stall_fetch_o,
+  output logic                   drain_busy_o,
+  output logic                   busy_o,
+  output logic [7:0]             requantize_ops_o,
+  output logic [7:0]             activation_reads_o,
+  output logic [7:0]             activation_writes_o,
+  output logic [7:0]             weight_reads_o
+);
+  localparam int Entries        = 4;
+  localparam int EntryWidth     = $clog2(Entries);
+  localparam int RowWidth       = $clog2(ActivationRows);
+  localparam int WeightRowWidth = $clog2(WeightRows);
+  localparam int SlotWidth      = $clog2(ParameterSlots);
+  // a group's filters are written together: no finer than a group, no coarser than a byte
+  localparam int Granule        = (F < 8) ? F : 8;
+
+  initial begin
+    if (P < 2 || (P & (P - 1)) != 0) $fatal(1, "P must be a power of two, at least 2");
+    if (F < 2 || F > 32 || (F & (F - 1)) != 0) $fatal(1, "F must be a power of two from 2 to 32");
+  end
+
+  // -- walker to fetch, and on to the array ------------------------------------------------------------------------
+  logic            walk_valid, fetch_ready, walk_first, walk_last, walk_busy, fetch_busy;
+  logic [511:0]    walk_instr;
+  logic [15:0]     walk_out_row;
+  logic [P-1:0]    walk_lanes;
+  logic [P*16-1:0] walk_row, walk_iy, walk_ix;
+  logic            tiles_ready, tile_taken, instr_held;
+
+  window_walker #(.P(P)) u_walker (
+    .clk_i, .rst_i, .instr_valid_i, .instr_ready_o, .instr_i,
+    .tile_valid_o(walk_valid), .tile_ready_i(fetch_ready && tiles_ready), .instr_o(walk_instr),
+    .first_o(walk_first), .last_o(walk_last), .out_row_o(walk_out_row), .valid_o(walk_lanes),
+    .row_o(walk_row), .iy_o(walk_iy), .ix_o(walk_ix), .busy_o(walk_busy)
+  );
+  assign tile_taken = walk_valid && tiles_ready && fetch_ready;
+
+  logic [P-1:0]           bank_re;
+  logic [P*RowWidth-1:0]  bank_row;
+  logic [P-1:0]           lane_we, lane_pad;
+  logic [P*BankWidth-1:0] lane_bank;
+  logic [EntryWidth-1:0]  fill, entry;
+  logic                   one_half, upper_half, last_block, entry_valid, entry_pop;
+  logic [1:0]             pair;
+  logic [7:0]             zero_code;
+  logic [6:0]             tail;
+
+  window_fetch #(.P(P), .ActivationRows(ActivationRows), .Entries(Entries)) u_fetch (
+    .clk_i, .rst_i,
+    .tile_valid_i(walk_valid && tiles_ready), .tile_ready_o(fetch_ready), .instr_i(walk_instr), .first_i(walk_first),
+    .hold_i(instr_held), .valid_i(walk_lanes), .row_i(walk_row), .iy_i(walk_iy), .ix_i(walk_ix), .busy_o(fetch_busy),
+    .bank_re_o(bank_re), .bank_row_o(bank_row),
+    .st_valid_i, .st_ready_o, .st_bank_i, .st_row_i,
+    .lane_we_o(lane_we), .lane_pad_o(lane_pad), .lane_bank_o(lane_bank), .fill_o(fill), .one_half_o(one_half),
+    .upper_half_o(upper_half), .pair_o(pair), .last_block_o(last_block), .zero_code_o(zero_code), .tail_o(tail),
+    .entry_valid_o(entry_valid), .entry_o(entry), .entry_pop_i(entry_pop), .reads_o(activation_reads_o)
+  );
+
+  // tiles between fetch and array; their instruction stands in `tile_instr_q` until the array has taken it over
+  localparam int TileWidth = P + 18;
+  logic [511:0]         tile_instr_q;
+  logic [TileWidth-1:0] tile;
+  logic                 tile_valid, tile_ready;
+  fifo #(.Width(TileWidth), .Depth(4)) u_tiles (
+    .clk_i, .rst_i,
+    .valid_i(tile_taken), .ready_o(tiles_ready), .data_i({walk_first, walk_last, walk_out_row, walk_lanes}),
+    .valid_o(tile_valid), .ready_i(tile_ready), .data_o(tile)
+  );
+  always_ff @(posedge clk_i) begin
+    if (tile_taken && walk_first) tile_instr_q <= walk_instr;
+  end
+
+  // -- array ---------------------------------------------------------------------------------------------------
+  logic                      weight_re, mul_valid, mul_first, mul_one_half, mul_upper, mul_double, mul_rowsum;
+  logic [WeightRowWidth-1:0] weight_row;
+  logic [3:0]                mul_shift;
+  logic [2:0]                mul_rowsum_shift;
+  logic                      mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit;
+  logic [1:0]                pool_index;
+  logic                      finish, pool_emit, emit_last, finish_quiet, drain_ready, array_busy;
+  logic [511:0]              emit_instr;
+  logic [15:0]               emit_row, emit_base;
+  logic [P-1:0]              emit_lanes;
+  logic                      results_idle;
+
+  array_ctrl #(.P(P), .WeightRows(WeightRows)) u_array_ctrl (
+    .clk_i, .rst_i,
+    .tile_valid_i(tile_valid), .tile_ready_o(tile_ready), .instr_i(tile_instr_q), .first_i(tile[TileWidth-1]),
+    .last_i(tile[TileWidth-2]), .out_row_i(tile[P+:16]), .valid_i(tile[P-1:0]), .hold_o(instr_held),
+    .fetch_takes_first_i(tile_taken && walk_first),
+    .entry_valid_i(entry_valid), .entry_pop_o(entry_pop),
+    .weight_re_o(weight_re), .weight_row_o(weight_row),
+    .mul_valid_o(mul_valid), .mul_first_o(mul_first), .mul_one_half_o(mul_one_half), .mul_upper_half_o(mul_upper),
+    .mul_double_upper_o(mul_double), .mul_shift_o(mul_shift), .mul_rowsum_o(mul_rowsum),
+    .mul_rowsum_shift_o(mul_rowsum_shift), .mul_rowsum_full_o(mul_rowsum_full),
+    .pool_valid_o(pool_valid), .pool_first_tap_o(pool_first_tap), .pool_last_pair_o(pool_last_pair),
+    .pool_one_bit_o(pool_one_bit), .pool_pair_o(pool_index),
+    .finish_o(finish), .pool_emit_o(pool_emit), .emit_last_o(emit_last), .emit_instr_o(emit_instr),
+    .emit_row_o(emit_row), .emit_base_o(emit_base), .emit_valid_o(emit_lanes), .finish_quiet_o(finish_quiet),
+    .drain_ready_i(drain_ready), .drain_idle_i(results_idle),
+    .array_active_o, .pool_active_o, .stall_drain_o, .busy_o(array_busy)
+  );
+
+  // -- drain ---------------------------------------------------------------------------------------------------
+  logic                 drain_idle, capture, parameter_re, row_valid, result_valid, result_last, result_one_bit;
+  logic [SlotWidth-1:0] parameter_slot;
+  logic [BankWidth-1:0] row_lane, result_lane;
+  logic [3:0]           stage;
+  logic [1:0]           log2_weight_bits, result_pass;
+  logic [15:0]          result_row, result_stride;
+  logic [2:0]           result_words;
+  logic [5:0]           result_offset, result_filters;
+  logic                 result_zero_extend, requantize;
+
+  drain_ctrl #(.P(P), .ParameterSlots(ParameterSlots)) u_drain_ctrl (
+    .clk_i, .rst_i,
+    .finish_i(finish), .finish_last_i(emit_last), .finish_instr_i(emit_instr), .finish_row_i(emit_row),
+    .finish_valid_i(emit_lanes), .ready_o(drain_ready), .idle_o(drain_idle), .capture_o(capture),
+    .parameter_re_o(parameter_re), .parameter_slot_o(parameter_slot),
+    .row_valid_o(row_valid), .row_lane_o(row_lane), .stage_o(stage), .log2_weight_bits_o(log2_weight_bits),
+    .result_valid_o(result_valid), .result_lane_o(result_lane), .result_pass_o(result_pass),
+    .result_last_o(result_last), .result_row_o(result_row), .result_stride_o(result_stride),
+    .result_words_o(result_words), .result_one_bit_o(result_one_bit), .result_offset_o(result_offset),
+    .result_filters_o(result_filters), .result_zero_extend_o(result_zero_extend), .requantize_o(requantize)
+  );
+  assign requantize_ops_o = requantize ? 8'(F) : 8'd0;
+
+  // -- pooled blocks: the unit's result is complete two cycles after the last issue ------------------------------
+  logic [1:0]   emit_q;
+  logic         emit_last_q;
+  logic [15:0]  emit_row_q, emit_stride_q;
+  logic [2:0]   emit_words_q;
+  logic [P-1:0] emit_lanes_q;
+  always_ff @(posedge clk_i) begin
+    emit_q <= {emit_q[0], pool_emit};
+    if (pool_emit) begin
+      emit_last_q   <= emit_last;
+      emit_row_q    <= emit_base + emit_row;
+      emit_stride_q <= emit_instr[11*32+16+:16];
+      emit_words_q  <= (emit_instr[12*32+:2] == 2'd0) ? 3'd1 : 3'd1 << (emit_instr[12*32+:2] - 2'd1);
+      emit_lanes_q  <= emit_lanes;
+    end
+    if (rst_i) emit_q <= 2'd0;
+  end
+
+  logic [P-1:0]          write_we, result_lanes;
+  logic [P*RowWidth-1:0] write_row;
+  logic                  writer_idle;
+  assign result_lanes = P'(1) << result_lane;
+
+  plane_writer_ctrl #(.P(P), .ActivationRows(ActivationRows)) u_writer_ctrl (
+    .clk_i, .rst_i,
+    .load_i(result_valid || emit_q[1]),
+    .lanes_i(emit_q[1] ? emit_lanes_q : result_lanes),
+    .row_i(emit_q[1] ? emit_row_q : result_row),
+    .stride_i(emit_q[1] ? emit_stride_q : result_stride),
+    .words_i(emit_q[1] ? emit_words_q : result_words),
+    .last_i(emit_q[1] ? emit_last_q : result_last),
+    .quiet_last_i(finish_quiet),
+    .we_o(write_we), .row_o(write_row), .idle_o(writer_idle), .done_o
+  );
+  assign results_idle = drain_idle && writer_idle && emit_q == 2'd0;
+  assign drain_busy_o = !results_idle;
+  assign busy_o       = walk_busy || fetch_busy || tile_valid || array_busy;
+  assign stall_fetch_o = busy_o && !array_active_o && !pool_active_o && !stall_drain_o;
+
+  // a bank's write port: the writer first, then the load engine
+  assign ld_ready_o = !write_we[ld_bank_i];
+  assign weight_reads_o      = weight_re ? 8'(F) : 8'd0;
+  assign activation_writes_o = 8'($countones(write_we)) + 8'(ld_valid_i && ld_ready_o);
+
+  logic unused;
+  assign unused = ^{ld_row_i, wgt_row_i};  // as wide as a descriptor's field
+
+  // -- data ----------------------------------------------------------------------------------------------------
+  if (Datapath) begin : g_data
+    logic [P*64-1:0]       bank_words, lane_words, write_words;
+    logic [F*64-1:0]       weight_words;
+    logic [F*32-1:0]       row_acc;
+    logic [31:0]           row_rowsum, low, high, zero;
+    logic [F*50-1:0]       bias;
+    logic [F*16-1:0]       multiplier;
+    logic [F*6-1:0]        shift;
+    logic [255:0]          result_plane_words;
+    logic [64/Granule-1:0] result_mask, write_mask;
+    logic [P*256-1:0]      pool_best;
+    logic [BankWidth-1:0]  st_bank_q;
+
+    for (genvar b = 0; b < P; b++) begin : g_bank
+      logic load;
+      assign load = ld_valid_i && ld_bank_i == BankWidth'(b);
+      sram #(.Width(64), .Depth(ActivationRows), .Granule(Granule)) u_bank (
+        .clk_i,
+        .re_i(bank_re[b]), .raddr_i(bank_row[b*RowWidth+:RowWidth]), .rdata_o(bank_words[64*b+:64]),
+        .we_i(write_we[b] || load),
+        .wmask_i(write_we[b] ? write_mask : '1),
+        .waddr_i(write_we[b] ? write_row[b*RowWidth+:RowWidth] : RowWidth'(ld_row_i)),
+        .wdata_i(write_we[b] ? write_words[64*b+:64] : ld_data_i)
+      );
+    end
+    always_ff @(posedge clk_i) begin
+      if (st_valid_i) st_bank_q <= st_bank_i;
+    end
+    assign st_data_o = bank_words[64*st_bank_q+:64];
+
+    activation_buffer #(.P(P), .Entries(Entries)) u_buffer (
+      .clk_i, .bank_data_i(bank_words), .lane_we_i(lane_we), .lane_pad_i(lane_pad), .lane_bank_i(lane_bank),
+      .fill_i(fill), .one_half_i(one_half), .upper_half_i(upper_half), .pair_i(pair), .last_block_i(last_block),
+      .zero_code_i(zero_code), .tail_i(tail), .pop_i(entry_pop), .entry_i(entry), .words_o(lane_words)
+    );
+
+    weight_sram #(.F(F), .Rows(WeightRows)) u_weights (
+      .clk_i, .re_i(weight_re), .rrow_i(weight_row), .words_o(weight_words),
+      .we_i(wgt_we_i), .wbank_i(wgt_bank_i), .wrow_i(WeightRowWidth'(wgt_row_i)), .wdata_i(wgt_data_i)
+    );
+
+    dot_product_array #(.P(P), .F(F)) u_array (
+      .clk_i, .rst_i, .valid_i(mul_valid), .first_i(mul_first), .one_half_i(mul_one_half), .upper_half_i(mul_upper),
+      .double_upper_i(mul_double), .shift_i(mul_shift), .rowsum_i(mul_rowsum), .rowsum_shift_i(mul_rowsum_shift),
+      .rowsum_full_i(mul_rowsum_full), .activations_i(lane_words), .weights_i(weight_words), .capture_i(capture),
+      .row_valid_i(row_valid), .row_lane_i(row_lane), .row_acc_o(row_acc), .row_rowsum_o(row_rowsum)
+    );
+
+    parameter_sram #(.F(F), .Slots(ParameterSlots)) u_parameters (
+      .clk_i, .we_i(par_we_i), .wslot_i(SlotWidth'(par_slot_i)), .wword_i(par_word_i), .wdata_i(par_data_i),
+      .re_i(parameter_re), .rslot_i(parameter_slot), .bias_o(bias), .multiplier_o(multiplier), .shift_o(shift),
+      .low_o(low), .high_o(high), .zero_o(zero)
+    );
+
+    drain_dpath #(.F(F)) u_drain_dpath (
+      .clk_i, .stage_i(stage), .log2_weight_bits_i(log2_weight_bits), .acc_i(row_acc), .rowsum_i(row_rowsum),
+      .bias_i(bias), .multiplier_i(multiplier), .shift_i(shift), .low_i(low), .high_i(high), .zero_i(zero),
+      .result_valid_i(result_valid), .pass_i(result_pass), .one_bit_i(result_one_bit), .offset_i(result_offset),
+      .filters_i(result_filters), .zero_extend_i(result_zero_extend), .words_o(result_plane_words),
+      .mask_o(result_mask)
+    );
+
+    for (genvar p = 0; p < P; p++) begin : g_pool
+      max_pool u_max_pool (
+        .clk_i, .valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
+        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*p+:64]),
+        .best_o(pool_best[256*p+:256])
+      );
+    end
+
+    plane_writer_dpath #(.P(P), .Granule(Granule)) u_writer_dpath (
+      .clk_i, .drain_load_i(result_valid ? result_lanes : '0), .drain_words_i(result_plane_words),
+      .drain_mask_i(result_mask), .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .pool_best_i(pool_best),
+      .we_i(write_we), .word_o(write_words), .mask_o(write_mask)
+    );
+  end else begin : g_no_data
+    assign st_data_o = '0;
+  end
+endmodule

@@ -1,0 +1,122 @@
+// Walks the output positions of a CONV or MAX_POOL instruction, one position per cycle, and hands them on as tiles
+// of up to P positions: where each position's window starts in the input and in the input's ring.
+//
+// The next tile is walked while the current one is fetched. `tile_valid_o` holds, with the instruction that the tile
+// belongs to on `instr_o`, until `tile_ready_i`. The next instruction is taken only after that.
+module window_walker #(
+  parameter int P = 8
+) (
+  input  logic               clk_i,
+  input  logic               rst_i,
+  input  logic               instr_valid_i,
+  output logic               instr_ready_o,
+  input  logic [511:0]       instr_i,
+  output logic               tile_valid_o,
+  input  logic               tile_ready_i,
+  output logic [511:0]       instr_o,
+  output logic               first_o,    // first tile of its instruction
+  output logic               last_o,     // last tile of its instruction
+  output logic [15:0]        out_row_o,  // output position / P of lane 0
+  output logic [P-1:0]       valid_o,    // lanes that hold a position
+  output logic [P*16-1:0]    row_o,      // per lane: ring position of the window's first row, column 0
+  output logic [P*16-1:0]    iy_o,       // per lane: input row of the window, signed
+  output logic [P*16-1:0]    ix_o,       // per lane: input column of the window, signed
+  output logic               busy_o
+);
+  localparam int LaneWidth = $clog2(P);
+
+  localparam logic [1:0] StIdle = 2'd0, StWalk = 2'd1, StHold = 2'd2;
+
+  logic [1:0]           state_q;
+  logic [511:0]         instr_q;
+  logic                 first_q;
+  logic [LaneWidth-1:0] lane_q;
+  logic [23:0]          left_q;
+  logic [15:0]          ox_q, out_width_q;
+  logic [15:0]          iy_q, ix_q, ix_start_q;
+  logic [3:0]           stride_y_q, stride_x_q;
+  logic [15:0]          row_q, row_step_q, ring_q;
+  logic [15:0]          out_row_q, out_rows_q;
+  logic [P-1:0]         valid_q;
+  logic [15:0]          lane_row_q[P];
+  logic [15:0]          lane_iy_q[P];
+  logic [15:0]          lane_ix_q[P];
+
+  logic [16:0] row_sum;
+  logic [15:0] row_next;
+  logic        row_end;
+  assign row_sum  = {1'b0, row_q} + {1'b0, row_step_q};
+  assign row_next = (row_sum >= {1'b0, ring_q}) ? 16'(row_sum - {1'b0, ring_q}) : row_sum[15:0];
+  assign row_end  = (ox_q + 16'd1 == out_width_q);
+
+  assign instr_ready_o = (state_q == StIdle);
+  assign tile_valid_o  = (state_q == StHold);
+  assign instr_o       = instr_q;
+  assign first_o       = first_q;
+  assign last_o        = (left_q == 24'd0);
+  assign out_row_o     = out_row_q;
+  assign valid_o       = valid_q;
+  assign busy_o        = (state_q != StIdle);
+  for (genvar p = 0; p < P; p++) begin : g_lane
+    assign row_o[16*p+:16] = lane_row_q[p];
+    assign iy_o[16*p+:16]  = lane_iy_q[p];
+    assign ix_o[16*p+:16]  = lane_ix_q[p];
+  end
+
+  always_ff @(posedge clk_i) begin
+    case (state_q)
+      StIdle: begin
+        if (instr_valid_i) begin
+          instr_q     <= instr_i;
+          first_q     <= 1'b1;
+          left_q      <= instr_i[6*32+:24];
+          ox_q        <= instr_i[5*32+:16];
+          out_width_q <= instr_i[5*32+16+:16];
+          iy_q        <= instr_i[4*32+:16];
+          ix_q        <= instr_i[4*32+16+:16];
+          ix_start_q  <= {{8{instr_i[6*32+31]}}, instr_i[6*32+24+:8]};
+          stride_y_q  <= instr_i[3*32+16+:4];
+          stride_x_q  <= instr_i[3*32+20+:4];
+          row_q       <= instr_i[8*32+:16];
+          ring_q      <= instr_i[8*32+16+:16];
+          row_step_q  <= instr_i[9*32+:16];
+          out_row_q   <= instr_i[10*32+:16] >> LaneWidth;
+          out_rows_q  <= instr_i[10*32+16+:16] >> LaneWidth;
+          lane_q      <= '0;
+          valid_q     <= '0;
+          state_q     <= StWalk;
+        end
+      end
+      StWalk: begin
+        valid_q[lane_q]    <= 1'b1;
+        lane_row_q[lane_q] <= row_q;
+        lane_iy_q[lane_q]  <= iy_q;
+        lane_ix_q[lane_q]  <= ix_q;
+        left_q             <= left_q - 24'd1;
+        lane_q             <= lane_q + 1'b1;
+        if (row_end) begin
+          ox_q  <= 16'd0;
+          ix_q  <= ix_start_q;
+          iy_q  <= iy_q + {12'd0, stride_y_q};
+          row_q <= row_next;
+        end else begin
+          ox_q <= ox_q + 16'd1;
+          ix_q <= ix_q + {12'd0, stride_x_q};
+        end
+        if (left_q == 24'd1 || lane_q == LaneWidth'(P - 1)) state_q <= StHold;
+      end
+      default: begin
+        if (tile_ready_i) begin
+          first_q   <= 1'b0;
+          lane_q    <= '0;
+          valid_q   <= '0;
+          out_row_q <= (out_row_q + 16'd1 == out_rows_q) ? 16'd0 : out_row_q + 16'd1;
+          state_q   <= (left_q == 24'd0) ? StIdle : StWalk;
+        end
+      end
+    endcase
+    if (rst_i) begin
+      state_q <= StIdle;
+    end
+  end
+endmodule
