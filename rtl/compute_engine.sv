@@ -223,7 +223,7 @@ module compute_engine #(
 
   // -- data ----------------------------------------------------------------------------------------------------
   if (Datapath) begin : g_data
-    logic [P*64-1:0]       bank_words, lane_words, write_words;
+    logic [P*64-1:0]       bank_words, lane_words;
     logic [F*64-1:0]       weight_words;
     logic [F*32-1:0]       row_acc;
     logic [31:0]           row_rowsum, low, high, zero;
@@ -232,19 +232,29 @@ module compute_engine #(
     logic [F*6-1:0]        shift;
     logic [255:0]          result_plane_words;
     logic [64/Granule-1:0] result_mask, write_mask;
-    logic [P*256-1:0]      pool_best;
     logic [BankWidth-1:0]  st_bank_q;
 
     for (genvar b = 0; b < P; b++) begin : g_bank
-      logic load;
+      logic         load;
+      logic [255:0] pool_best;
+      logic [63:0]  write_word;
       assign load = ld_valid_i && ld_bank_i == BankWidth'(b);
+      max_pool u_max_pool (
+        .clk_i, .valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
+        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]), .best_o(pool_best)
+      );
+      plane_writer_dpath u_writer_dpath (
+        .clk_i, .drain_load_i(result_valid && result_lane == BankWidth'(b)), .drain_words_i(result_plane_words),
+        .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .pool_best_i(pool_best),
+        .we_i(write_we[b]), .word_o(write_word)
+      );
       sram #(.Width(64), .Depth(ActivationRows), .Granule(Granule)) u_bank (
         .clk_i,
         .re_i(bank_re[b]), .raddr_i(bank_row[b*RowWidth+:RowWidth]), .rdata_o(bank_words[64*b+:64]),
         .we_i(write_we[b] || load),
         .wmask_i(write_we[b] ? write_mask : '1),
         .waddr_i(write_we[b] ? write_row[b*RowWidth+:RowWidth] : RowWidth'(ld_row_i)),
-        .wdata_i(write_we[b] ? write_words[64*b+:64] : ld_data_i)
+        .wdata_i(write_we[b] ? write_word : ld_data_i)
       );
     end
     always_ff @(posedge clk_i) begin
@@ -284,19 +294,11 @@ module compute_engine #(
       .mask_o(result_mask)
     );
 
-    for (genvar p = 0; p < P; p++) begin : g_pool
-      max_pool u_max_pool (
-        .clk_i, .valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
-        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*p+:64]),
-        .best_o(pool_best[256*p+:256])
-      );
+    // the results of one instruction share their granules
+    always_ff @(posedge clk_i) begin
+      if (result_valid) write_mask <= result_mask;
+      else if (emit_q[1]) write_mask <= '1;
     end
-
-    plane_writer_dpath #(.P(P), .Granule(Granule)) u_writer_dpath (
-      .clk_i, .drain_load_i(result_valid ? result_lanes : '0), .drain_words_i(result_plane_words),
-      .drain_mask_i(result_mask), .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .pool_best_i(pool_best),
-      .we_i(write_we), .word_o(write_words), .mask_o(write_mask)
-    );
   end else begin : g_no_data
     assign st_data_o = '0;
   end

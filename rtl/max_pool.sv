@@ -2,7 +2,7 @@
 // arrive from the most significant pair of planes down. Two codes compare plane by plane: the first plane in which
 // they differ decides. With 1 bit, a word holds 64 channels of one plane and the largest code is their OR.
 //
-// `best_o` word i is the i-th word to arrive; complete one cycle after the window's last word.
+// `best_o` holds the i-th word to arrive at bits 64*i; complete one cycle after the window's last word.
 module max_pool (
   input  logic         clk_i,
   input  logic         valid_i,
@@ -13,39 +13,62 @@ module max_pool (
   input  logic [63:0]  word_i,
   output logic [255:0] best_o
 );
-  logic [63:0] best_q[4];
-  logic [63:0] seen_q[4];
+  logic [63:0] best0_q, best1_q, best2_q, best3_q;
+  logic [63:0] seen0_q, seen1_q, seen2_q;
+  // of the words so far: channels whose new code is the greater, and those where it is equal
   logic [31:0] greater_q, equal_q;
 
-  logic [63:0] best_word, differ;
-  logic [31:0] greater_in, equal_in, greater, equal;
-  assign best_word  = best_q[index_i];
-  assign greater_in = (index_i == 2'd0) ? 32'd0 : greater_q;
-  assign equal_in   = (index_i == 2'd0) ? 32'hffff_ffff : equal_q;
-  assign differ     = word_i ^ best_word;
-  // the upper half is the more significant plane
-  assign greater = greater_in | (equal_in & differ[63:32] & word_i[63:32])
-                   | (equal_in & ~differ[63:32] & differ[31:0] & word_i[31:0]);
-  assign equal   = equal_in & ~differ[63:32] & ~differ[31:0];
+  // channels whose new code is the greater once this word is seen; the upper half is the more significant plane
+  function automatic logic [31:0] greater(input logic [31:0] so_far, input logic [31:0] level,
+                                          input logic [63:0] word, input logic [63:0] best);
+    greater = so_far | (level & word[63:32] & ~best[63:32])
+              | (level & ~(word[63:32] ^ best[63:32]) & word[31:0] & ~best[31:0]);
+  endfunction
+  function automatic logic [31:0] equal(input logic [31:0] level, input logic [63:0] word, input logic [63:0] best);
+    equal = level & ~(word[63:32] ^ best[63:32]) & ~(word[31:0] ^ best[31:0]);
+  endfunction
+  function automatic logic [63:0] choose(input logic [31:0] new_wins, input logic [63:0] word,
+                                         input logic [63:0] best);
+    choose = (word & {2{new_wins}}) | (best & {2{~new_wins}});
+  endfunction
+  function automatic logic [63:0] pick(input logic [1:0] index, input logic [63:0] word0, input logic [63:0] word1,
+                                       input logic [63:0] word2, input logic [63:0] word3);
+    case (index)
+      2'd0: pick = word0;
+      2'd1: pick = word1;
+      2'd2: pick = word2;
+      default: pick = word3;
+    endcase
+  endfunction
+
+  logic [63:0] best_word;
+  logic [31:0] so_far, level, new_wins;
+  assign best_word = pick(index_i, best0_q, best1_q, best2_q, best3_q);
+  assign so_far    = (index_i == 2'd0) ? 32'd0 : greater_q;
+  assign level     = (index_i == 2'd0) ? ~32'd0 : equal_q;
+  assign new_wins  = greater(so_far, level, word_i, best_word);
 
   always_ff @(posedge clk_i) begin
     if (valid_i) begin
-      greater_q       <= greater;
-      equal_q         <= equal;
-      seen_q[index_i] <= word_i;
+      greater_q <= new_wins;
+      equal_q   <= equal(level, word_i, best_word);
+      if (index_i == 2'd0) seen0_q <= word_i;
+      if (index_i == 2'd1) seen1_q <= word_i;
+      if (index_i == 2'd2) seen2_q <= word_i;
       if (first_tap_i) begin
-        best_q[index_i] <= word_i;
+        if (index_i == 2'd0) best0_q <= word_i;
+        if (index_i == 2'd1) best1_q <= word_i;
+        if (index_i == 2'd2) best2_q <= word_i;
+        if (index_i == 2'd3) best3_q <= word_i;
       end else if (one_bit_i) begin
-        best_q[0] <= best_word | word_i;
+        best0_q <= best_word | word_i;
       end else if (last_pair_i) begin
-        for (int i = 0; i < 4; i++) begin
-          best_q[i] <= ((i == 32'(index_i) ? word_i : seen_q[i]) & {2{greater}}) | (best_q[i] & {2{~greater}});
-        end
+        best0_q <= choose(new_wins, (index_i == 2'd0) ? word_i : seen0_q, best0_q);
+        best1_q <= choose(new_wins, (index_i == 2'd1) ? word_i : seen1_q, best1_q);
+        best2_q <= choose(new_wins, (index_i == 2'd2) ? word_i : seen2_q, best2_q);
+        best3_q <= choose(new_wins, word_i, best3_q);
       end
     end
   end
-
-  for (genvar i = 0; i < 4; i++) begin : g_out
-    assign best_o[64*i+:64] = best_q[i];
-  end
+  assign best_o = {best3_q, best2_q, best1_q, best0_q};
 endmodule

@@ -20,28 +20,28 @@ module plane_writer_ctrl #(
   output logic                  idle_o,
   output logic                  done_o
 );
-  logic [2:0]  left_q[P];
-  logic [15:0] row_q[P];
-  logic [15:0] stride_q;
+  logic [RowWidth-1:0] stride_q;
   logic [2:0]  done_timer_q;
 
   for (genvar p = 0; p < P; p++) begin : g_bank
-    assign we_o[p] = (left_q[p] != 3'd0);
-    assign row_o[p*RowWidth+:RowWidth] = RowWidth'(row_q[p]);
+    logic [2:0]          left_q;
+    logic [RowWidth-1:0] row_q;
+    assign we_o[p] = (left_q != 3'd0);
+    assign row_o[p*RowWidth+:RowWidth] = row_q;
     always_ff @(posedge clk_i) begin
       if (load_i && lanes_i[p]) begin
-        left_q[p] <= words_i;
-        row_q[p]  <= row_i;
-      end else if (left_q[p] != 3'd0) begin
-        left_q[p] <= left_q[p] - 3'd1;
-        row_q[p]  <= row_q[p] + stride_q;
+        left_q <= words_i;
+        row_q  <= RowWidth'(row_i);
+      end else if (left_q != 3'd0) begin
+        left_q <= left_q - 3'd1;
+        row_q  <= row_q + stride_q;
       end
-      if (rst_i) left_q[p] <= 3'd0;
+      if (rst_i) left_q <= 3'd0;
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (load_i) stride_q <= stride_i;
+    if (load_i) stride_q <= RowWidth'(stride_i);
     done_o <= quiet_last_i || (done_timer_q == 3'd1);
     if (load_i && last_i) done_timer_q <= words_i;
     else if (done_timer_q != 3'd0) done_timer_q <= done_timer_q - 3'd1;
@@ -50,5 +50,7 @@ module plane_writer_ctrl #(
       done_timer_q <= 3'd0;
     end
   end
+  logic unused;
+  assign unused = ^{row_i, stride_i};  // as wide as a descriptor's field
   assign idle_o = (we_o == '0);
 endmodule

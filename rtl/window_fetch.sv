@@ -60,9 +60,7 @@ module window_fetch #(
   // the tile and its instruction
   logic               active_q;
   logic [P-1:0]       valid_q;
-  logic [15:0]        lane_row_q[P];
-  logic signed [15:0] lane_iy_q[P];
-  logic signed [15:0] lane_ix_q[P];
+  logic [P*16-1:0]    lane_row_q, lane_iy_q, lane_ix_q;
   logic signed [16:0] height_q, width_q;
   logic [7:0]         kernel_rows_q, kernel_cols_q;
   logic [3:0]         dilation_y_q, dilation_x_q;
@@ -80,9 +78,9 @@ module window_fetch #(
 
   // the entry under way
   logic                 req_valid_q;
-  logic [P-1:0]         req_pending_q, req_pad_q;
-  logic [BankWidth-1:0] req_bank_q[P];
-  logic [15:0]          req_row_q[P];
+  logic [P-1:0]         req_pending_q;
+  logic                 req_new_q;   // in its first cycle: lanes that do not wait get the padding word
+  logic [P*16-1:0]      req_position_q;
   logic [15:0]          req_word_q;
   logic                 req_upper_q, req_last_block_q;
   logic [1:0]           req_pair_q;
@@ -113,10 +111,11 @@ module window_fetch #(
     for (int b = 0; b < P; b++) bank_row[b] = RowWidth'(st_row_i);
     if (req_valid_q) begin
       for (int p = 0; p < P; p++) begin
-        if (req_pending_q[p] && !used[req_bank_q[p]]) begin
-          used[req_bank_q[p]] = 1'b1;
+        if (req_pending_q[p] && !used[req_position_q[16*p+:BankWidth]]) begin
+          used[req_position_q[16*p+:BankWidth]] = 1'b1;
           grant[p] = 1'b1;
-          bank_row[req_bank_q[p]] = RowWidth'(req_word_q + req_row_q[p]);
+          bank_row[req_position_q[16*p+:BankWidth]] =
+              RowWidth'(req_word_q + 16'(req_position_q[16*p+BankWidth+:16-BankWidth]));
         end
       end
     end
@@ -184,20 +183,14 @@ module window_fetch #(
     inside_image = sum >= 17'sd0 && sum < size;
   endfunction
 
-  logic [P-1:0] lane_inside;
-  for (genvar p = 0; p < P; p++) begin : g_inside
-    assign lane_inside[p] = valid_q[p] && inside_image(lane_iy_q[p], dy_q, height_q)
-                            && inside_image(lane_ix_q[p], dx_q, width_q);
-  end
-
   always_ff @(posedge clk_i) begin
     if (load) begin
       for (int p = 0; p < P; p++) begin
-        req_bank_q[p] <= BankWidth'(position(lane_row_q[p], tap_row_q, ring_q, lane_ix_q[p], dx_q));
-        req_row_q[p]  <= position(lane_row_q[p], tap_row_q, ring_q, lane_ix_q[p], dx_q) >> BankWidth;
+        req_position_q[16*p+:16] <= position(lane_row_q[16*p+:16], tap_row_q, ring_q, lane_ix_q[16*p+:16], dx_q);
+        req_pending_q[p] <= valid_q[p] && inside_image(lane_iy_q[16*p+:16], dy_q, height_q)
+                            && inside_image(lane_ix_q[16*p+:16], dx_q, width_q);
       end
-      req_pending_q    <= lane_inside;
-      req_pad_q        <= ~lane_inside;
+      req_new_q        <= 1'b1;
       req_word_q       <= word_q;
       req_upper_q      <= block_q[0];
       req_last_block_q <= last_block;
@@ -236,18 +229,16 @@ module window_fetch #(
       end
     end else if (req_valid_q) begin
       req_pending_q <= req_pending_q & ~grant;
-      req_pad_q     <= '0;
+      req_new_q     <= 1'b0;
       if (req_done) req_valid_q <= 1'b0;
     end
 
     if (take) begin
       active_q     <= 1'b1;
       valid_q      <= valid_i;
-      for (int p = 0; p < P; p++) begin
-        lane_row_q[p] <= row_i[16*p+:16];
-        lane_iy_q[p]  <= iy_i[16*p+:16];
-        lane_ix_q[p]  <= ix_i[16*p+:16];
-      end
+      lane_row_q   <= row_i;
+      lane_iy_q    <= iy_i;
+      lane_ix_q    <= ix_i;
       if (first_i) begin
         height_q       <= {1'b0, instr_i[2*32+:16]};
         width_q        <= {1'b0, instr_i[2*32+16+:16]};
@@ -290,9 +281,9 @@ module window_fetch #(
   always_ff @(posedge clk_i) begin
     commit_q <= req_done;
     if (req_valid_q) begin
-      lane_we_o    <= grant | req_pad_q;
-      lane_pad_o   <= req_pad_q;
-      for (int p = 0; p < P; p++) lane_bank_o[p*BankWidth+:BankWidth] <= req_bank_q[p];
+      lane_we_o    <= grant | (req_new_q ? ~req_pending_q : '0);
+      lane_pad_o   <= ~grant;
+      for (int p = 0; p < P; p++) lane_bank_o[p*BankWidth+:BankWidth] <= req_position_q[16*p+:BankWidth];
       fill_o       <= fill_q;
       one_half_o   <= req_one_half_q;
       upper_half_o <= req_upper_q;

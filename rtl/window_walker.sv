@@ -38,9 +38,6 @@ module window_walker #(
   logic [15:0]          row_q, row_step_q, ring_q;
   logic [15:0]          out_row_q, out_rows_q;
   logic [P-1:0]         valid_q;
-  logic [15:0]          lane_row_q[P];
-  logic [15:0]          lane_iy_q[P];
-  logic [15:0]          lane_ix_q[P];
 
   logic [16:0] row_sum;
   logic [15:0] row_next;
@@ -57,11 +54,6 @@ module window_walker #(
   assign out_row_o     = out_row_q;
   assign valid_o       = valid_q;
   assign busy_o        = (state_q != StIdle);
-  for (genvar p = 0; p < P; p++) begin : g_lane
-    assign row_o[16*p+:16] = lane_row_q[p];
-    assign iy_o[16*p+:16]  = lane_iy_q[p];
-    assign ix_o[16*p+:16]  = lane_ix_q[p];
-  end
 
   always_ff @(posedge clk_i) begin
     case (state_q)
@@ -89,9 +81,9 @@ module window_walker #(
       end
       StWalk: begin
         valid_q[lane_q]    <= 1'b1;
-        lane_row_q[lane_q] <= row_q;
-        lane_iy_q[lane_q]  <= iy_q;
-        lane_ix_q[lane_q]  <= ix_q;
+        row_o[16*lane_q+:16] <= row_q;
+        iy_o[16*lane_q+:16]  <= iy_q;
+        ix_o[16*lane_q+:16]  <= ix_q;
         left_q             <= left_q - 24'd1;
         lane_q             <= lane_q + 1'b1;
         if (row_end) begin

@@ -1,0 +1,98 @@
+// Decides whether an instruction descriptor is legal while it passes by, one 64-bit word per `valid_i`, in order.
+// `illegal_o` answers for all words of the descriptor up to the one in the cycle before. Checked is what would hang an
+// engine or reach outside its state: opcodes, zero counts, width codes, limits. Addresses in SRAM and order are the
+// compiler's business.
+module descriptor_check #(
+  parameter int P              = 8,
+  parameter int F              = 16,
+  parameter int ParameterSlots = 64
+) (
+  input  logic        clk_i,
+  input  logic        valid_i,
+  input  logic [2:0]  index_i,
+  input  logic [63:0] word_i,
+  output logic        to_load_o,     // the engine that the last word 0 named; none if the opcode is unknown
+  output logic        to_compute_o,
+  output logic        to_store_o,
+  output logic        illegal_o
+);
+
+  localparam logic [7:0] OpLoadAct = 8'h01;
+  localparam logic [7:0] OpPack    = 8'h05;
+  localparam logic [7:0] OpConv    = 8'h10;
+  localparam logic [7:0] OpMaxPool = 8'h11;
+  localparam logic [7:0] OpStore   = 8'h20;
+
+  logic rows_q;   // LOAD_ACT, STORE: moves rows of a tensor
+  logic run_q;    // LOAD_WEIGHT, LOAD_PARAM, LOAD_IMAGE: moves one run of words
+  logic pack_q;
+  logic conv_q;
+  logic pool_q;
+  logic many_q;   // more output positions than one tile
+
+  // PACK, word 1: channels, columns, rows in bits 39:32, 47:40, 55:48.
+  function automatic logic pack_shape_okay(input logic [7:0] channels, input logic [7:0] columns,
+                                           input logic [7:0] rows);
+    pack_shape_okay = channels != 8'd0 && channels <= 8'd4 && columns != 8'd0 && columns <= 8'd24 &&
+                      rows != 8'd0 && rows <= 8'd32 &&
+                      {8'd0, channels} * {8'd0, columns} <= 16'd24 &&
+                      {8'd0, channels} * {8'd0, columns} * {8'd0, rows} <= 16'd32;
+  endfunction
+
+  // CONV and MAX_POOL, word 6: channels of the last block.
+  function automatic logic channels_okay(input logic [7:0] channels, input logic binary);
+    channels_okay = channels != 8'd0 && channels <= (binary ? 8'd64 : 8'd32);
+  endfunction
+
+  function automatic logic illegal(input logic [2:0] index, input logic [63:0] word);
+    illegal = 1'b0;
+    case (index)
+      3'd0: illegal = !((word[7:0] >= OpLoadAct && word[7:0] <= OpPack) || word[7:0] == OpConv ||
+                        word[7:0] == OpMaxPool || word[7:0] == OpStore);
+      3'd1: begin
+        if ((rows_q || run_q) && word[2:0] != 3'd0) illegal = 1'b1;
+        if (rows_q && word[34:32] != 3'd0) illegal = 1'b1;
+        if (pack_q && (word[15:0] == 16'd0 || word[31:16] == 16'd0 ||
+                       !pack_shape_okay(word[39:32], word[47:40], word[55:48]))) illegal = 1'b1;
+        if ((conv_q || pool_q) && (word[39:32] == 8'd0 || word[47:40] == 8'd0 || word[51:48] == 4'd0 ||
+                                   word[55:52] == 4'd0)) illegal = 1'b1;
+      end
+      3'd2: begin
+        if ((rows_q || run_q || pack_q) && word[15:0] == 16'd0) illegal = 1'b1;
+        if ((rows_q || pack_q) && word[31:16] == 16'd0) illegal = 1'b1;
+        if (rows_q && word[47:32] == 16'd0) illegal = 1'b1;
+        if (run_q && word[31:16] != 16'd0) illegal = 1'b1;
+        if ((conv_q || pool_q) && word[63:48] == 16'd0) illegal = 1'b1;
+      end
+      3'd3: illegal = (conv_q || pool_q) && word[23:0] == 24'd0;
+      3'd6: begin
+        if (conv_q && !channels_okay(word[31:24], word[3:0] == 4'd0)) illegal = 1'b1;
+        if (pool_q && !channels_okay(word[31:24], word[1:0] == 2'd0)) illegal = 1'b1;
+        if ((conv_q || pool_q) && word[47:32] == 16'd0) illegal = 1'b1;
+        if (conv_q && (word[6:4] == 3'd4 || word[6:4] > 3'd5)) illegal = 1'b1;
+        if (conv_q && many_q && word[9:8] != 2'b11) illegal = 1'b1;
+        if (conv_q && {1'b0, word[53:48]} >= 7'(F)) illegal = 1'b1;
+      end
+      3'd7: illegal = conv_q && {1'b0, word[21:16]} >= 7'(ParameterSlots);
+      default: illegal = 1'b0;
+    endcase
+  endfunction
+
+  always_ff @(posedge clk_i) begin
+    if (valid_i) begin
+      illegal_o <= illegal(index_i, word_i) || (illegal_o && index_i != 3'd0);
+      if (index_i == 3'd0) begin
+        rows_q       <= word_i[7:0] == OpLoadAct || word_i[7:0] == OpStore;
+        run_q        <= word_i[7:0] > OpLoadAct && word_i[7:0] < OpPack;
+        pack_q       <= word_i[7:0] == OpPack;
+        conv_q       <= word_i[7:0] == OpConv;
+        pool_q       <= word_i[7:0] == OpMaxPool;
+        to_load_o    <= word_i[7:0] >= OpLoadAct && word_i[7:0] <= OpPack;
+        to_compute_o <= word_i[7:0] == OpConv || word_i[7:0] == OpMaxPool;
+        to_store_o   <= word_i[7:0] == OpStore;
+      end
+      if (index_i == 3'd3) many_q <= word_i[23:0] > 24'(P);
+    end
+  end
+
+endmodule

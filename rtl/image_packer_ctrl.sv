@@ -1,0 +1,306 @@
+// Control of PACK: which staged bytes make which lanes of which position, and where its plane words go.
+// Four stages that run side by side, for different positions where they can:
+//   gather  issues one chunk of up to 9 bytes of an image row per cycle to the staging ring,
+//   align   (1 cycle later) shifts the bytes to the bottom and replaces those outside the image,
+//   place   (1 cycle later) puts them into the lanes of the position,
+//   emit    writes the four plane words of the position before.
+// max(4, rows * ceil(columns * C / 9)) cycles per position. Sees no data.
+module image_packer_ctrl #(
+  parameter int P            = 8,
+  parameter int StagingWords = 4096
+) (
+  input  logic                            clk_i,
+  input  logic                            rst_i,
+  input  logic                            start_i,
+  input  logic [319:0]                    fields_i,        // d2..d11
+  output logic                            done_o,
+
+  // Plane words to the activation SRAM.
+  output logic                            act_valid_o,
+  input  logic                            act_ready_i,
+  output logic [$clog2(P)-1:0]            act_bank_o,
+  output logic [15:0]                     act_row_o,
+
+  // To the datapath.
+  output logic                            read_o,         // gather: read two words from the ring
+  output logic [$clog2(StagingWords)-2:0] even_address_o,
+  output logic [$clog2(StagingWords)-2:0] odd_address_o,
+  output logic                            align_o,        // align what was read
+  output logic                            align_swap_o,   // its first word is the odd one
+  output logic [2:0]                      align_byte_o,   // its first byte in that word
+  output logic [3:0]                      align_low_o,    // bytes low <= j < high are in the image
+  output logic [3:0]                      align_high_o,
+  output logic [2:0]                      align_channels_o,
+  output logic [1:0]                      align_phase_o,  // chunk of the segment: its first channel is phase mod C
+  output logic [31:0]                     align_pads_o,   // codes of the channels
+  output logic                            place_o,        // put what was aligned into the lanes
+  output logic [4:0]                      place_lane_o,   // lane of its first byte
+  output logic [3:0]                      place_count_o,  // bytes
+  output logic                            place_first_o,  // first chunk of the position: other lanes become zero
+  output logic                            transfer_o,     // lanes to plane words
+  output logic                            shift_o         // next plane word
+);
+
+  localparam int PixelBits = $clog2(P);
+  localparam int Bits      = $clog2(StagingWords) + 3;  // of a staging byte address
+  localparam int ChunkMax  = 9;
+
+  // Fields: fields_i[32 * (n - 2) +: 32] is dn.
+  logic [15:0] width;
+  logic [2:0]  channels;
+  logic [4:0]  columns;
+
+  assign width    = fields_i[31:16];
+  assign channels = fields_i[34:32];
+  assign columns  = fields_i[44:40];
+
+  // n times C.
+  function automatic logic signed [19:0] times(input logic signed [19:0] n, input logic [2:0] c);
+    case (c)
+      3'd1:    times = n;
+      3'd2:    times = n <<< 1;
+      3'd3:    times = (n <<< 1) + n;
+      default: times = n <<< 2;
+    endcase
+  endfunction
+
+  // Registers of the instruction.
+  logic [15:0]        height_q;
+  logic signed [19:0] line_bytes_q;    // width * C
+  logic [4:0]         segment_q;       // columns * C
+  logic [5:0]         rows_q;
+  logic signed [19:0] step_x_q;        // stride_x * C
+  logic signed [19:0] start_x_q;       // ix * C of the first packed column
+  logic [15:0]        step_y_q;
+  logic [Bits-1:0]    jump_q;          // ring bytes of one packed row
+  logic [Bits-1:0]    pitch_q;         // ring bytes of one image row
+  logic [15:0]        packed_width_q;
+  logic [31:0]        pads_q;
+  logic [2:0]         channels_q;
+
+  // Gather.
+  logic               gather_q;        // positions are left
+  logic [15:0]        columns_left_q;
+  logic [15:0]        rows_left_q;
+  logic signed [19:0] x_q;             // byte in the row of the position's first column
+  logic signed [17:0] y_q;             // image row of the packed row's first kernel row
+  logic [Bits-1:0]    line_q;          // its address
+  logic [5:0]         kernel_row_q;
+  logic signed [17:0] kernel_y_q;      // image row
+  logic [Bits-1:0]    kernel_line_q;   // its address
+  logic [4:0]         chunk_q;         // first byte of the chunk in its segment: 0, 9 or 18
+  logic [4:0]         lane_q;
+  logic               first_q;
+
+  logic [4:0]         left;
+  logic               last_chunk;
+  logic               last_kernel_row;
+  logic [3:0]         count;
+  logic               issue;
+  logic [Bits-1:0]    address;
+  logic [Bits-4:0]    word_address;
+  logic signed [19:0] x;
+  logic signed [19:0] room;            // bytes from x to the line's end
+  logic               row_inside;
+  logic [3:0]         low;
+  logic [3:0]         high;
+
+  assign left            = segment_q - chunk_q;
+  assign last_chunk      = left <= 5'(ChunkMax);
+  assign count           = last_chunk ? left[3:0] : 4'(ChunkMax);
+  assign last_kernel_row = kernel_row_q == rows_q - 6'd1;
+  assign x               = x_q + $signed({15'd0, chunk_q});
+  assign address         = kernel_line_q + Bits'(x);
+  assign word_address    = address[Bits-1:3];
+  assign room            = line_bytes_q - x;
+  assign row_inside      = !kernel_y_q[17] && kernel_y_q[16:0] < {1'b0, height_q};
+  // Chunks that lie wholly outside get low = 15 or high = 0.
+  assign low             = !x[19] ? 4'd0 : (x < -20'sd15) ? 4'd15 : 4'(-x);
+  assign high            = (!row_inside || room <= 20'sd0) ? 4'd0 : (room > 20'sd15) ? 4'd15 : 4'(room);
+
+  assign read_o         = issue;
+  assign odd_address_o  = word_address[Bits-4:1];
+  assign even_address_o = word_address[Bits-4:1] + {{(Bits - 5){1'b0}}, word_address[0]};
+
+  // Align and place: what the chunks in flight are.
+  logic       align_q;
+  logic [4:0] align_lane_q;
+  logic [3:0] align_count_q;
+  logic       align_first_q;
+  logic       align_last_q;   // last chunk of its position
+  logic       place_q;
+  logic       place_last_q;
+  logic       full_q;         // the lanes hold a whole position
+  logic       align;
+  logic       place;
+  logic       transfer;
+
+  assign place            = place_q && (!full_q || transfer);
+  assign align            = align_q && (!place_q || place);
+  assign issue            = gather_q && (!align_q || align);
+  assign align_o          = align;
+  assign place_o          = place;
+  assign transfer_o       = transfer;
+  assign align_channels_o = channels_q;
+  assign align_pads_o     = pads_q;
+
+  always_ff @(posedge clk_i) begin
+    if (issue) begin
+      align_swap_o  <= word_address[0];
+      align_byte_o  <= address[2:0];
+      align_low_o   <= low;
+      align_high_o  <= high;
+      align_phase_o <= (chunk_q == 5'd0) ? 2'd0 : (chunk_q == 5'(ChunkMax)) ? 2'd1 : 2'd2;
+      align_lane_q  <= lane_q;
+      align_count_q <= count;
+      align_first_q <= first_q;
+      align_last_q  <= last_chunk && last_kernel_row;
+
+      lane_q  <= lane_q + {1'b0, count};
+      first_q <= 1'b0;
+      if (!last_chunk) begin
+        chunk_q <= chunk_q + 5'(ChunkMax);
+      end else begin
+        chunk_q <= 5'd0;
+        if (!last_kernel_row) begin
+          kernel_row_q  <= kernel_row_q + 6'd1;
+          kernel_y_q    <= kernel_y_q + 18'sd1;
+          kernel_line_q <= kernel_line_q + pitch_q;
+        end else begin
+          kernel_row_q  <= 6'd0;
+          kernel_y_q    <= y_q;
+          kernel_line_q <= line_q;
+          lane_q        <= 5'd0;
+          first_q       <= 1'b1;
+          if (columns_left_q != 16'd1) begin
+            columns_left_q <= columns_left_q - 16'd1;
+            x_q            <= x_q + step_x_q;
+          end else begin
+            columns_left_q <= packed_width_q;
+            x_q            <= start_x_q;
+            y_q            <= y_q + $signed({2'd0, step_y_q});
+            line_q         <= line_q + jump_q;
+            kernel_y_q     <= y_q + $signed({2'd0, step_y_q});
+            kernel_line_q  <= line_q + jump_q;
+            rows_left_q    <= rows_left_q - 16'd1;
+            if (rows_left_q == 16'd1) gather_q <= 1'b0;
+          end
+        end
+      end
+    end
+    if (issue) align_q <= 1'b1;
+    else if (align) align_q <= 1'b0;
+    if (align) begin
+      place_q       <= 1'b1;
+      place_lane_o  <= align_lane_q;
+      place_count_o <= align_count_q;
+      place_first_o <= align_first_q;
+      place_last_q  <= align_last_q;
+    end else if (place) begin
+      place_q <= 1'b0;
+    end
+    if (place && place_last_q) full_q <= 1'b1;
+    else if (transfer) full_q <= 1'b0;
+
+    if (start_i) begin
+      height_q       <= fields_i[15:0];
+      line_bytes_q   <= times($signed({4'd0, width}), channels);
+      segment_q      <= 5'(times($signed({15'd0, columns}), channels));
+      rows_q         <= fields_i[53:48];
+      step_x_q       <= times($signed({12'd0, fields_i[63:56]}), channels);
+      channels_q     <= channels;
+      packed_width_q <= fields_i[95:80];
+      columns_left_q <= fields_i[95:80];
+      rows_left_q    <= fields_i[79:64];
+      step_y_q       <= {8'd0, fields_i[103:96]};
+      jump_q         <= Bits'(fields_i[103:96]) * fields_i[288+:Bits];
+      pitch_q        <= fields_i[288+:Bits];
+      x_q            <= times({{4{fields_i[223]}}, fields_i[223:208]}, channels);
+      start_x_q      <= times({{4{fields_i[223]}}, fields_i[223:208]}, channels);
+      y_q            <= {{2{fields_i[207]}}, fields_i[207:192]};
+      kernel_y_q     <= {{2{fields_i[207]}}, fields_i[207:192]};
+      pads_q         <= fields_i[255:224];
+      line_q         <= fields_i[256+:Bits];
+      kernel_line_q  <= fields_i[256+:Bits];
+      kernel_row_q   <= 6'd0;
+      chunk_q        <= 5'd0;
+      lane_q         <= 5'd0;
+      first_q        <= 1'b1;
+      gather_q       <= 1'b1;
+    end
+    if (rst_i) begin
+      gather_q <= 1'b0;
+      align_q  <= 1'b0;
+      place_q  <= 1'b0;
+      full_q   <= 1'b0;
+    end
+  end
+
+  // Emit: four words of a position.
+  logic        emit_q;
+  logic [1:0]  plane_q;
+  logic [15:0] emit_columns_q;
+  logic [15:0] emit_rows_q;
+  logic [15:0] pitch_positions_q;
+  logic [15:0] base_q;
+  logic [15:0] stride_q;
+  logic [15:0] ring_q;
+  logic [15:0] row_start_q;
+  logic [15:0] position_q;
+  logic [15:0] plane_base_q;
+  logic [16:0] next_sum;
+  logic [15:0] next_start;
+  logic        emit;
+  logic        last_plane;
+  logic        last_column;
+
+  assign next_sum    = {1'b0, row_start_q} + {1'b0, pitch_positions_q};
+  assign next_start  = (next_sum >= {1'b0, ring_q}) ? 16'(next_sum - {1'b0, ring_q}) : next_sum[15:0];
+  assign emit        = emit_q && act_ready_i;
+  assign last_plane  = plane_q == 2'd3;
+  assign last_column = emit_columns_q == 16'd1;
+  assign transfer    = full_q && (!emit_q || (emit && last_plane));
+  assign shift_o     = emit;
+  assign act_valid_o = emit_q;
+  assign act_bank_o  = position_q[PixelBits-1:0];
+  assign act_row_o   = plane_base_q + 16'(position_q >> PixelBits);
+  assign done_o      = emit && last_plane && last_column && emit_rows_q == 16'd1;
+
+  always_ff @(posedge clk_i) begin
+    if (emit) begin
+      plane_q      <= plane_q + 2'd1;
+      plane_base_q <= last_plane ? base_q : plane_base_q + stride_q;
+      if (last_plane) begin
+        emit_q <= 1'b0;
+        if (!last_column) begin
+          emit_columns_q <= emit_columns_q - 16'd1;
+          position_q     <= position_q + 16'd1;
+        end else begin
+          emit_columns_q <= packed_width_q;
+          emit_rows_q    <= emit_rows_q - 16'd1;
+          position_q     <= next_start;
+          row_start_q    <= next_start;
+        end
+      end
+    end
+    if (transfer) emit_q <= 1'b1;
+    if (start_i) begin
+      plane_q           <= 2'd0;
+      emit_columns_q    <= fields_i[95:80];
+      emit_rows_q       <= fields_i[79:64];
+      pitch_positions_q <= fields_i[127:112];
+      base_q            <= fields_i[143:128];
+      plane_base_q      <= fields_i[143:128];
+      stride_q          <= fields_i[159:144];
+      row_start_q       <= fields_i[175:160];
+      position_q        <= fields_i[175:160];
+      ring_q            <= fields_i[191:176];
+    end
+    if (rst_i) emit_q <= 1'b0;
+  end
+
+  logic unused_bits;
+  assign unused_bits = ^{fields_i[319:288+Bits], fields_i[287:256+Bits], fields_i[111:104], fields_i[55:54],
+                         fields_i[47:45], fields_i[39:35]};
+
+endmodule

@@ -1,0 +1,160 @@
+// The load engine: memory to activation, weight and parameter SRAM, and the image packer.
+// The request side runs up to 5 instructions ahead of the data side, which hides the memory's latency; the data side
+// writes one word per cycle in the order of the instructions. `done_o` pulses when an instruction's last word is
+// written. Control (transfer_request, load_write, image_packer_ctrl) sees descriptors and handshakes, never data.
+module load_engine #(
+  parameter int P            = 8,
+  parameter int F            = 16,
+  parameter int StagingWords = 4096,
+  parameter bit Datapath     = 1'b1
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_i,
+  input  logic [31:0]          base_i,
+  input  logic                 instr_valid_i,
+  output logic                 instr_ready_o,
+  input  logic [511:0]         instr_i,
+  output logic                 done_o,
+  output logic                 busy_o,
+
+  output logic                 run_valid_o,
+  input  logic                 run_ready_i,
+  output logic [31:0]          run_address_o,
+  output logic [31:0]          run_words_o,
+  input  logic                 word_valid_i,
+  output logic                 word_ready_o,
+  input  logic [63:0]          word_i,
+
+  output logic                 act_valid_o,
+  input  logic                 act_ready_i,
+  output logic [$clog2(P)-1:0] act_bank_o,
+  output logic [15:0]          act_row_o,
+  output logic [63:0]          act_data_o,
+  output logic                 weight_write_o,
+  output logic [$clog2(F)-1:0] weight_bank_o,
+  output logic [15:0]          weight_row_o,
+  output logic [63:0]          weight_data_o,
+  output logic                 param_write_o,
+  output logic [5:0]           param_slot_o,
+  output logic [7:0]           param_word_o,
+  output logic [63:0]          param_data_o
+);
+
+  localparam int ContextWidth = 323;
+
+  logic                            push_valid;
+  logic                            push_ready;
+  logic [ContextWidth-1:0]         push_context;
+  logic                            context_valid;
+  logic                            context_ready;
+  logic [ContextWidth-1:0]         head_context;
+  logic                            unused_run_last;
+  logic                            request_busy;
+  logic                            write_busy;
+  logic                            row_valid;
+  logic [$clog2(P)-1:0]            row_bank;
+  logic [15:0]                     row_row;
+  logic                            staging_write;
+  logic [$clog2(StagingWords)-1:0] staging_address;
+  logic                            pack_start;
+  logic                            pack_done;
+  logic                            pack_valid;
+  logic [$clog2(P)-1:0]            pack_bank;
+  logic [15:0]                     pack_row;
+  logic [63:0]                     pack_data;
+
+  assign busy_o = request_busy || write_busy || context_valid;
+
+  transfer_request #(
+    .F(F)
+  ) u_request (
+    .clk_i,
+    .rst_i,
+    .base_i,
+    .instr_valid_i,
+    .instr_ready_o,
+    .instr_i,
+    .opcode_i       (instr_i[2:0]),
+    .context_valid_o(push_valid),
+    .context_ready_i(push_ready),
+    .context_o      (push_context),
+    .run_valid_o,
+    .run_ready_i,
+    .run_address_o,
+    .run_words_o,
+    .run_last_o     (unused_run_last),
+    .busy_o         (request_busy)
+  );
+
+  fifo #(
+    .Width(ContextWidth),
+    .Depth(4)
+  ) u_contexts (
+    .clk_i,
+    .rst_i,
+    .valid_i(push_valid),
+    .ready_o(push_ready),
+    .data_i (push_context),
+    .valid_o(context_valid),
+    .ready_i(context_ready),
+    .data_o (head_context)
+  );
+
+  load_write #(
+    .P           (P),
+    .F           (F),
+    .StagingWords(StagingWords)
+  ) u_write (
+    .clk_i,
+    .rst_i,
+    .context_valid_i  (context_valid),
+    .context_ready_o  (context_ready),
+    .context_i        (head_context),
+    .busy_o           (write_busy),
+    .done_o,
+    .word_valid_i,
+    .word_ready_o,
+    .act_valid_o      (row_valid),
+    .act_ready_i,
+    .act_bank_o       (row_bank),
+    .act_row_o        (row_row),
+    .weight_write_o,
+    .weight_bank_o,
+    .weight_row_o,
+    .param_write_o,
+    .param_slot_o,
+    .param_word_o,
+    .staging_write_o  (staging_write),
+    .staging_address_o(staging_address),
+    .pack_start_o     (pack_start),
+    .pack_done_i      (pack_done)
+  );
+
+  image_packer #(
+    .P           (P),
+    .StagingWords(StagingWords),
+    .Datapath    (Datapath)
+  ) u_packer (
+    .clk_i,
+    .rst_i,
+    .write_i        (staging_write),
+    .write_address_i(staging_address),
+    .write_data_i   (word_i),
+    .start_i        (pack_start),
+    .fields_i       (head_context[319:0]),
+    .done_o         (pack_done),
+    .act_valid_o    (pack_valid),
+    .act_ready_i,
+    .act_bank_o     (pack_bank),
+    .act_row_o      (pack_row),
+    .act_data_o     (pack_data)
+  );
+
+  assign act_valid_o   = row_valid || pack_valid;
+  assign act_bank_o    = pack_valid ? pack_bank : row_bank;
+  assign act_row_o     = pack_valid ? pack_row : row_row;
+  assign act_data_o    = pack_valid ? pack_data : word_i;
+  assign weight_data_o = word_i;
+  assign param_data_o  = word_i;
+
+endmodule

@@ -1,0 +1,135 @@
+// Data side of the load engine, control: where each arriving word goes. One word per cycle, also from one instruction
+// to the next. Sees no data. PACK is handed to the image packer and runs to its end before the next instruction.
+//
+// One set of three nested counters serves all opcodes (position within word within row, see Descriptors):
+//            position              word of the position    row         SRAM row = base + word * stride + q / P
+// ACT        q = row start + x     stride                  pitch       bank = q mod P
+// WEIGHT     filter = bank         word of the filter, 1   one
+// PARAM      word of the slot      slot, 1                 one
+// IMAGE      staging word          one                     one
+module load_write #(
+  parameter int P = 8,
+  parameter int F = 16,
+  parameter int StagingWords = 4096
+) (
+  input  logic                            clk_i,
+  input  logic                            rst_i,
+  input  logic                            context_valid_i,
+  output logic                            context_ready_o,
+  input  logic [322:0]                    context_i,
+  output logic                            busy_o,
+  output logic                            done_o,          // the instruction's last word is written
+
+  input  logic                            word_valid_i,
+  output logic                            word_ready_o,
+
+  output logic                            act_valid_o,
+  input  logic                            act_ready_i,
+  output logic [$clog2(P)-1:0]            act_bank_o,
+  output logic [15:0]                     act_row_o,
+  output logic                            weight_write_o,
+  output logic [$clog2(F)-1:0]            weight_bank_o,
+  output logic [15:0]                     weight_row_o,
+  output logic                            param_write_o,
+  output logic [5:0]                      param_slot_o,
+  output logic [7:0]                      param_word_o,
+  output logic                            staging_write_o,
+  output logic [$clog2(StagingWords)-1:0] staging_address_o,
+
+  output logic                            pack_start_o,    // with the context
+  input  logic                            pack_done_i
+);
+
+  localparam int         PixelBits = $clog2(P);
+  localparam logic [2:0] OpAct     = 3'd1;
+  localparam logic [2:0] OpWeight  = 3'd2;
+  localparam logic [2:0] OpParam   = 3'd3;
+  localparam logic [2:0] OpImage   = 3'd4;
+  localparam logic [2:0] OpPack    = 3'd5;
+
+  // Fields of the next instruction: context_i[32 * (n - 2) +: 32] is dn.
+  logic [2:0]  opcode;
+  logic [15:0] count;     // d4 low: rows, words per filter, slots or words
+  logic [15:0] act_width;
+  logic [15:0] width;
+  logic [15:0] words;
+  logic [15:0] start;
+
+  assign opcode    = context_i[322:320];
+  assign act_width = context_i[95:80];
+  assign count  = context_i[79:64];
+  assign start  = (opcode == OpAct) ? context_i[175:160] : (opcode == OpImage) ? context_i[143:128] : 16'd0;
+  assign words  = (opcode == OpAct) ? context_i[111:96] : (opcode == OpImage) ? 16'd1 : count;
+
+  always_comb begin
+    case (opcode)
+      OpWeight: width = 16'(F);
+      OpParam:  width = 16'(2 * F + 2);
+      OpImage:  width = count;
+      default:  width = act_width;
+    endcase
+  end
+
+  logic        active_q;
+  logic        act_q, weight_q, param_q, image_q, pack_q;
+  logic [15:0] position;
+  logic [15:0] word_base;
+  logic        beat;
+  logic        last;
+  logic        finish;
+  logic        accept;
+
+  assign word_ready_o    = active_q && !pack_q && (!act_q || act_ready_i);
+  assign beat            = word_valid_i && word_ready_o;
+  assign finish          = pack_q ? pack_done_i : beat && last;
+  assign context_ready_o = !active_q || finish;
+  assign accept          = context_valid_i && context_ready_o;
+  assign busy_o          = active_q;
+  assign done_o          = active_q && finish;
+  assign pack_start_o    = accept && opcode == OpPack;
+
+  row_walker u_walker (
+    .clk_i,
+    .load_i     (accept),
+    .rows_i     ((opcode == OpAct) ? count : 16'd1),
+    .width_i    (width),
+    .words_i    (words),
+    .pitch_i    (context_i[127:112]),
+    .base_i     (context_i[143:128]),
+    .stride_i   ((opcode == OpAct) ? context_i[159:144] : 16'd1),
+    .start_i    (start),
+    .ring_i     (context_i[191:176]),
+    .step_i     (beat),
+    .position_o (position),
+    .word_base_o(word_base),
+    .last_o     (last)
+  );
+
+  assign act_valid_o       = word_valid_i && active_q && act_q;
+  assign act_bank_o        = position[PixelBits-1:0];
+  assign act_row_o         = word_base + 16'(position >> PixelBits);
+  assign weight_write_o    = beat && weight_q;
+  assign weight_bank_o     = position[$clog2(F)-1:0];
+  assign weight_row_o      = word_base;
+  assign param_write_o     = beat && param_q;
+  assign param_slot_o      = word_base[5:0];
+  assign param_word_o      = position[7:0];
+  assign staging_write_o   = beat && image_q;
+  assign staging_address_o = $clog2(StagingWords)'(position);
+
+  always_ff @(posedge clk_i) begin
+    if (accept) begin
+      act_q        <= opcode == OpAct;
+      weight_q     <= opcode == OpWeight;
+      param_q      <= opcode == OpParam;
+      image_q      <= opcode == OpImage;
+      pack_q       <= opcode == OpPack;
+    end
+    if (context_ready_o) active_q <= context_valid_i;
+    if (rst_i) active_q <= 1'b0;
+  end
+
+  logic unused_bits;
+  assign unused_bits = ^{context_i[319:192], context_i[63:0]};
+
+endmodule

@@ -1,0 +1,107 @@
+// Request side of the load and store engines: turns instructions into runs of words, ahead of the data.
+// Takes an instruction when it has asked for all words of the one before and the data side has room for its context,
+// which it gets at once. 3 cycles per instruction, one run per cycle within it; rows that follow each other in memory
+// without a gap become one run. PACK asks for nothing. STORE comes with LOAD_ACT's opcode: its fields are the same.
+module transfer_request #(
+  parameter int F = 16
+) (
+  input  logic         clk_i,
+  input  logic         rst_i,
+  input  logic [31:0]  base_i,
+  input  logic         instr_valid_i,
+  output logic         instr_ready_o,
+  input  logic [511:0] instr_i,
+  input  logic [2:0]   opcode_i,         // low bits of LOAD_*, PACK
+  output logic         context_valid_o,
+  input  logic         context_ready_i,
+  output logic [322:0] context_o,        // opcode, d11..d2
+  output logic         run_valid_o,
+  input  logic         run_ready_i,
+  output logic [31:0]  run_address_o,
+  output logic [31:0]  run_words_o,
+  output logic         run_last_o,       // of its instruction
+  output logic         busy_o
+);
+
+  localparam logic [2:0] OpAct    = 3'd1;
+  localparam logic [2:0] OpWeight = 3'd2;
+  localparam logic [2:0] OpParam  = 3'd3;
+  localparam logic [2:0] OpPack   = 3'd5;
+
+  typedef enum logic [1:0] {
+    StIdle,
+    StMerge,
+    StRun
+  } state_e;
+
+  state_e      state_q;
+  logic        rows_q;      // LOAD_ACT: rows of their own
+  logic [31:0] address_q;
+  logic [31:0] pitch_q;     // bytes
+  logic [31:0] words_q;     // per run
+  logic [15:0] left_q;      // runs
+  logic [15:0] words_per_position;
+  logic [15:0] factor;
+  logic [15:0] multiplicand;
+  logic        accept;
+  logic        gapless;
+
+  assign instr_ready_o   = state_q == StIdle && context_ready_i;
+  assign accept          = instr_valid_i && instr_ready_o;
+  assign context_valid_o = accept;
+  assign context_o       = {opcode_i, instr_i[64+:320]};
+  assign busy_o          = state_q != StIdle;
+
+  // Words per row, or in all.
+  assign words_per_position = instr_i[175:160];
+  assign multiplicand = (opcode_i == OpAct) ? instr_i[159:144] : instr_i[143:128];
+  always_comb begin
+    case (opcode_i)
+      OpAct:    factor = words_per_position;
+      OpWeight: factor = 16'(F);
+      OpParam:  factor = 16'(2 * F + 2);
+      default:  factor = 16'd1;
+    endcase
+  end
+
+  assign gapless       = rows_q && words_q[31:16] == 16'd0 && pitch_q == {words_q[28:0], 3'd0};
+  assign run_valid_o   = state_q == StRun;
+  assign run_address_o = address_q;
+  assign run_words_o   = words_q;
+  assign run_last_o    = left_q == 16'd1;
+
+  always_ff @(posedge clk_i) begin
+    case (state_q)
+      StIdle: begin
+        if (accept && opcode_i != OpPack) begin
+          rows_q    <= opcode_i == OpAct;
+          address_q <= base_i + instr_i[95:64];
+          pitch_q   <= instr_i[127:96];
+          left_q    <= (opcode_i == OpAct) ? instr_i[143:128] : 16'd1;
+          words_q   <= {16'd0, multiplicand} * {16'd0, factor};
+          state_q   <= StMerge;
+        end
+      end
+      StMerge: begin
+        if (gapless) begin
+          words_q <= {16'd0, words_q[15:0]} * {16'd0, left_q};
+          left_q  <= 16'd1;
+        end
+        state_q <= StRun;
+      end
+      StRun: begin
+        if (run_ready_i) begin
+          address_q <= address_q + pitch_q;
+          left_q    <= left_q - 16'd1;
+          if (run_last_o) state_q <= StIdle;
+        end
+      end
+      default: state_q <= StIdle;
+    endcase
+    if (rst_i) state_q <= StIdle;
+  end
+
+  logic unused_bits;
+  assign unused_bits = ^{instr_i[511:384], instr_i[63:0]};
+
+endmodule

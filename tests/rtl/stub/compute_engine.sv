@@ -1,0 +1,102 @@
+// Stand-in for compute_engine in tests of the memory side: the activation, weight and parameter SRAMs, and
+// instructions that take ComputeCycles and change nothing. Every 5th cycle a "drain" takes the activation ports.
+module compute_engine #(
+  parameter int P              = 8,
+  parameter int F              = 16,
+  parameter int ActivationRows = 4096,
+  parameter int WeightRows     = 1024,
+  parameter int ParameterSlots = 64,
+  parameter bit Datapath       = 1'b1
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_i,
+  input  logic                 instr_valid_i,
+  output logic                 instr_ready_o,
+  input  logic [511:0]         instr_i,
+  output logic                 done_o,
+  input  logic                 ld_valid_i,
+  output logic                 ld_ready_o,
+  input  logic [$clog2(P)-1:0] ld_bank_i,
+  input  logic [15:0]          ld_row_i,
+  input  logic [63:0]          ld_data_i,
+  input  logic                 st_valid_i,
+  output logic                 st_ready_o,
+  input  logic [$clog2(P)-1:0] st_bank_i,
+  input  logic [15:0]          st_row_i,
+  output logic [63:0]          st_data_o,
+  input  logic                 wgt_we_i,
+  input  logic [$clog2(F)-1:0] wgt_bank_i,
+  input  logic [15:0]          wgt_row_i,
+  input  logic [63:0]          wgt_data_i,
+  input  logic                 par_we_i,
+  input  logic [5:0]           par_slot_i,
+  input  logic [7:0]           par_word_i,
+  input  logic [63:0]          par_data_i,
+  output logic                 array_active_o,
+  output logic                 pool_active_o,
+  output logic                 stall_drain_o,
+  output logic                 stall_fetch_o,
+  output logic                 drain_busy_o,
+  output logic                 busy_o,
+  output logic [7:0]           requantize_ops_o,
+  output logic [7:0]           activation_reads_o,
+  output logic [7:0]           activation_writes_o,
+  output logic [7:0]           weight_reads_o
+);
+
+  localparam logic [15:0] ComputeCycles = 16'd40;
+  localparam int ActBits = $clog2(P * ActivationRows);
+  localparam int WgtBits = $clog2(F * WeightRows);
+  localparam int ParBits = $clog2(ParameterSlots * 256);
+
+  logic [63:0] act [P*ActivationRows]      /* verilator public_flat_rd */;
+  logic [63:0] wgt [F*WeightRows]          /* verilator public_flat_rd */;
+  logic [63:0] par [ParameterSlots*256]    /* verilator public_flat_rd */;
+  logic        conflicts                   /* verilator public_flat_rw */;
+
+  initial conflicts = 1'b0;
+
+  logic [15:0] left_q;
+  logic [2:0]  phase_q;
+  logic        drain;
+  logic        pool_q;
+
+  assign busy_o              = left_q != 16'd0;
+  assign instr_ready_o       = left_q == 16'd0;
+  assign done_o              = left_q == 16'd1;
+  assign drain               = conflicts && phase_q == 3'd4;
+  assign ld_ready_o          = !drain;
+  assign st_ready_o          = !(conflicts && phase_q == 3'd1);
+  assign array_active_o      = busy_o && !pool_q && left_q > 16'd10;
+  assign pool_active_o       = busy_o && pool_q;
+  assign stall_drain_o       = 1'b0;
+  assign stall_fetch_o       = 1'b0;
+  assign drain_busy_o        = busy_o && !pool_q && left_q <= 16'd10;
+  assign requantize_ops_o    = drain_busy_o ? 8'd16 : 8'd0;
+  assign activation_reads_o  = {7'd0, st_valid_i && st_ready_o};
+  assign activation_writes_o = {7'd0, ld_valid_i && ld_ready_o};
+  assign weight_reads_o      = array_active_o ? 8'(F) : 8'd0;
+
+  always_ff @(posedge clk_i) begin
+    phase_q <= (phase_q == 3'd4) ? 3'd0 : phase_q + 3'd1;
+    if (ld_valid_i && ld_ready_o) act[ActBits'({ld_row_i, ld_bank_i})] <= ld_data_i;
+    if (st_valid_i && st_ready_o) st_data_o <= act[ActBits'({st_row_i, st_bank_i})];
+    else st_data_o <= 64'hdeaddeaddeaddead;
+    if (wgt_we_i) wgt[WgtBits'({wgt_row_i, wgt_bank_i})] <= wgt_data_i;
+    if (par_we_i) par[ParBits'({par_slot_i, par_word_i})] <= par_data_i;
+    if (instr_valid_i && instr_ready_o) begin
+      left_q <= ComputeCycles;
+      pool_q <= instr_i[0];
+    end else if (left_q != 16'd0) begin
+      left_q <= left_q - 16'd1;
+    end
+    if (rst_i) begin
+      left_q  <= 16'd0;
+      phase_q <= 3'd0;
+    end
+  end
+
+  logic unused_bits;
+  assign unused_bits = ^{instr_i[511:1], Datapath};
+
+endmodule
