@@ -11,8 +11,9 @@ struct CompileOptions {
   bool spill_all = false;
 };
 
-/// Lowers a network with its integers to one job for hardware of these parameters. Throws InputError, naming the
-/// layer, the limit and the nearest thing that works, where the hardware cannot run a layer.
-Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware, const CompileOptions& options = {});
+/// Lowers a network with its integers to one job for hardware of these parameters. Throws InputError, naming
+/// the layer, the limit and the nearest thing that works, where the hardware cannot run a layer.
+Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware,
+            const CompileOptions& options = {});
 
 }  // namespace bitloop::host

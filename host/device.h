@@ -15,14 +15,14 @@ namespace bitloop::host {
 using Address = std::uint64_t;  ///< bytes in the accelerator's memory window
 using Cycles = std::uint64_t;
 
-/// Parameters that the hardware was built with, read from its registers, and the hash that its cycles are filed
-/// under.
+/// Parameters that the hardware was built with, read from its registers, and the hash that its cycles are
+/// filed under.
 struct HardwareInfo {
-  std::string name;         ///< "default", "tiny", ... or the parameters as text
-  std::string fingerprint;  ///< hexadecimal: RTL sources and parameters, then memory
-  std::string memory;       ///< name of the memory model, or of the board
-  int pixels = 8;           ///< P, rows of the array
-  int filters = 16;         ///< F, columns of the array
+  std::string name;            ///< "default", "tiny", ... or the parameters as text
+  std::string fingerprint;     ///< hexadecimal: RTL sources and parameters, then memory
+  std::string memory;          ///< name of the memory model, or of the board
+  int pixels = 8;              ///< P, rows of the array
+  int filters = 16;            ///< F, columns of the array
   int activation_rows = 4096;  ///< 64-bit words in each of the P activation banks
   int weight_rows = 1024;      ///< 64-bit words in each of the F weight banks
   int parameter_slots = 64;    ///< groups of F filters whose requantization fits on chip
@@ -30,7 +30,8 @@ struct HardwareInfo {
   double clock_hz = 100e6;     ///< nominal
 };
 
-/// Names, in record order, of the 64-bit counters that the hardware keeps (generated from rtl/registers.json).
+/// Names, in record order, of the 64-bit counters that the hardware keeps (generated from
+/// rtl/registers.json).
 std::span<const char* const> counter_names();
 inline constexpr std::size_t kCounters = 32;
 using Counters = std::array<std::uint64_t, kCounters>;

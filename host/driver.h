@@ -15,13 +15,15 @@ namespace bitloop::host {
 /// Not thread-safe; the device must outlive it.
 class Driver {
  public:
-  /// Reads the device's identity; throws DeviceError where the register map is not ours (both hashes in the text).
+  /// Reads the device's identity; throws DeviceError where the register map is not ours (both hashes in the
+  /// text).
   explicit Driver(Device& device);
 
   /// Places the job's blocks. Throws DeviceError where the memory is too small or P, F do not fit.
   void load(const Job& job);
-  /// Places the image (HWC bytes) and runs the loaded job. Throws DeviceError on sticky hardware errors (with their
-  /// names) and DeviceTimeout after `limit` cycles; either way the device has been reset and the next job runs.
+  /// Places the image (HWC bytes; for a job without an image: HWC codes, a byte each) and runs the loaded
+  /// job. Throws DeviceError on sticky hardware errors (with their names) and DeviceTimeout after `limit`
+  /// cycles; either way the device has been reset and the next job runs.
   Measurement run(std::span<const std::uint8_t> hwc_image, Cycles limit = kDefaultLimit);
   /// A tensor of the loaded job after a run.
   CodeTensor read_tensor(const TensorPlace& place);
@@ -29,8 +31,14 @@ class Driver {
   static constexpr Cycles kDefaultLimit = 4'000'000'000;
 
  private:
+  void place_input(std::span<const std::uint8_t> hwc_image);
+  void start_and_wait(Cycles limit);
+  void check_errors();
+  [[nodiscard]] Measurement read_counters();
+
   Device& device_;
   Job job_;
+  bool loaded_ = false;
   std::uint32_t sequence_ = 0;
 };
 

@@ -32,24 +32,30 @@ struct Block {
 /// Offsets count from a 4 KB-aligned base address that the driver chooses.
 struct Job {
   std::string network;
-  std::string policy;            ///< Policy::key()
-  Address bytes = 0;             ///< memory that the job needs, from its base
-  Address descriptors = 0;       ///< offset of the first segment header
-  Address records = 0;           ///< offset of the counter records, kRecordBytes each
-  Address image = 0;             ///< offset of the image, HWC bytes
+  std::string policy;       ///< Policy::key()
+  Address bytes = 0;        ///< memory that the job needs, from its base
+  Address descriptors = 0;  ///< offset of the first segment header
+  Address records = 0;      ///< offset of the counter records, kRecordBytes each
+  Address image = 0;        ///< offset of the input: HWC bytes, or plane words where input_bits is not 0
   Shape image_shape;
-  int filters = 0;               ///< F that the job was compiled for
-  int pixels = 0;                ///< P that the job was compiled for
+  int input_bits = 0;  ///< 0: an image; otherwise the input is a tensor of codes of this width
+  int filters = 0;     ///< F that the job was compiled for
+  int pixels = 0;      ///< P that the job was compiled for
   std::vector<Block> blocks;
-  std::vector<std::string> segments;   ///< names of layers, one record each
-  std::vector<TensorPlace> tensors;    ///< tensors that can be read back; the network's result is last
+  std::vector<std::string> segments;  ///< names of layers, one record each
+  std::vector<TensorPlace> tensors;   ///< tensors that can be read back; the network's result is last
   bool operator==(const Job&) const = default;
 };
 
 inline constexpr Address kRecordBytes = 256;
 
-/// One file: a JSON header, the blocks, and a SHA-256 over both. `read_job` checks bounds and the hash before use
-/// and throws InputError naming the file.
+/// Throws InputError unless all offsets and sizes of a job lie within its memory and make sense together.
+void validate_job(const Job& job);
+/// Bytes of the job's input in memory.
+Address input_bytes(const Job& job);
+
+/// One file: a JSON header, the blocks, and a SHA-256 over both. `read_job` checks bounds and the hash before
+/// use and throws InputError naming the file.
 void write_job(const Job& job, const std::filesystem::path& path);
 Job read_job(const std::filesystem::path& path);
 

@@ -52,6 +52,11 @@ struct Network {
   std::vector<Layer> layers;
   int input = 0;
   int output = 0;
+  /// False where the input is no image but an already quantized tensor of its reader's input_bits, in plane
+  /// words.
+  bool image_input = true;
+  /// Code width of the output tensor; 0: the width of the input tensor (a single measured layer).
+  int output_bits = 32;
 
   [[nodiscard]] const Shape& input_shape(const Layer& layer) const { return tensors.at(layer.input).shape; }
   [[nodiscard]] const Shape& output_shape(const Layer& layer) const { return tensors.at(layer.output).shape; }
@@ -65,6 +70,15 @@ struct Network {
   void validate() const;
 };
 
+/// Rows and columns of the windows of a layer: a linear layer's window is its whole input.
+struct Window {
+  int height = 1;
+  int width = 1;
+  int stride = 1;
+  int pad = 0;
+};
+Window layer_window(const Network& network, const Layer& layer);
+
 /// Output height (or width) of a window operation.
 int window_output(int size, int kernel, int stride, int pad);
 
@@ -73,7 +87,9 @@ Network zoo_network(std::string_view name);
 std::vector<std::string> zoo_names();
 
 /// One layer as a network, from the text that `bitloop measure --layer` takes, such as
-/// "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" or "linear in=400 out=120".
+/// "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" or "linear in=400 out=120". `out_bits=` gives the
+/// output's code width (default: that of the input), `signed=1` makes the input's codes signed. Throws
+/// InputError otherwise.
 Network single_layer_network(std::string_view text);
 
 }  // namespace bitloop::host

@@ -29,15 +29,15 @@ struct Policy {
   [[nodiscard]] std::string key() const;
 };
 
-/// `w`/`a` bits everywhere, except that the layer that reads the image keeps 8 input bits and signed tensors at
-/// least 2.
+/// `w`/`a` bits everywhere, except that the layer that reads the image keeps 8 input bits and signed tensors
+/// at least 2.
 Policy uniform_policy(const Network& network, int weight_bits, int input_bits);
 
 /// Reads `w4a8` or a path of a policy.json; throws InputError for anything not legal for `network`.
 Policy load_policy(const Network& network, std::string_view text_or_path);
 
-/// Throws InputError, naming the layer, unless the policy lists exactly the network's weight layers, in order,
-/// with widths from {1,2,4,8}, 8 bits for the image, and equal widths for all readers of a tensor.
+/// Throws InputError, naming the layer, unless the policy lists exactly the network's weight layers, in
+/// order, with widths from {1,2,4,8}, 8 bits for the image, and equal widths for all readers of a tensor.
 void validate_policy(const Network& network, const Policy& policy);
 
 nlohmann::json to_json(const Policy& policy);

@@ -19,8 +19,9 @@ struct CodeTensor {
   bool operator==(const CodeTensor&) const = default;
 };
 
-/// y = clamp(((d * multiplier + bias) >> shift) + zero, low, high), arithmetic shift; d as in `corrected_dot`.
-/// `bias` (50 signed bits) holds the layer's bias at the multiplier's precision plus the rounding 2^(shift-1).
+/// y = clamp(((d * multiplier + bias) >> shift) + zero, low, high), arithmetic shift; d as in
+/// `corrected_dot`. `bias` (50 signed bits) holds the layer's bias at the multiplier's precision plus the
+/// rounding 2^(shift-1).
 struct Requantization {
   std::uint16_t multiplier = 0;
   std::uint8_t shift = 1;  ///< 1..47
@@ -39,7 +40,7 @@ struct OutputRange {
 /// The integers of one weight layer.
 struct QuantizedLayer {
   int weight_bits = 8;
-  std::vector<std::uint8_t> weights;  ///< codes, [filter][channel][row][column]
+  std::vector<std::uint8_t> weights;           ///< codes, [filter][channel][row][column]
   std::vector<Requantization> requantization;  ///< per filter
   OutputRange range;
   std::vector<std::uint8_t> pad_codes;  ///< code of the padding, per input channel
@@ -53,8 +54,8 @@ struct QuantizedNetwork {
   std::vector<QuantizedLayer> layers;  ///< per weight layer, in execution order
 };
 
-/// Random weights, multipliers and biases that spread results over the output range: for measurements and tests,
-/// where cycles and exactness matter and accuracy does not.
+/// Random weights, multipliers and biases that spread results over the output range: for measurements and
+/// tests, where cycles and exactness matter and accuracy does not.
 QuantizedNetwork random_quantization(const Network& network, const Policy& policy, std::uint64_t seed);
 
 // The golden integer functions: each defines one operation, for RTL, integer reference and devices alike.
@@ -66,10 +67,14 @@ struct WeightCode {
 };
 constexpr WeightCode weight_code(int weight_bits) {
   switch (weight_bits) {
-    case 1: return {2, 1};
-    case 2: return {2, 3};
-    case 4: return {1, 8};
-    default: return {1, 128};
+    case 1:
+      return {2, 1};
+    case 2:
+      return {2, 3};
+    case 4:
+      return {1, 8};
+    default:
+      return {1, 128};
   }
 }
 
@@ -92,6 +97,10 @@ CodeTensor golden_max_pool(const Network& network, const Layer& layer, const Cod
 
 /// Pixel bytes in row, column, channel order (HWC) to the codes of the network's input tensor.
 CodeTensor image_codes(const Shape& shape, std::span<const std::uint8_t> hwc);
+
+/// The codes of the network's input tensor: pixels, or, without an image, codes of `bits` bits, one byte each
+/// (HWC). Throws InputError where a byte is no such code or the count is wrong.
+CodeTensor input_codes(const Shape& shape, int bits, std::span<const std::uint8_t> hwc);
 
 /// All tensors of one image, index as in Network::tensors. Slow and plain: the definition.
 std::vector<CodeTensor> golden_run(const QuantizedNetwork& network, std::span<const std::uint8_t> hwc_image);

@@ -1,0 +1,158 @@
+#include "host/driver.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "host/error.h"
+#include "host/plane_words.h"
+#include "host/registers.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr Address kBase = 0;  ///< where jobs lie in the memory window; any multiple of 4 KB
+
+std::string error_names(std::uint32_t error) {
+  constexpr std::pair<std::uint32_t, const char*> kNames[] = {
+      {1, "illegal descriptor"}, {2, "AXI read error"}, {4, "AXI write error"}};
+  std::string names;
+  for (const auto& [bit, name] : kNames) {
+    if ((error & bit) == 0) continue;
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  return names.empty() ? fmt::format("unknown error {:#x}", error) : names;
+}
+
+std::uint64_t word_at(std::span<const std::byte> bytes, std::size_t index) {
+  std::uint64_t word = 0;
+  for (int i = 7; i >= 0; --i) word = word << 8 | std::to_integer<std::uint64_t>(bytes[index * 8 + i]);
+  return word;
+}
+
+}  // namespace
+
+static_assert(kCounters * 2 == registers::kCountersWords && kCounters * 8 == kRecordBytes);
+
+std::span<const char* const> counter_names() { return registers::kCounterNames; }
+
+Driver::Driver(Device& device) : device_(device) {
+  const std::uint32_t id = device_.read_register(registers::kId);
+  if (id != registers::kIdValue) {
+    throw DeviceError(
+        fmt::format("the device is no Bitloop accelerator: its ID register reads {:#010x}, not {:#010x}", id,
+                    registers::kIdValue));
+  }
+  const std::uint32_t hash = device_.read_register(registers::kRegmapHash);
+  if (hash != registers::kRegmapHashValue) {
+    throw DeviceError(
+        fmt::format("the device's register map has hash {:#010x} and this program's {:#010x}; build both "
+                    "from the same sources",
+                    hash, registers::kRegmapHashValue));
+  }
+}
+
+void Driver::load(const Job& job) {
+  validate_job(job);
+  const HardwareInfo& info = device_.info();
+  if (job.filters != info.filters || job.pixels != info.pixels) {
+    throw DeviceError(
+        fmt::format("the job is for P={}, F={} and the device has P={}, F={}; compile it for this device",
+                    job.pixels, job.filters, info.pixels, info.filters));
+  }
+  if (job.bytes > device_.memory_size() || kBase > device_.memory_size() - job.bytes) {
+    throw DeviceError(
+        fmt::format("the job needs {} bytes of memory and the device has {}; use a smaller network or "
+                    "give the device more",
+                    job.bytes, device_.memory_size()));
+  }
+  loaded_ = false;
+  job_ = job;
+  for (const Block& block : job_.blocks) device_.write_memory(kBase + block.offset, block.bytes);
+  loaded_ = true;
+}
+
+Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit) {
+  if (!loaded_) throw DeviceError("no job is loaded");
+  place_input(hwc_image);
+  try {
+    start_and_wait(limit);
+    check_errors();
+    return read_counters();
+  } catch (const DeviceError&) {
+    device_.reset();
+    throw;
+  }
+}
+
+void Driver::place_input(std::span<const std::uint8_t> hwc_image) {
+  if (job_.input_bits != 0) {
+    const CodeTensor codes = input_codes(job_.image_shape, job_.input_bits, hwc_image);
+    device_.write_memory(kBase + job_.image, pack_tensor(codes));
+    return;
+  }
+  if (hwc_image.size() != static_cast<std::size_t>(job_.image_shape.elements())) {
+    throw InputError(fmt::format("the image has {} bytes and network {} takes {}", hwc_image.size(),
+                                 job_.network, job_.image_shape.elements()));
+  }
+  std::vector<std::byte> padded(input_bytes(job_));  // whole words
+  for (std::size_t i = 0; i < hwc_image.size(); ++i) padded[i] = static_cast<std::byte>(hwc_image[i]);
+  device_.write_memory(kBase + job_.image, padded);
+}
+
+/// A job that ended earlier can never be taken for this one: its sequence number differs from the last one
+/// done.
+void Driver::start_and_wait(Cycles limit) {
+  const std::uint32_t last_done = device_.read_register(registers::kLastDone);
+  do {
+    ++sequence_;
+  } while (sequence_ == last_done || sequence_ == 0);
+  device_.write_register(registers::kBase, static_cast<std::uint32_t>(kBase));
+  device_.write_register(registers::kJob, static_cast<std::uint32_t>(job_.descriptors));
+  device_.write_register(registers::kStart, sequence_);
+  if (!device_.wait_done(sequence_, limit)) {
+    throw DeviceTimeout(fmt::format("network {} did not end within {} cycles", job_.network, limit));
+  }
+}
+
+void Driver::check_errors() {
+  const std::uint32_t error = device_.read_register(registers::kError);
+  if (error != 0) {
+    throw DeviceError(fmt::format("network {}: {} (descriptor at offset {:#x})", job_.network,
+                                  error_names(error), device_.read_register(registers::kErrorInfo)));
+  }
+  const std::uint32_t done = device_.read_register(registers::kLastDone);
+  if (done != sequence_) {
+    throw DeviceError(
+        fmt::format("the device ended job {} instead of {}; does another program use it?", done, sequence_));
+  }
+}
+
+Measurement Driver::read_counters() {
+  Measurement measurement;
+  for (std::size_t i = 0; i < kCounters; ++i) {
+    const auto offset = static_cast<std::uint32_t>(registers::kCounters + 8 * i);
+    const std::uint64_t low = device_.read_register(offset);
+    measurement.total[i] = low | static_cast<std::uint64_t>(device_.read_register(offset + 4)) << 32;
+  }
+  std::vector<std::byte> records(kRecordBytes * job_.segments.size());
+  device_.read_memory(kBase + job_.records, records);
+  measurement.segments.resize(job_.segments.size());
+  for (std::size_t i = 0; i < records.size() / 8; ++i) {
+    measurement.segments[i / kCounters][i % kCounters] = word_at(records, i);
+  }
+  return measurement;
+}
+
+CodeTensor Driver::read_tensor(const TensorPlace& place) {
+  const Address bytes = tensor_bytes(place.shape, place.bits);
+  if (!loaded_ || place.offset > job_.bytes || bytes > job_.bytes - place.offset) {
+    throw DeviceError(fmt::format("tensor {} is not of the loaded job", place.name));
+  }
+  std::vector<std::byte> memory(bytes);
+  device_.read_memory(kBase + place.offset, memory);
+  return unpack_tensor(place.shape, place.bits, memory);
+}
+
+}  // namespace bitloop::host

@@ -1,0 +1,263 @@
+#include "host/policy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+
+#include "host/error.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr std::size_t kLargestFile = 4u << 20;  // bytes; a thousand layers take 70 KB
+
+bool is_width(int bits) {
+  return std::find(std::begin(kWidths), std::end(kWidths), bits) != std::end(kWidths);
+}
+
+/// Layers that keep codes join the tensors around them: one width for all. Per tensor, its class's first
+/// tensor.
+std::vector<int> width_classes(const Network& network) {
+  std::vector<int> classes(network.tensors.size());
+  std::iota(classes.begin(), classes.end(), 0);
+  for (const Layer& layer : network.layers) {
+    if (layer.kind == LayerKind::max_pool) classes[layer.output] = classes[layer.input];
+  }
+  return classes;
+}
+
+/// What the layers that are joined with this layer's input require.
+struct InputRule {
+  bool image = false;      ///< 8 bits
+  bool is_signed = false;  ///< at least 2 bits
+};
+
+InputRule input_rule(const Network& network, const std::vector<int>& classes, const Layer& layer) {
+  InputRule rule;
+  for (std::size_t i = 0; i < network.tensors.size(); ++i) {
+    if (classes[i] != classes[layer.input]) continue;
+    if (network.image_input && static_cast<int>(i) == network.input) rule.image = true;
+    if (network.tensors[i].is_signed) rule.is_signed = true;
+  }
+  return rule;
+}
+
+int legal_input_bits(const InputRule& rule, int wanted) {
+  if (rule.image) return 8;
+  return rule.is_signed ? std::max(wanted, 2) : wanted;
+}
+
+void check_layer(const LayerBits& bits, const InputRule& rule) {
+  if (!is_width(bits.weight_bits)) {
+    throw InputError(
+        fmt::format("policy: layer {}: weight_bits {} must be 1, 2, 4 or 8", bits.name, bits.weight_bits));
+  }
+  if (!is_width(bits.input_bits)) {
+    throw InputError(
+        fmt::format("policy: layer {}: input_bits {} must be 1, 2, 4 or 8", bits.name, bits.input_bits));
+  }
+  if (rule.image && bits.input_bits != 8) {
+    throw InputError(fmt::format("policy: layer {}: input_bits {} must be 8: it reads the image", bits.name,
+                                 bits.input_bits));
+  }
+  if (rule.is_signed && bits.input_bits < 2) {
+    throw InputError(fmt::format("policy: layer {}: input_bits {} must be 2, 4 or 8: its input is signed",
+                                 bits.name, bits.input_bits));
+  }
+}
+
+/// `wXaY`, both one digit; anything else is a path.
+std::optional<std::pair<int, int>> uniform_text(std::string_view text) {
+  if (text.size() != 4 || text[0] != 'w' || text[2] != 'a') return {};
+  const int weight_bits = text[1] - '0';
+  const int input_bits = text[3] - '0';
+  if (weight_bits < 0 || weight_bits > 9 || input_bits < 0 || input_bits > 9) return {};
+  return std::pair{weight_bits, input_bits};
+}
+
+std::string read_bounded(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw InputError(
+        fmt::format("policy '{}' is neither a uniform policy such as w4a8 (widths 1, 2, 4, 8) nor a file "
+                    "that can be read",
+                    path));
+  }
+  std::string text(kLargestFile + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) throw InputError(fmt::format("policy file {} cannot be read", path));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kLargestFile) {
+    throw InputError(fmt::format("policy file {} is larger than {} bytes", path, kLargestFile));
+  }
+  return text;
+}
+
+/// Deep nesting would overflow the stack of a recursive destructor: a policy has three levels.
+nlohmann::json parse_policy(const std::string& text, std::string_view where) {
+  constexpr int kDeepest = 8;
+  const auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    if (depth > kDeepest) throw InputError(fmt::format("{}: the JSON is nested too deeply", where));
+    return true;
+  };
+  try {
+    return nlohmann::json::parse(text, bounded);
+  } catch (const nlohmann::json::exception& error) {
+    throw InputError(fmt::format("{}: {}", where, error.what()));
+  }
+}
+
+void check_keys(const nlohmann::json& object, std::initializer_list<std::string_view> known,
+                std::string_view where) {
+  if (!object.is_object()) throw InputError(fmt::format("{}: an object is expected", where));
+  for (const auto& item : object.items()) {
+    if (std::find(known.begin(), known.end(), item.key()) == known.end()) {
+      throw InputError(fmt::format("{}: unknown key '{}'", where, item.key()));
+    }
+  }
+  for (const std::string_view key : known) {
+    if (!object.contains(std::string(key)))
+      throw InputError(fmt::format("{}: key '{}' is missing", where, key));
+  }
+}
+
+int integer(const nlohmann::json& object, const char* key, std::string_view where) {
+  const nlohmann::json& value = object.at(key);
+  if (!value.is_number_integer()) throw InputError(fmt::format("{}: {} must be a whole number", where, key));
+  const auto number =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > 1000 ? 1000 : value.get<std::int64_t>();
+  return static_cast<int>(std::clamp<std::int64_t>(number, -1000, 1000));
+}
+
+std::string string(const nlohmann::json& object, const char* key, std::string_view where) {
+  const nlohmann::json& value = object.at(key);
+  if (!value.is_string()) throw InputError(fmt::format("{}: {} must be a string", where, key));
+  return value.get<std::string>();
+}
+
+}  // namespace
+
+std::string Policy::key() const {
+  std::string text;
+  for (const LayerBits& layer : layers) {
+    if (!text.empty()) text += ' ';
+    text += fmt::format("{}:{}", layer.weight_bits, layer.input_bits);
+  }
+  return text;
+}
+
+Policy uniform_policy(const Network& network, int weight_bits, int input_bits) {
+  const std::vector<int> classes = width_classes(network);
+  Policy policy{network.name, {}};
+  for (const Layer* layer : network.weight_layers()) {
+    const int bits = legal_input_bits(input_rule(network, classes, *layer), input_bits);
+    policy.layers.push_back({layer->name, weight_bits, bits});
+  }
+  validate_policy(network, policy);
+  return policy;
+}
+
+Policy load_policy(const Network& network, std::string_view text_or_path) {
+  if (const auto widths = uniform_text(text_or_path)) {
+    if (!is_width(widths->first) || !is_width(widths->second)) {
+      throw InputError(fmt::format("policy {}: widths must be 1, 2, 4 or 8", text_or_path));
+    }
+    return uniform_policy(network, widths->first, widths->second);
+  }
+  const std::string path(text_or_path);
+  return policy_from_json(network, parse_policy(read_bounded(path), path), path);
+}
+
+void validate_policy(const Network& network, const Policy& policy) {
+  const std::vector<const Layer*> layers = network.weight_layers();
+  const std::vector<int> classes = width_classes(network);
+  std::vector<int> width_of(network.tensors.size(), 0);
+  std::vector<std::string> reader_of(network.tensors.size());
+  for (std::size_t i = 0; i < std::max(layers.size(), policy.layers.size()); ++i) {
+    if (i >= policy.layers.size()) {
+      throw InputError(
+          fmt::format("policy: layer {} of network {} is missing", layers[i]->name, network.name));
+    }
+    const LayerBits& bits = policy.layers[i];
+    if (i >= layers.size()) {
+      throw InputError(fmt::format("policy: layer {} is too much: network {} has {} layers with weights",
+                                   bits.name, network.name, layers.size()));
+    }
+    if (bits.name != layers[i]->name) {
+      throw InputError(
+          fmt::format("policy: layer {} stands where network {} has {}; list every layer with weights "
+                      "once, in execution order",
+                      bits.name, network.name, layers[i]->name));
+    }
+    check_layer(bits, input_rule(network, classes, *layers[i]));
+    const int tensor = classes[layers[i]->input];
+    if (width_of[tensor] != 0 && width_of[tensor] != bits.input_bits) {
+      throw InputError(
+          fmt::format("policy: layer {}: input_bits {} must be {} as for layer {}, which reads the same "
+                      "tensor",
+                      bits.name, bits.input_bits, width_of[tensor], reader_of[tensor]));
+    }
+    width_of[tensor] = bits.input_bits;
+    reader_of[tensor] = bits.name;
+  }
+}
+
+nlohmann::json to_json(const Policy& policy) {
+  nlohmann::json layers = nlohmann::json::array();
+  for (const LayerBits& layer : policy.layers) {
+    layers.push_back(
+        {{"name", layer.name}, {"weight_bits", layer.weight_bits}, {"input_bits", layer.input_bits}});
+  }
+  return {{"version", 1}, {"network", policy.network}, {"layers", layers}};
+}
+
+Policy policy_from_json(const Network& network, const nlohmann::json& json, std::string_view where) {
+  check_keys(json, {"version", "network", "layers"}, where);
+  if (integer(json, "version", where) != 1) throw InputError(fmt::format("{}: version must be 1", where));
+  Policy policy{string(json, "network", where), {}};
+  if (policy.network != network.name) {
+    throw InputError(
+        fmt::format("{}: the policy is for network {}, not {}", where, policy.network, network.name));
+  }
+  const nlohmann::json& layers = json.at("layers");
+  if (!layers.is_array()) throw InputError(fmt::format("{}: layers must be an array", where));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::string place = fmt::format("{}: layers[{}]", where, i);
+    check_keys(layers[i], {"name", "weight_bits", "input_bits"}, place);
+    policy.layers.push_back({string(layers[i], "name", place), integer(layers[i], "weight_bits", place),
+                             integer(layers[i], "input_bits", place)});
+  }
+  try {
+    validate_policy(network, policy);
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", where, error.what()));
+  }
+  return policy;
+}
+
+std::vector<int> tensor_bits(const Network& network, const Policy& policy) {
+  validate_policy(network, policy);
+  const std::vector<int> classes = width_classes(network);
+  const std::vector<const Layer*> layers = network.weight_layers();
+  std::vector<int> of_class(network.tensors.size(), 0);
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    of_class[classes[layers[i]->input]] = policy.layers[i].input_bits;
+  const int result_bits = network.output_bits != 0 ? network.output_bits : of_class[classes[network.input]];
+  if (of_class[classes[network.output]] != 0 || classes[network.output] != network.output) {
+    throw InputError(fmt::format(
+        "network {}: its output must be written by a conv or linear layer and have no reader", network.name));
+  }
+  std::vector<int> bits(network.tensors.size());
+  for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = of_class[classes[i]];
+  bits[network.output] = result_bits;
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    if (bits[i] == 0) bits[i] = result_bits;  // no conv or linear layer reads it
+  }
+  return bits;
+}
+
+}  // namespace bitloop::host

@@ -1,0 +1,271 @@
+#include "host/tile_schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/error.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr int kFarOutside = -20000;  // an input row that no window reaches: everything is padding
+
+int divide_up(int value, int by) { return (value + by - 1) / by; }
+
+int part_input_words(const WindowOp& op, const ReductionPart& part) {
+  return op.words_before(part.end_block) - op.words_before(part.first_block);
+}
+
+/// Columns that a full tile reads.
+int patch_columns(const WindowOp& op, int tile) {
+  return std::min(op.input_width, (tile - 1) * op.stride_x + op.kernel_width);
+}
+
+/// Parts of at most `blocks` channel blocks and `rows` kernel rows.
+std::vector<ReductionPart> split(const WindowOp& op, int blocks, int rows) {
+  std::vector<ReductionPart> parts;
+  for (int block = 0; block < op.blocks; block += blocks) {
+    for (int row = 0; row < op.kernel_height; row += rows) {
+      parts.push_back(
+          {block, std::min(block + blocks, op.blocks), row, std::min(row + rows, op.kernel_height)});
+    }
+  }
+  return parts;
+}
+
+/// Sizes the buffers for parts of this size; false where fewer than `buffers` of each fit.
+bool size_buffers(const WindowOp& op, const HardwareInfo& hardware, int blocks, int rows, int buffers,
+                  TilePlan& plan) {
+  const ReductionPart largest{0, blocks, 0, rows};
+  const int patch_rows = std::min(rows, op.input_height);
+  plan.patch_stride = divide_up(patch_rows * patch_columns(op, plan.tile), hardware.pixels);
+  plan.patch_words = part_input_words(op, largest);
+  plan.patch_buffers = plan.output_base / (plan.patch_stride * plan.patch_words);
+  if (op.pool) return plan.patch_buffers >= buffers;
+  plan.weights.part_words = part_words(op, largest);
+  plan.weights.buffers = hardware.weight_rows / plan.weights.part_words;
+  return plan.patch_buffers >= buffers && plan.weights.buffers >= buffers;
+}
+
+[[noreturn]] void refuse(const WindowOp& op, const HardwareInfo& hardware, const TilePlan& plan) {
+  throw InputError(
+      fmt::format("layer {}: the smallest piece takes {} activation and {} weight SRAM rows, and {} and {} "
+                  "are there; use a "
+                  "smaller kernel or stride, fewer bits or larger hardware",
+                  op.name, plan.patch_stride * plan.patch_words + 2 * plan.output_words,
+                  plan.weights.part_words, hardware.activation_rows, hardware.weight_rows));
+}
+
+void choose_parts(const WindowOp& op, const HardwareInfo& hardware, TilePlan& plan) {
+  const int granule = std::min(op.block_granule(), op.blocks);
+  for (const int buffers : {2, 1}) {
+    for (int rows = op.kernel_height; rows >= 1; rows = rows == 1 || op.pool ? 0 : (rows + 1) / 2) {
+      for (int blocks = op.pool ? 1 : op.blocks; blocks >= granule;) {
+        if (size_buffers(op, hardware, blocks, rows, buffers, plan)) {
+          plan.weights.parts = split(op, blocks, rows);
+          return;
+        }
+        const int half = (blocks / 2 + granule - 1) / granule * granule;
+        blocks = half < blocks ? half : 0;
+      }
+    }
+  }
+  size_buffers(op, hardware, granule, op.pool ? op.kernel_height : 1, 1, plan);
+  refuse(op, hardware, plan);
+}
+
+}  // namespace
+
+TilePlan plan_tiles(const WindowOp& op, const HardwareInfo& hardware) {
+  TilePlan plan;
+  plan.tile = std::min(hardware.pixels, op.output_width);
+  plan.output_words = words_per_block(op.output_bits);
+  plan.output_base = hardware.activation_rows - 2 * plan.output_words;
+  if (op.pool) {
+    for (int b = 0; b < op.blocks; ++b)
+      plan.units.push_back({b, b + 1, op.words_before(b), plan.output_words});
+  } else {
+    plan.units = filter_units(op, hardware.filters);
+    plan.parameters = plan_parameters(hardware);
+  }
+  choose_parts(op, hardware, plan);
+  return plan;
+}
+
+TileSchedule::TileSchedule(const WindowOp& op, const HardwareInfo& hardware, TilePlan plan,
+                           const LayerPlaces& places)
+    : Schedule(hardware),
+      op_(op),
+      pixels_(hardware.pixels),
+      lanes_(hardware.filters),
+      plan_(std::move(plan)),
+      places_(places) {
+  for (int tile = 0; tile < op_.output_height * tiles_per_row(); ++tile) add_tile(tile);
+  std::vector<int> items;
+  for (const Step& step : steps_) items.push_back(patch_item(step));
+  patches_.emplace(plan_.patch_buffers, items);
+  if (op_.packing) image_.emplace(op_, hardware, places_.input);
+  if (op_.pool) return;
+  std::vector<GroupFeed::Use> uses;
+  for (const Step& step : steps_) uses.push_back({step.group, step.part});
+  groups_.emplace(op_, hardware, plan_.weights, plan_.parameters, places_, std::move(uses));
+}
+
+void TileSchedule::add_tile(int tile) {
+  for (int unit = 0; unit < static_cast<int>(plan_.units.size()); ++unit) {
+    const Unit& range = plan_.units[unit];
+    for (int group = range.first_group; group < range.end_group; ++group) {
+      const std::vector<int> order = op_.pool ? std::vector{unit} : plan_.weights.part_order();
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        const bool drain = i + 1 == order.size();
+        steps_.push_back({tile, unit, group, order[i], i == 0, drain, drain && group + 1 == range.end_group});
+      }
+    }
+  }
+}
+
+int TileSchedule::tile_positions(const Step& step) const {
+  return std::min(plan_.tile, op_.output_width - tile_column(step));
+}
+
+ReductionPart TileSchedule::part_of(const Step& step) const { return plan_.weights.parts[step.part]; }
+
+int TileSchedule::patch_item(const Step& step) const {
+  return step.tile * static_cast<int>(plan_.weights.parts.size()) + step.part;
+}
+
+double TileSchedule::step_cycles(int step) const {
+  return static_cast<double>(op_.tile_cycles(part_of(steps_[step])));
+}
+
+TileSchedule::Patch TileSchedule::patch_of(const Step& step) const {
+  const ReductionPart part = part_of(step);
+  Patch patch;
+  patch.iy = tile_row(step) * op_.stride_y - op_.pad + part.first_row * op_.dilation_y;
+  patch.ix = tile_column(step) * op_.stride_x - op_.pad;
+  const int kernel_rows = part.end_row - part.first_row;
+  if (op_.dilation_y > 1) {  // packed image rows: no padding, and the patch holds only those of the kernel
+    patch.first_row = patch.iy;
+    patch.rows = kernel_rows;
+  } else {
+    patch.first_row = std::max(patch.iy, 0);
+    patch.rows = std::min(patch.iy + kernel_rows, op_.input_height) - patch.first_row;
+  }
+  const int end = patch.ix + (tile_positions(step) - 1) * op_.stride_x + op_.kernel_width;
+  patch.first_column = std::max(patch.ix, 0);
+  patch.columns = std::min(end, op_.input_width) - patch.first_column;
+  return patch;
+}
+
+Provision TileSchedule::provide(int index, int current, bool now) {
+  const Step& step = steps_[index];
+  const int item = patch_item(step);
+  if (!patches_->find(item)) {
+    const auto buffer = patches_->place(item, index, now ? -1 : current);
+    if (!buffer) return Provision::blocked;
+    load_patch(step, *buffer);
+    return Provision::loaded;
+  }
+  return groups_ ? groups_->provide(index, now ? -1 : current, program) : Provision::ready;
+}
+
+void TileSchedule::load_patch(const Step& step, int buffer) {
+  const Patch patch = patch_of(step);
+  if (patch.empty()) return;
+  for (int row = 0; row < patch.rows; ++row) {
+    if (!image_) {
+      load_tensor_row(step, patch, row, buffer);
+      continue;
+    }
+    const ReductionPart part = part_of(step);
+    const ChipRows chip{buffer * plan_.patch_stride * plan_.patch_words, plan_.patch_stride,
+                        row * patch.columns, patch.columns, plan_.patch_stride * pixels_};
+    image_->pack({patch.first_row + row * op_.dilation_y, 1, patch.first_column, patch.columns},
+                 part.first_block, part.end_block, chip, program);
+  }
+}
+
+/// One row of a patch: the transfer's rows are the words of that row.
+void TileSchedule::load_tensor_row(const Step& step, const Patch& patch, int row, int buffer) {
+  const ReductionPart part = part_of(step);
+  const int words = part_input_words(op_, part);
+  const Address word_bytes = kWordBytes * op_.input_width;
+  const Address offset = places_.input +
+                         ((patch.first_row + row) * static_cast<Address>(op_.input_words()) +
+                          op_.words_before(part.first_block)) *
+                             word_bytes +
+                         kWordBytes * patch.first_column;
+  const int pitch = plan_.patch_stride * pixels_;
+  const ChipRows chip{buffer * plan_.patch_stride * plan_.patch_words, plan_.patch_stride,
+                      row * patch.columns, pitch, pitch * words};
+  program.append(LoadAct{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(word_bytes), words,
+                          patch.columns, 1, chip}});
+}
+
+int TileSchedule::output_base(const Step& step) const {
+  const int turn = (step.tile * static_cast<int>(plan_.units.size()) + step.unit) % 2;
+  return plan_.output_base + turn * plan_.output_words;
+}
+
+/// The patch is the whole input: what lies outside it is padding.
+void TileSchedule::place_walk(WindowWalk& walk, const Step& step) const {
+  const Patch patch = patch_of(step);
+  const int buffer = *patches_->find(patch_item(step));
+  walk.dilation_y = 1;
+  walk.input_height = patch.empty() ? 1 : patch.rows;
+  walk.input_width = patch.empty() ? 1 : patch.columns;
+  walk.iy = patch.empty() ? kFarOutside : patch.iy - patch.first_row;
+  walk.ix = patch.empty() ? 0 : patch.ix - patch.first_column;
+  walk.ix_start = walk.ix;
+  walk.output_width = tile_positions(step);
+  walk.positions = tile_positions(step);
+  walk.input_base = buffer * plan_.patch_stride * plan_.patch_words;
+  walk.input_stride = plan_.patch_stride;
+  walk.input_ring = plan_.patch_stride * pixels_;
+  const int pitch = walk.input_width;
+  walk.ring_position = ((walk.iy * pitch) % walk.input_ring + walk.input_ring) % walk.input_ring;
+  walk.step_output_row = 0;
+  walk.step_kernel_row = pitch % walk.input_ring;
+  walk.output_first = 0;
+  walk.output_ring = pixels_;
+  walk.output_base = output_base(step);
+  walk.output_stride = 1;
+}
+
+void TileSchedule::compute(int index) {
+  const Step& step = steps_[index];
+  const Unit& unit = plan_.units[step.unit];
+  if (op_.pool) {
+    MaxPool pool = pool_template(op_, unit.first_group, unit.end_group);
+    place_walk(pool, step);
+    program.append(pool);
+  } else {
+    Conv conv = conv_template(op_, part_of(step), step.group, unit.first_group, lanes_);
+    place_walk(conv, step);
+    conv.clear = step.clear;
+    conv.drain = step.drain;
+    conv.weight_base = groups_->weight_base(index);
+    conv.parameter_slot = groups_->parameter_slot(index);
+    program.append(conv);
+    groups_->used(index);
+  }
+  patches_->use(patch_item(step), index);
+}
+
+/// The transfer's rows are the words of the unit, as in load_tensor_row.
+void TileSchedule::store(int index) {
+  const Step& step = steps_[index];
+  if (!step.unit_done) return;
+  const Unit& unit = plan_.units[step.unit];
+  const Address word_bytes = kWordBytes * op_.output_width;
+  const Address offset =
+      places_.output +
+      (tile_row(step) * static_cast<Address>(op_.output_words()) + unit.output_word) * word_bytes +
+      kWordBytes * tile_column(step);
+  const ChipRows chip{output_base(step), 1, 0, pixels_, pixels_ * unit.output_words};
+  program.append(Store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(word_bytes),
+                        unit.output_words, tile_positions(step), 1, chip}});
+}
+
+}  // namespace bitloop::host

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <optional>
+
+#include "host/image_feed.h"
+#include "host/schedule.h"
+
+namespace bitloop::host {
+
+/// A layer computed tile by tile, for when no ring of whole rows fits: each part of the reduction loads the
+/// patch of the input that the tile reads. Slow, but limited only by one kernel row of one channel block.
+struct TilePlan {
+  WeightPlan weights;  ///< its parts also split the input; a pool has one part per unit
+  ParameterPlan parameters;
+  std::vector<Unit> units;
+  int tile = 1;          ///< output positions of a full tile, all in one row
+  int patch_stride = 1;  ///< bank rows per word of a patch
+  int patch_words = 1;   ///< words per position of the largest patch
+  int patch_buffers = 1;
+  int output_base = 0;  ///< two buffers of one unit's words, a bank row each
+  int output_words = 1;
+};
+
+/// Throws InputError naming the layer, the limit and what would work where even the smallest patch does not
+/// fit.
+TilePlan plan_tiles(const WindowOp& op, const HardwareInfo& hardware);
+
+class TileSchedule : public Schedule {
+ public:
+  TileSchedule(const WindowOp& op, const HardwareInfo& hardware, TilePlan plan, const LayerPlaces& places);
+
+ protected:
+  [[nodiscard]] int steps() const override { return static_cast<int>(steps_.size()); }
+  [[nodiscard]] double step_cycles(int step) const override;
+  Provision provide(int step, int current, bool now) override;
+  void compute(int step) override;
+  void store(int step) override;
+
+ private:
+  struct Step {
+    int tile = 0;
+    int unit = 0;
+    int group = 0;
+    int part = 0;
+    bool clear = true;  ///< the first part of its tile
+    bool drain = true;  ///< the last one
+    bool unit_done = false;
+  };
+  /// What a step reads, clipped to the input; empty where the window lies in the padding.
+  struct Patch {
+    int iy = 0;  ///< of the window, kernel row 0 of the part
+    int ix = 0;
+    int first_row = 0;
+    int rows = 0;
+    int first_column = 0;
+    int columns = 0;
+    [[nodiscard]] bool empty() const { return rows <= 0 || columns <= 0; }
+  };
+
+  void add_tile(int tile);
+  [[nodiscard]] int tiles_per_row() const { return (op_.output_width + plan_.tile - 1) / plan_.tile; }
+  [[nodiscard]] int tile_row(const Step& step) const { return step.tile / tiles_per_row(); }
+  [[nodiscard]] int tile_column(const Step& step) const { return step.tile % tiles_per_row() * plan_.tile; }
+  [[nodiscard]] int tile_positions(const Step& step) const;
+  [[nodiscard]] ReductionPart part_of(const Step& step) const;
+  [[nodiscard]] int patch_item(const Step& step) const;
+  [[nodiscard]] Patch patch_of(const Step& step) const;
+  [[nodiscard]] int output_base(const Step& step) const;
+  void load_patch(const Step& step, int buffer);
+  void load_tensor_row(const Step& step, const Patch& patch, int row, int buffer);
+  void place_walk(WindowWalk& walk, const Step& step) const;
+
+  WindowOp op_;
+  int pixels_;
+  int lanes_;
+  TilePlan plan_;
+  LayerPlaces places_;
+  std::vector<Step> steps_;
+  std::optional<GroupFeed> groups_;
+  std::optional<ImageFeed> image_;
+  std::optional<BufferCache> patches_;
+};
+
+}  // namespace bitloop::host

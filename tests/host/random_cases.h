@@ -1,0 +1,41 @@
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "host/error.h"
+#include "host/quantized_network.h"
+
+namespace bitloop::host::test {
+
+inline int between(std::mt19937_64& random, int low, int high) {
+  return low + static_cast<int>(random() % static_cast<std::uint64_t>(high - low + 1));
+}
+
+inline int any_width(std::mt19937_64& random) { return kWidths[random() % 4]; }
+
+/// Bytes of an input: any pixel, or codes of `bits` bits.
+inline std::vector<std::uint8_t> random_input(const Shape& shape, int bits, std::mt19937_64& random) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(shape.elements()));
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() & ((1u << bits) - 1));
+  return bytes;
+}
+
+/// A random policy that is legal for the network.
+inline Policy random_policy(const Network& network, std::mt19937_64& random) {
+  Policy policy = uniform_policy(network, 8, 8);
+  for (LayerBits& layer : policy.layers) {
+    layer.weight_bits = any_width(random);
+    const int before = layer.input_bits;
+    layer.input_bits = any_width(random);
+    try {
+      validate_policy(network, policy);
+    } catch (const InputError&) {
+      layer.input_bits = before;
+    }
+  }
+  return policy;
+}
+
+}  // namespace bitloop::host::test
