@@ -1,0 +1,56 @@
+# Script (cmake -P): turns the RTL into C++ for one hardware configuration.
+#   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder)
+# Writes OUT/PREFIX.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
+# Fingerprint: the first 64 bits of the SHA-256 over all sources, sorted by name, and all parameters except Datapath.
+file(GLOB sources LIST_DIRECTORIES false "${RTL}/*.sv")
+list(SORT sources)
+string(REPLACE "|" ";" parameters "${PARAMETERS}")
+set(text "")
+foreach(source IN LISTS sources)
+  get_filename_component(name "${source}" NAME)
+  file(SHA256 "${source}" hash)
+  string(APPEND text "${name} ${hash}\n")
+endforeach()
+set(arguments "")
+foreach(parameter IN LISTS parameters)
+  list(APPEND arguments "-G${parameter}")
+  if(NOT parameter MATCHES "^Datapath=")
+    string(APPEND text "${parameter}\n")
+  endif()
+endforeach()
+string(SHA256 hash "${text}")
+string(SUBSTRING "${hash}" 0 16 fingerprint)
+
+# Packages first: the other files name them.
+set(packages ${sources})
+list(FILTER packages INCLUDE REGEX "_pkg\\.sv$")
+list(FILTER sources EXCLUDE REGEX "_pkg\\.sv$")
+set(waivers "")
+if(EXISTS "${RTL}/lint_waivers.vlt")
+  set(waivers "${RTL}/lint_waivers.vlt")
+endif()
+
+file(REMOVE_RECURSE "${OUT}")
+file(MAKE_DIRECTORY "${OUT}")
+# -fno-const-bit-op-tree: that optimization of 5.006 gives wrong results (verilator#4059, #4832, #4857).
+# Unrolled loops over flat vectors are what GCC vectorizes.
+execute_process(
+  COMMAND "${VERILATOR}" --cc -O3 --x-assign fast --x-initial fast --noassert -fno-const-bit-op-tree --trace-fst
+          --unroll-count 1024 --unroll-stmts 200000 --output-split 0 -Wno-fatal -Wno-lint -Wno-style
+          ${VERILATOR_FLAGS} ${arguments} "-GFingerprint=64'h${fingerprint}" --prefix "${PREFIX}" --top-module accelerator
+          -Mdir "${OUT}" ${waivers} ${packages} ${sources}
+  COMMAND_ERROR_IS_FATAL ANY)
+
+file(GLOB generated RELATIVE "${OUT}" "${OUT}/${PREFIX}*.cpp")
+list(SORT generated)
+set(fast "")
+set(slow "")
+foreach(file IN LISTS generated)
+  if(file MATCHES "__Slow|__Trace|__Syms")
+    string(APPEND slow "#include \"${file}\"\n")
+  else()
+    string(APPEND fast "#include \"${file}\"\n")
+  endif()
+endforeach()
+file(WRITE "${OUT}/fast.cpp" "${fast}")
+file(WRITE "${OUT}/slow.cpp" "${slow}")
