@@ -116,7 +116,7 @@ TEST_P(RandomLayers, equal_the_golden_function_where_rings_wrap_and_reductions_s
   const int p = 1 << between(random, 1, 3);
   const int f = 1 << between(random, 1, 4);
   const HardwareInfo info =
-      hardware(p, f, between(random, 64, 300), between(random, 25, 100), between(random, 1, 4), 64);
+      hardware(p, f, between(random, 64, 300), between(random, 40, 100), between(random, 1, 4), 64);
   expect_layer(random_layer(random), any_width(random), any_width(random), info, random());
 }
 
