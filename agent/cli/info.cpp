@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/verbs.h"
+#include "agent/console/table.h"
+#include "agent/methods.h"
+#include "host/error.h"
+#include "host/network.h"
+#include "sim/sim_device.h"
+
+namespace bitloop::cli {
+namespace {
+
+constexpr const char* kAbout =
+    R"(bitloop info: versions, hardware configurations, models, data sets and search methods.
+
+  bitloop info
+  bitloop info --format json
+)";
+
+nlohmann::json hardware_json(const std::string& name, std::string_view memory) {
+  const auto device = console::open_device("sim", name, memory);
+  const host::HardwareInfo& info = device->info();
+  return {{"name", name},
+          {"pixels", info.pixels},
+          {"filters", info.filters},
+          {"activation_rows", info.activation_rows},
+          {"weight_rows", info.weight_rows},
+          {"clock_hz", info.clock_hz},
+          {"memory", info.memory},
+          {"fingerprint", info.fingerprint}};
+}
+
+std::string joined(const nlohmann::json& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name.get<std::string>();
+  return text;
+}
+
+}  // namespace
+
+int info(const console::Arguments& arguments) {
+  console::Options options("info", kAbout);
+  options.text("memory", "ddr8", "memory behind the simulated accelerators");
+  options.format_option();
+  if (!options.parse(arguments)) return 0;
+  const auto format = console::parse_format(options.text_of("format"));
+
+  nlohmann::json facts{{"version", BITLOOP_VERSION},
+                       {"hardware", nlohmann::json::array()},
+                       {"models", host::zoo_names()},
+                       {"data", {"fashion-mnist", "mnist:DIR"}},
+                       {"methods", agent::method_names()},
+                       {"devices", {"sim"}}};
+  console::Table hardware({"hardware", "P", "F", "clock MHz", "memory", "fingerprint"});
+  for (const auto& name : sim::hardware_names()) {
+    const auto json = hardware_json(name, options.text_of("memory"));
+    hardware.add_row({name, json["pixels"].dump(), json["filters"].dump(),
+                      fmt::format("{:.0f}", json["clock_hz"].get<double>() / 1e6), json["memory"].get<std::string>(),
+                      json["fingerprint"].get<std::string>()});
+    facts["hardware"].push_back(json);
+  }
+  if (format == console::Format::json) {
+    console::print(facts.dump(2) + "\n");
+  } else if (format == console::Format::csv) {
+    console::print(hardware.csv());
+  } else {
+    console::print(fmt::format("bitloop {}\nmodels   {}\ndata     {}\nmethods  {}\ndevices  {}\n\n{}", BITLOOP_VERSION,
+                               joined(facts["models"]), joined(facts["data"]), joined(facts["methods"]),
+                               joined(facts["devices"]), hardware.text()));
+  }
+  return 0;
+}
+
+}  // namespace bitloop::cli

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "agent/console/options.h"
+
+namespace bitloop::cli {
+
+// Each runs one verb on the arguments after its name and returns the exit status. Bad use throws InputError.
+
+int measure(const console::Arguments& arguments);
+int info(const console::Arguments& arguments);
+
+/// Runs a verb of the learning module (search, infer, train, eval), which is opened for it.
+int learning_verb(const std::string& verb, const console::Arguments& arguments);
+
+}  // namespace bitloop::cli

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace bitloop::console {
+
+/// Progress of long work on standard error: one line that is redrawn on a terminal, plain lines otherwise.
+/// One thread at a time.
+class ProgressBar {
+ public:
+  explicit ProgressBar(std::string title);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  /// `done` in 0..1; `note` says what matters now (best so far). Time left follows from the time taken.
+  void update(double done, const std::string& note);
+  /// Ends the line; later updates do nothing.
+  void finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string title_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_ - std::chrono::hours(1);
+  double last_done_ = -1;
+  bool terminal_;
+  bool finished_ = false;
+  bool drawn_ = false;
+};
+
+/// "1:05" or "1:02:03".
+std::string clock_text(double seconds);
+
+}  // namespace bitloop::console

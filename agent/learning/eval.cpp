@@ -1,0 +1,82 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/console/progress.h"
+#include "agent/console/table.h"
+#include "agent/learning/verbs.h"
+#include "agent/statistics.h"
+#include "host/error.h"
+#include "quant/evaluation.h"
+
+namespace bitloop::learning {
+namespace {
+
+constexpr const char* kAbout =
+    R"(bitloop eval: accuracy of a network under a policy, on the test split, by the hardware's integers.
+
+  bitloop eval --model lenet --data fashion-mnist --policy w8a8 --retrain 1
+  bitloop eval --model lenet --policy policy.json --format json
+  bitloop eval --model lenet --policy float
+  bitloop eval --model lenet --checkpoint lenet.pt --policy w4a4
+)";
+
+}  // namespace
+
+int eval(const console::Arguments& arguments) {
+  console::Options options("eval", kAbout);
+  options.text("model", "lenet", "network of the zoo");
+  options.text("data", "fashion-mnist", "fashion-mnist or mnist:DIR");
+  options.text("policy", "w8a8", "wXaY, a policy.json, or float");
+  options.text("checkpoint", "float checkpoint (bitloop train); default: the cached one");
+  options.integer("retrain", 0, "epochs of retraining first");
+  options.integer("seed", 1, "of the retraining");
+  options.format_option();
+  if (!options.parse(arguments)) return 0;
+  const auto format = console::parse_format(options.text_of("format"));
+  const host::Network network = host::zoo_network(options.text_of("model"));
+  const std::string policy_text = options.text_of("policy");
+  const bool is_float = policy_text == "float";
+  const host::Policy policy = is_float ? host::Policy{} : host::load_policy(network, policy_text);
+  quant::Retraining retraining;
+  retraining.epochs = static_cast<int>(options.integer_of("retrain", 0, 10'000));
+  retraining.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
+  const quant::Dataset data = quant::load_dataset(options.text_of("data"));
+
+  console::ProgressBar bar("float training");
+  const auto checkpoint =
+      options.has("checkpoint")
+          ? quant::FloatCheckpoint::load(network, data, options.text_of("checkpoint"))
+          : quant::FloatCheckpoint::cached(network, data, {},
+                                           [&](double done, const std::string& note) { bar.update(done, note); });
+  bar.finish();
+  quant::Accuracy accuracy{.accuracy = 0, .loss = 0, .images = data.test.size()};
+  if (is_float) {
+    accuracy.accuracy = checkpoint.accuracy(data.test);
+  } else {
+    const auto model = quant::Quantizer(network, checkpoint, data).quantize(policy, retraining);
+    accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale);
+  }
+  const auto interval = agent::accuracy_interval(accuracy.accuracy, accuracy.images);
+  if (format == console::Format::json) {
+    nlohmann::ordered_json json{{"network", network.name},
+                                {"data", data.name},
+                                {"policy", policy_text},
+                                {"accuracy", accuracy.accuracy},
+                                {"low", interval.low},
+                                {"high", interval.high},
+                                {"loss", nullptr},
+                                {"images", accuracy.images}};
+    if (!is_float) json["loss"] = accuracy.loss;
+    console::print(json.dump(2) + "\n");
+  } else {
+    console::Table table({"network", "data", "policy", "accuracy", "95 % interval", "loss", "images"});
+    table.add_row({network.name, data.name, policy_text, fmt::format("{:.4f}", accuracy.accuracy),
+                   fmt::format("{:.4f}-{:.4f}", interval.low, interval.high),
+                   is_float ? "-" : fmt::format("{:.4f}", accuracy.loss), std::to_string(accuracy.images)});
+    console::print(format == console::Format::csv ? table.csv() : table.text());
+  }
+  return 0;
+}
+
+}  // namespace bitloop::learning

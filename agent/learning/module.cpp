@@ -1,0 +1,15 @@
+// The learning module's one entry: `bitloop` opens the module with dlopen when one of these verbs is named, so that
+// the others start without LibTorch.
+
+#include <fmt/format.h>
+
+#include "agent/learning/verbs.h"
+#include "host/error.h"
+
+extern "C" int bitloop_learning_verb(const std::string& verb, const bitloop::console::Arguments& arguments) {
+  if (verb == "search") return bitloop::learning::search(arguments);
+  if (verb == "infer") return bitloop::learning::infer(arguments);
+  if (verb == "train") return bitloop::learning::train(arguments);
+  if (verb == "eval") return bitloop::learning::eval(arguments);
+  throw bitloop::Error(fmt::format("the learning module has no verb '{}': build again", verb));
+}

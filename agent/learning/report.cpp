@@ -1,0 +1,80 @@
+#include "agent/learning/report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/console/table.h"
+
+namespace bitloop::learning {
+namespace {
+
+using nlohmann::ordered_json;
+
+/// A segment is named after its layer, or after several that share it, joined by '+'.
+bool names_layer(const std::string& segment, const std::string& layer) {
+  return ('+' + segment + '+').find('+' + layer + '+') != std::string::npos;
+}
+
+console::Table layers_table(const ordered_json& best) {
+  console::Table table({"layer", "weight bits", "input bits", "cycles"});
+  const auto& layers = best["layers"];
+  for (const auto& segment : best["segments"]) {
+    std::string weight_bits = "-";
+    std::string input_bits = "-";
+    for (const auto& layer : layers) {
+      if (!names_layer(segment["name"].get<std::string>(), layer["name"].get<std::string>())) continue;
+      weight_bits = layer["weight_bits"].dump();
+      input_bits = layer["input_bits"].dump();
+    }
+    table.add_row({segment["name"].get<std::string>(), weight_bits, input_bits, segment["cycles"].dump()});
+  }
+  return table;
+}
+
+console::Table lines_table(const ordered_json& summary) {
+  console::Table table({"policy", "cycles", "cost_ratio", "in budget", "reward split", "test split", "95 % interval",
+                        "weight:input bits per layer"});
+  const auto add = [&](const ordered_json& line, const std::string& name) {
+    table.add_row({name, line["cycles"].dump(), fmt::format("{:.3f}", line["cost_ratio"].get<double>()),
+                   line["within_budget"].get<bool>() ? "yes" : "no",
+                   fmt::format("{:.4f}", line["reward_accuracy"].get<double>()),
+                   fmt::format("{:.4f}", line["test_accuracy"].get<double>()),
+                   fmt::format("{:.4f}-{:.4f}", line["test_low"].get<double>(), line["test_high"].get<double>()),
+                   line["policy"].get<std::string>()});
+  };
+  add(summary["best"], "best (" + summary["method"].get<std::string>() + ")");
+  for (const auto& line : summary["lines"]) add(line, line["line"].get<std::string>());
+  return table;
+}
+
+std::string verdict(const ordered_json& summary) {
+  std::string better;
+  for (const auto& name : summary["more_accurate_within_budget"]) {
+    better += (better.empty() ? "" : ", ") + name.get<std::string>();
+  }
+  if (better.empty()) return "No uniform line within the budget is more accurate beyond the 95 % interval.\n";
+  return "More accurate within the budget, beyond the 95 % interval: " + better + ".\n";
+}
+
+}  // namespace
+
+std::string search_report(const ordered_json& summary) {
+  const auto& best = summary["best"];
+  const auto cycles = best["cycles"].get<double>();
+  return fmt::format(
+      "\n{} on {}: best policy at {} cycles ({:.3f} ms at {:.0f} MHz), cost_ratio {:.3f} of budget {}, "
+      "test accuracy {:.4f} (float {:.4f})\n\n{}\n{}\n{}{} evaluations in {} episodes, "
+      "{} jobs measured and {} remembered beside, {:.0f} s; hardware {} ({}), memory {}\n",
+      summary["network"].get<std::string>(), summary["data"].get<std::string>(), best["cycles"].dump(),
+      1e3 * cycles / summary["clock_hz"].get<double>(), summary["clock_hz"].get<double>() / 1e6,
+      best["cost_ratio"].get<double>(), summary["budget"].get<double>(), best["test_accuracy"].get<double>(),
+      summary["float_test_accuracy"].get<double>(), layers_table(best).text(), lines_table(summary).text(),
+      verdict(summary), summary["evaluations"].dump(), summary["episodes"].dump(), summary["measured_jobs"].dump(),
+      summary.value("remembered_jobs", 0), summary["seconds"].get<double>(), summary["hardware"].get<std::string>(),
+      summary["fingerprint"].get<std::string>().substr(0, 12), summary["memory"].get<std::string>());
+}
+
+std::string search_csv(const ordered_json& summary) { return lines_table(summary).csv(); }
+
+}  // namespace bitloop::learning

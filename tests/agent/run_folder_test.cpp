@@ -1,0 +1,153 @@
+#include "agent/run_folder.h"
+
+#include <gmock/gmock.h>
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "agent/files.h"
+#include "host/error.h"
+#include "tests/agent/fakes.h"
+
+namespace bitloop::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+SearchConfig strange_config() {
+  SearchConfig c;
+  c.data = "mnist:/data/with \"quotes\" and\\slashes";
+  c.budget = 0.1 + 0.2;
+  c.seed = 9223372036854775807U;
+  c.accuracy_limit = 0.875;
+  c.pinned = {"conv1", "fc3"};
+  c.lines = {};
+  c.tied_pairs = true;
+  c.retraining.learning_rate = 1.0 / 3;
+  c.final_retraining.epochs = 17;
+  c.version = "0.1.0";
+  c.fingerprint = "0123abcd";
+  return c;
+}
+
+TEST(SearchConfig, comes_back_from_its_file_exactly) {
+  const test::TemporaryFolder folder;
+  const SearchConfig c = strange_config();
+  save_config(c, folder.path / "config.toml");
+  const SearchConfig d = load_config(folder.path / "config.toml");
+  EXPECT_EQ(d.data, c.data);
+  EXPECT_EQ(d.budget, c.budget);
+  EXPECT_EQ(d.seed, c.seed);
+  EXPECT_EQ(d.accuracy_limit, c.accuracy_limit);
+  EXPECT_EQ(d.pinned, c.pinned);
+  EXPECT_EQ(d.lines, c.lines);
+  EXPECT_EQ(d.tied_pairs, c.tied_pairs);
+  EXPECT_EQ(d.retraining.learning_rate, c.retraining.learning_rate);
+  EXPECT_EQ(d.final_retraining.epochs, c.final_retraining.epochs);
+  EXPECT_EQ(d.fingerprint, c.fingerprint);
+}
+
+TEST(SearchConfig, a_damaged_file_is_bad_input_that_names_it) {
+  const test::TemporaryFolder folder;
+  for (const char* text : {"not = [toml", "[task]\nmodel = 3\n", ""}) {
+    write_file(folder.path / "config.toml", text);
+    try {
+      (void)load_config(folder.path / "config.toml");
+      FAIL() << text;
+    } catch (const InputError& e) {
+      EXPECT_THAT(e.what(), ::testing::HasSubstr("config.toml"));
+    }
+  }
+}
+
+TEST(RunFolder, refuses_a_folder_that_holds_a_run_or_strange_files) {
+  const test::TemporaryFolder folder;
+  const RunFolder run(folder.path / "run");
+  EXPECT_NO_THROW(run.check_free());
+  EXPECT_FALSE(fs::exists(run.path()));
+  run.create(strange_config());
+  EXPECT_TRUE(run.holds_run());
+  EXPECT_THROW(run.check_free(), InputError);
+
+  std::ofstream(folder.path / "notes.txt") << "mine";
+  EXPECT_THROW(RunFolder(folder.path).check_free(), InputError);
+  EXPECT_THROW(RunFolder(folder.path / "notes.txt").check_free(), InputError);
+}
+
+TEST(RunFolder, a_folder_left_by_a_kill_at_the_very_start_is_free) {
+  const test::TemporaryFolder folder;
+  fs::create_directories(folder.path / "lines");
+  std::ofstream(folder.path / "config.toml.tmp") << "half";
+  EXPECT_NO_THROW(RunFolder(folder.path).check_free());
+}
+
+TEST(RunFolder, only_a_finished_run_can_be_used) {
+  const test::TemporaryFolder folder;
+  EXPECT_THROW(open_finished_run(folder.path / "none"), InputError);
+  const RunFolder run(folder.path / "run");
+  run.create(strange_config());
+  EXPECT_THROW(open_finished_run(run.path()), InputError);
+  write_file(run.quantized(), "{}");
+  EXPECT_NO_THROW(open_finished_run(run.path()));
+}
+
+TEST(WriteFile, replaces_the_whole_file_or_leaves_it) {
+  const test::TemporaryFolder folder;
+  const fs::path file = folder.path / "file";
+  write_file(file, "old");
+  EXPECT_THROW(write_file_by(file,
+                             [](const fs::path& temporary) {
+                               std::ofstream(temporary) << "half of the n";
+                               throw Error("disk full");
+                             }),
+               Error);
+  EXPECT_EQ(read_file(file), "old");
+  EXPECT_FALSE(fs::exists(file.string() + ".tmp"));
+  write_file(file, "new");
+  EXPECT_EQ(read_file(file), "new");
+}
+
+TEST(WriteFile, a_full_disk_is_an_error_that_says_what_to_do) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
+  const test::TemporaryFolder folder;
+  fs::create_symlink("/dev/full", folder.path / "file.tmp");
+  try {
+    write_file(folder.path / "file", "text");
+    FAIL() << "a full disk took a file";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), ::testing::AllOf(::testing::HasSubstr("file could not be written"),
+                                           ::testing::HasSubstr("--resume")));
+  }
+  EXPECT_FALSE(fs::exists(folder.path / "file"));
+}
+
+TEST(LineFile, a_full_disk_keeps_the_lines_before_and_can_go_on) {
+  const test::TemporaryFolder folder;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  {
+    LineFile file(folder.path / "file");
+    file.append("one\n");
+    const rlimit full{.rlim_cur = 6, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+    EXPECT_THROW(file.append("two\n"), Error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_EQ(read_file(folder.path / "file"), "one\n");
+    file.append("two\n");
+  }
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(read_file(folder.path / "file"), "one\ntwo\n");
+}
+
+TEST(LineFile, cuts_a_torn_last_line) {
+  const test::TemporaryFolder folder;
+  std::ofstream(folder.path / "file") << "one\ntwo\nthr";
+  LineFile(folder.path / "file").append("three\n");
+  EXPECT_EQ(read_file(folder.path / "file"), "one\ntwo\nthree\n");
+}
+
+}  // namespace
+}  // namespace bitloop::agent
