@@ -305,6 +305,25 @@ SegmentHeader decode_segment(const Descriptor& d) {
   return {(d[0] >> 8 & 1) != 0, d[2], d[3], d[4]};
 }
 
+Descriptor timing_form(const Descriptor& instruction) {
+  Descriptor words = instruction;
+  switch (words[0] & 0xff) {
+    case kLoadAct:
+    case kLoadWeight:
+    case kLoadParam:
+    case kLoadImage:
+    case kStore:
+      words[2] %= kPageBytes;  // the offset
+      break;
+    case kPack:
+      words[9] = 0;  // pad codes
+      break;
+    default:  // nothing that could be left out
+      break;
+  }
+  return words;
+}
+
 namespace {
 
 std::string text(const RowTransfer& i) {

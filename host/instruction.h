@@ -161,6 +161,11 @@ Descriptor encode(const SegmentHeader& header);
 Instruction decode_instruction(const Descriptor& descriptor);
 SegmentHeader decode_segment(const Descriptor& descriptor);
 
+inline constexpr std::uint32_t kPageBytes = 4096;  ///< no burst crosses a multiple of this
+
+/// An instruction's words without what no cycle can depend on: offsets modulo kPageBytes, pad codes zero.
+Descriptor timing_form(const Descriptor& instruction);
+
 /// One line for people.
 std::string to_string(const Instruction& instruction);
 

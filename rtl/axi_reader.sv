@@ -1,7 +1,8 @@
 // AXI4 read master for two clients: the sequencer's descriptors and the load engine's words.
 // Requests are runs of words; bursts of the sequencer go first. At most Outstanding bursts are under way, in order on
-// one ID; a tag per burst names the client that its words are for. Words pass without latency. The sequencer must
-// only ask for words that it has room for: it cannot refuse them. `halt_i` stops new bursts and drops words.
+// one ID; a tag per burst names the client that its words are for. The bus meets registers only: a request stands in a
+// buffer of two, a word in one register (latency 1 cycle, one word per cycle). The sequencer must only ask for words
+// that it has room for: it cannot refuse them. `halt_i` stops new bursts and drops words.
 module axi_reader #(
   parameter int Outstanding = 8
 ) (
@@ -24,7 +25,7 @@ module axi_reader #(
   input  logic        load_word_ready_i,
 
   output logic [63:0] word_o,
-  output logic        error_o,  // this cycle's beat came with an error response
+  output logic        error_o,  // this cycle's word came with an error response
   output logic        burst_o,  // for counters
   output logic        beat_o,
 
@@ -76,38 +77,41 @@ module axi_reader #(
     .burst_last_o   (unused_load_last)
   );
 
-  // Address channel: a register, so that a request stands still until it is taken.
-  logic        ar_valid_q;
-  logic [31:0] ar_address_q;
-  logic [3:0]  ar_length_q;
+  // Address channel.
+  logic        ar_ready;
   logic        ar_free;
   logic        tag_ready;
   logic        issue;
 
-  assign ar_free               = (!ar_valid_q || m_axi_arready_i) && tag_ready && !halt_i;
+  assign ar_free               = ar_ready && tag_ready && !halt_i;
   assign sequencer_burst_ready = ar_free;
   assign load_burst_ready      = ar_free && !sequencer_burst_valid;
   assign issue                 = ar_free && (sequencer_burst_valid || load_burst_valid);
 
-  always_ff @(posedge clk_i) begin
-    if (issue) begin
-      ar_valid_q   <= 1'b1;
-      ar_address_q <= sequencer_burst_valid ? sequencer_burst_address : load_burst_address;
-      ar_length_q  <= sequencer_burst_valid ? sequencer_burst_length : load_burst_length;
-    end else if (m_axi_arready_i) begin
-      ar_valid_q <= 1'b0;
-    end
-    if (rst_i) ar_valid_q <= 1'b0;
-  end
+  fifo #(
+    .Width(36),
+    .Depth(2)
+  ) u_requests (
+    .clk_i,
+    .rst_i,
+    .valid_i(issue),
+    .ready_o(ar_ready),
+    .data_i (sequencer_burst_valid ? {sequencer_burst_length, sequencer_burst_address}
+                                   : {load_burst_length, load_burst_address}),
+    .valid_o(m_axi_arvalid_o),
+    .ready_i(m_axi_arready_i),
+    .data_o ({m_axi_arlen_o[3:0], m_axi_araddr_o})
+  );
 
-  assign m_axi_arvalid_o = ar_valid_q;
-  assign m_axi_araddr_o  = ar_address_q;
-  assign m_axi_arlen_o   = {4'd0, ar_length_q};
+  assign m_axi_arlen_o[7:4] = 4'd0;
 
   // Whose words come back.
   logic tag_valid;
   logic for_sequencer;
-  logic beat;
+  logic word_valid_q;
+  logic word_last_q;
+  logic word_error_q;
+  logic pass;          // the word register's word leaves it
 
   fifo #(
     .Width(1),
@@ -119,20 +123,31 @@ module axi_reader #(
     .ready_o(tag_ready),
     .data_i (sequencer_burst_valid),
     .valid_o(tag_valid),
-    .ready_i(beat && m_axi_rlast_i),
+    .ready_i(pass && word_last_q),
     .data_o (for_sequencer)
   );
 
-  assign m_axi_rready_o         = tag_valid && (halt_i || for_sequencer || load_word_ready_i);
-  assign beat                   = m_axi_rvalid_i && m_axi_rready_o;
-  assign sequencer_word_valid_o = m_axi_rvalid_i && tag_valid && for_sequencer && !halt_i;
-  assign load_word_valid_o      = m_axi_rvalid_i && tag_valid && !for_sequencer && !halt_i;
-  assign word_o                 = m_axi_rdata_i;
+  assign pass                   = word_valid_q && (halt_i || for_sequencer || load_word_ready_i);
+  assign m_axi_rready_o         = !word_valid_q || pass;
+  assign sequencer_word_valid_o = word_valid_q && for_sequencer && !halt_i;
+  assign load_word_valid_o      = word_valid_q && !for_sequencer && !halt_i;
 
-  assign error_o = beat && m_axi_rresp_i[1];
-  assign burst_o = ar_valid_q && m_axi_arready_i;
-  assign beat_o  = beat;
-  assign idle_o  = !ar_valid_q && !tag_valid;
+  always_ff @(posedge clk_i) begin
+    burst_o <= m_axi_arvalid_o && m_axi_arready_i;
+    if (m_axi_rready_o) begin
+      word_valid_q <= m_axi_rvalid_i;
+      if (m_axi_rvalid_i) begin
+        word_o       <= m_axi_rdata_i;
+        word_last_q  <= m_axi_rlast_i;
+        word_error_q <= m_axi_rresp_i[1];
+      end
+    end
+    if (rst_i) word_valid_q <= 1'b0;
+  end
+
+  assign error_o = pass && word_error_q;
+  assign beat_o  = pass;
+  assign idle_o  = !m_axi_arvalid_o && !tag_valid;
 
   logic unused_bits;
   assign unused_bits = m_axi_rresp_i[0];

@@ -4,6 +4,7 @@
 // At most Outstanding bursts are under way; `done_o` pulses when the response to the last burst of an instruction is
 // in, while words of later runs keep flowing. A burst's words may go before its address is taken, never before the
 // address is offered. `halt_i` stops new bursts; the words of those under way must still be supplied.
+// The bus meets registers only: buffers of two for addresses and words, a register for responses.
 module axi_writer #(
   parameter int Outstanding = 8
 ) (
@@ -31,7 +32,7 @@ module axi_writer #(
   input  logic [63:0] store_word_i,
 
   output logic        done_o,
-  output logic        error_o,  // this cycle's response is an error
+  output logic        error_o,  // a response was an error
   output logic        burst_o,  // for counters
   output logic        beat_o,
 
@@ -74,36 +75,36 @@ module axi_writer #(
     .burst_last_o   (burst_last)
   );
 
-  // Address channel. A burst enters three places at once: the address register, the lengths (for W), the flags (for B).
-  logic        aw_valid_q;
-  logic [31:0] aw_address_q;
-  logic [3:0]  aw_length_q;
+  // Address channel. A burst enters three places at once: the addresses, the lengths (for W), the flags (for B).
+  logic        aw_ready;
   logic        length_ready;
   logic        flag_ready;
   logic        issue;
 
-  assign burst_ready = (!aw_valid_q || m_axi_awready_i) && length_ready && flag_ready && !halt_i;
+  assign burst_ready = aw_ready && length_ready && flag_ready && !halt_i;
   assign issue       = burst_valid && burst_ready;
 
-  always_ff @(posedge clk_i) begin
-    if (issue) begin
-      aw_valid_q   <= 1'b1;
-      aw_address_q <= burst_address;
-      aw_length_q  <= burst_length;
-    end else if (m_axi_awready_i) begin
-      aw_valid_q <= 1'b0;
-    end
-    if (rst_i) aw_valid_q <= 1'b0;
-  end
+  fifo #(
+    .Width(36),
+    .Depth(2)
+  ) u_requests (
+    .clk_i,
+    .rst_i,
+    .valid_i(issue),
+    .ready_o(aw_ready),
+    .data_i ({burst_length, burst_address}),
+    .valid_o(m_axi_awvalid_o),
+    .ready_i(m_axi_awready_i),
+    .data_o ({m_axi_awlen_o[3:0], m_axi_awaddr_o})
+  );
 
-  assign m_axi_awvalid_o = aw_valid_q;
-  assign m_axi_awaddr_o  = aw_address_q;
-  assign m_axi_awlen_o   = {4'd0, aw_length_q};
+  assign m_axi_awlen_o[7:4] = 4'd0;
 
   // Data channel.
   logic       length_valid;
   logic [3:0] length;
   logic [3:0] beat_q;
+  logic       word_ready;
   logic       word_valid;
   logic       beat;
 
@@ -121,15 +122,29 @@ module axi_writer #(
     .data_o (length)
   );
 
-  assign word_valid          = record_select_i ? record_word_valid_i : store_word_valid_i;
+  fifo #(
+    .Width(64),
+    .Depth(2)
+  ) u_words (
+    .clk_i,
+    .rst_i,
+    .valid_i(record_select_i ? record_word_valid_i : store_word_valid_i),
+    .ready_o(word_ready),
+    .data_i (record_select_i ? record_word_i : store_word_i),
+    .valid_o(word_valid),
+    .ready_i(length_valid && m_axi_wready_i),
+    .data_o (m_axi_wdata_o)
+  );
+
+  assign record_word_ready_o = record_select_i && word_ready;
+  assign store_word_ready_o  = !record_select_i && word_ready;
   assign m_axi_wvalid_o      = word_valid && length_valid;
   assign m_axi_wlast_o       = beat_q == length;
-  assign m_axi_wdata_o       = record_select_i ? record_word_i : store_word_i;
   assign beat                = m_axi_wvalid_o && m_axi_wready_i;
-  assign record_word_ready_o = record_select_i && length_valid && m_axi_wready_i;
-  assign store_word_ready_o  = !record_select_i && length_valid && m_axi_wready_i;
 
   always_ff @(posedge clk_i) begin
+    beat_o  <= beat;
+    burst_o <= m_axi_awvalid_o && m_axi_awready_i;
     if (beat) beat_q <= m_axi_wlast_o ? 4'd0 : beat_q + 4'd1;
     if (rst_i) beat_q <= 4'd0;
   end
@@ -153,12 +168,12 @@ module axi_writer #(
   );
 
   assign m_axi_bready_o = flag_valid;
-  assign done_o         = m_axi_bvalid_i && flag_valid && flag;
-  assign error_o        = m_axi_bvalid_i && flag_valid && m_axi_bresp_i[1];
+  assign idle_o         = !m_axi_awvalid_o && !flag_valid;
 
-  assign burst_o = aw_valid_q && m_axi_awready_i;
-  assign beat_o  = beat;
-  assign idle_o  = !aw_valid_q && !flag_valid;
+  always_ff @(posedge clk_i) begin
+    done_o  <= m_axi_bvalid_i && flag_valid && flag && !rst_i;
+    error_o <= m_axi_bvalid_i && flag_valid && m_axi_bresp_i[1] && !rst_i;
+  end
 
   logic unused_bits;
   assign unused_bits = m_axi_bresp_i[0];

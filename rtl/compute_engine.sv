@@ -85,7 +85,7 @@ module compute_engine #(
   assign tile_taken = walk_valid && tiles_ready && fetch_ready;
 
   logic [P-1:0]           bank_re;
-  logic [P*RowWidth-1:0]  bank_row;
+  logic [P*16-1:0]        bank_row;
   logic [P-1:0]           lane_we, lane_pad;
   logic [P*BankWidth-1:0] lane_bank;
   logic [EntryWidth-1:0]  fill, entry;
@@ -94,7 +94,7 @@ module compute_engine #(
   logic [7:0]             zero_code;
   logic [6:0]             tail;
 
-  window_fetch #(.P(P), .ActivationRows(ActivationRows), .Entries(Entries)) u_fetch (
+  window_fetch #(.P(P), .Entries(Entries)) u_fetch (
     .clk_i, .rst_i,
     .tile_valid_i(walk_valid && tiles_ready), .tile_ready_o(fetch_ready), .instr_i(walk_instr), .first_i(walk_first),
     .hold_i(instr_held), .valid_i(walk_lanes), .row_i(walk_row), .iy_i(walk_iy), .ix_i(walk_ix), .busy_o(fetch_busy),
@@ -151,15 +151,15 @@ module compute_engine #(
   );
 
   // -- drain ---------------------------------------------------------------------------------------------------
-  logic                 drain_idle, capture, parameter_re, row_valid, result_valid, result_last, result_one_bit;
+  logic                 drain_idle, capture, parameter_re, row_valid, result_valid, result_last;
   logic [SlotWidth-1:0] parameter_slot;
   logic [BankWidth-1:0] row_lane, result_lane;
   logic [3:0]           stage;
-  logic [1:0]           log2_weight_bits, result_pass;
+  logic [1:0]           log2_weight_bits, place_pass;
   logic [15:0]          result_row, result_stride;
   logic [2:0]           result_words;
-  logic [5:0]           result_offset, result_filters;
-  logic                 result_zero_extend, requantize;
+  logic [5:0]           place_offset, place_filters;
+  logic                 place, place_one_bit, place_zero_extend, requantize;
 
   drain_ctrl #(.P(P), .ParameterSlots(ParameterSlots)) u_drain_ctrl (
     .clk_i, .rst_i,
@@ -167,10 +167,11 @@ module compute_engine #(
     .finish_valid_i(emit_lanes), .ready_o(drain_ready), .idle_o(drain_idle), .capture_o(capture),
     .parameter_re_o(parameter_re), .parameter_slot_o(parameter_slot),
     .row_valid_o(row_valid), .row_lane_o(row_lane), .stage_o(stage), .log2_weight_bits_o(log2_weight_bits),
-    .result_valid_o(result_valid), .result_lane_o(result_lane), .result_pass_o(result_pass),
-    .result_last_o(result_last), .result_row_o(result_row), .result_stride_o(result_stride),
-    .result_words_o(result_words), .result_one_bit_o(result_one_bit), .result_offset_o(result_offset),
-    .result_filters_o(result_filters), .result_zero_extend_o(result_zero_extend), .requantize_o(requantize)
+    .place_o(place), .place_pass_o(place_pass), .place_one_bit_o(place_one_bit), .place_offset_o(place_offset),
+    .place_filters_o(place_filters), .place_zero_extend_o(place_zero_extend),
+    .result_valid_o(result_valid), .result_lane_o(result_lane), .result_last_o(result_last),
+    .result_row_o(result_row), .result_stride_o(result_stride), .result_words_o(result_words),
+    .requantize_o(requantize)
   );
   assign requantize_ops_o = requantize ? 8'(F) : 8'd0;
 
@@ -193,11 +194,11 @@ module compute_engine #(
   end
 
   logic [P-1:0]          write_we, result_lanes;
-  logic [P*RowWidth-1:0] write_row;
+  logic [P*16-1:0]       write_row;
   logic                  writer_idle;
   assign result_lanes = P'(1) << result_lane;
 
-  plane_writer_ctrl #(.P(P), .ActivationRows(ActivationRows)) u_writer_ctrl (
+  plane_writer_ctrl #(.P(P)) u_writer_ctrl (
     .clk_i, .rst_i,
     .load_i(result_valid || emit_q[1]),
     .lanes_i(emit_q[1] ? emit_lanes_q : result_lanes),
@@ -219,7 +220,7 @@ module compute_engine #(
   assign activation_writes_o = 8'($countones(write_we)) + 8'(ld_valid_i && ld_ready_o);
 
   logic unused;
-  assign unused = ^{ld_row_i, wgt_row_i};  // as wide as a descriptor's field
+  assign unused = ^{ld_row_i, wgt_row_i, bank_row, write_row};  // as wide as a descriptor's field
 
   // -- data ----------------------------------------------------------------------------------------------------
   if (Datapath) begin : g_data
@@ -228,33 +229,32 @@ module compute_engine #(
     logic [F*32-1:0]       row_acc;
     logic [31:0]           row_rowsum, low, high, zero;
     logic [F*50-1:0]       bias;
-    logic [F*16-1:0]       multiplier;
-    logic [F*6-1:0]        shift;
-    logic [255:0]          result_plane_words;
+    logic [F*22-1:0]       scale;
+    logic [63:0]           drain0, drain1, drain2, drain3;
     logic [64/Granule-1:0] result_mask, write_mask;
     logic [BankWidth-1:0]  st_bank_q;
 
     for (genvar b = 0; b < P; b++) begin : g_bank
       logic         load;
-      logic [255:0] pool_best;
+      logic [63:0]  pool0, pool1, pool2, pool3;
       logic [63:0]  write_word;
       assign load = ld_valid_i && ld_bank_i == BankWidth'(b);
       max_pool u_max_pool (
         .clk_i, .valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
-        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]), .best_o(pool_best)
+        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]), .best0_o(pool0),
+        .best1_o(pool1), .best2_o(pool2), .best3_o(pool3)
       );
       plane_writer_dpath u_writer_dpath (
-        .clk_i, .drain_load_i(result_valid && result_lane == BankWidth'(b)), .drain_words_i(result_plane_words),
-        .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .pool_best_i(pool_best),
+        .clk_i, .drain_load_i(result_valid && result_lane == BankWidth'(b)), .drain0_i(drain0), .drain1_i(drain1),
+        .drain2_i(drain2), .drain3_i(drain3), .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .pool0_i(pool0),
+        .pool1_i(pool1), .pool2_i(pool2), .pool3_i(pool3),
         .we_i(write_we[b]), .word_o(write_word)
       );
-      sram #(.Width(64), .Depth(ActivationRows), .Granule(Granule)) u_bank (
+      activation_bank #(.Depth(ActivationRows), .Granule(Granule)) u_bank (
         .clk_i,
-        .re_i(bank_re[b]), .raddr_i(bank_row[b*RowWidth+:RowWidth]), .rdata_o(bank_words[64*b+:64]),
-        .we_i(write_we[b] || load),
-        .wmask_i(write_we[b] ? write_mask : '1),
-        .waddr_i(write_we[b] ? write_row[b*RowWidth+:RowWidth] : RowWidth'(ld_row_i)),
-        .wdata_i(write_we[b] ? write_word : ld_data_i)
+        .re_i(bank_re[b]), .raddr_i(bank_row[16*b+:RowWidth]), .rdata_o(bank_words[64*b+:64]),
+        .we_i(write_we[b]), .wmask_i(write_mask), .waddr_i(write_row[16*b+:RowWidth]), .wdata_i(write_word),
+        .load_i(load), .load_addr_i(RowWidth'(ld_row_i)), .load_data_i(ld_data_i)
       );
     end
     always_ff @(posedge clk_i) begin
@@ -282,15 +282,15 @@ module compute_engine #(
 
     parameter_sram #(.F(F), .Slots(ParameterSlots)) u_parameters (
       .clk_i, .we_i(par_we_i), .wslot_i(SlotWidth'(par_slot_i)), .wword_i(par_word_i), .wdata_i(par_data_i),
-      .re_i(parameter_re), .rslot_i(parameter_slot), .bias_o(bias), .multiplier_o(multiplier), .shift_o(shift),
-      .low_o(low), .high_o(high), .zero_o(zero)
+      .re_i(parameter_re), .rslot_i(parameter_slot), .bias_o(bias), .scale_o(scale), .low_o(low), .high_o(high),
+      .zero_o(zero)
     );
 
     drain_dpath #(.F(F)) u_drain_dpath (
       .clk_i, .stage_i(stage), .log2_weight_bits_i(log2_weight_bits), .acc_i(row_acc), .rowsum_i(row_rowsum),
-      .bias_i(bias), .multiplier_i(multiplier), .shift_i(shift), .low_i(low), .high_i(high), .zero_i(zero),
-      .result_valid_i(result_valid), .pass_i(result_pass), .one_bit_i(result_one_bit), .offset_i(result_offset),
-      .filters_i(result_filters), .zero_extend_i(result_zero_extend), .words_o(result_plane_words),
+      .bias_i(bias), .scale_i(scale), .low_i(low), .high_i(high), .zero_i(zero), .place_i(place), .pass_i(place_pass),
+      .one_bit_i(place_one_bit), .offset_i(place_offset), .filters_i(place_filters),
+      .zero_extend_i(place_zero_extend), .word0_o(drain0), .word1_o(drain1), .word2_o(drain2), .word3_o(drain3),
       .mask_o(result_mask)
     );
 
@@ -301,5 +301,13 @@ module compute_engine #(
     end
   end else begin : g_no_data
     assign st_data_o = '0;
+    logic unused_data;
+    assign unused_data = ^{ld_bank_i, ld_data_i, st_bank_i, wgt_we_i, wgt_bank_i, wgt_data_i, par_we_i, par_slot_i,
+                           par_word_i, par_data_i, bank_re, lane_we, lane_pad, lane_bank, fill, entry, one_half,
+                           upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
+                           mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
+                           mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit, pool_index,
+                           capture, parameter_re, parameter_slot, row_valid, row_lane, stage, log2_weight_bits, place,
+                           place_pass, place_one_bit, place_offset, place_filters, place_zero_extend};
   end
 endmodule

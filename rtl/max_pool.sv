@@ -2,7 +2,8 @@
 // arrive from the most significant pair of planes down. Two codes compare plane by plane: the first plane in which
 // they differ decides. With 1 bit, a word holds 64 channels of one plane and the largest code is their OR.
 //
-// `best_o` holds the i-th word to arrive at bits 64*i; complete one cycle after the window's last word.
+// `best0_o` holds the word that arrives first, `best1_o` the second, and so on; complete one cycle after the window's
+// last word. Functions, so that simulation evaluates them only in cycles that pool.
 module max_pool (
   input  logic         clk_i,
   input  logic         valid_i,
@@ -11,64 +12,76 @@ module max_pool (
   input  logic         one_bit_i,
   input  logic [1:0]   index_i,      // of the word within the position, from the most significant
   input  logic [63:0]  word_i,
-  output logic [255:0] best_o
+  output logic [63:0]  best0_o,
+  output logic [63:0]  best1_o,
+  output logic [63:0]  best2_o,
+  output logic [63:0]  best3_o
 );
-  logic [63:0] best0_q, best1_q, best2_q, best3_q;
   logic [63:0] seen0_q, seen1_q, seen2_q;
   // of the words so far: channels whose new code is the greater, and those where it is equal
   logic [31:0] greater_q, equal_q;
 
   // channels whose new code is the greater once this word is seen; the upper half is the more significant plane
-  function automatic logic [31:0] greater(input logic [31:0] so_far, input logic [31:0] level,
+  function automatic logic [31:0] greater(input logic first, input logic [31:0] so_far, input logic [31:0] level,
                                           input logic [63:0] word, input logic [63:0] best);
-    greater = so_far | (level & word[63:32] & ~best[63:32])
-              | (level & ~(word[63:32] ^ best[63:32]) & word[31:0] & ~best[31:0]);
+    logic [31:0] open;
+    open = first ? ~32'd0 : level;
+    greater = (first ? 32'd0 : so_far) | (open & word[63:32] & ~best[63:32])
+              | (open & ~(word[63:32] ^ best[63:32]) & word[31:0] & ~best[31:0]);
   endfunction
-  function automatic logic [31:0] equal(input logic [31:0] level, input logic [63:0] word, input logic [63:0] best);
-    equal = level & ~(word[63:32] ^ best[63:32]) & ~(word[31:0] ^ best[31:0]);
+  function automatic logic [31:0] equal(input logic first, input logic [31:0] level, input logic [63:0] word,
+                                        input logic [63:0] best);
+    equal = (first ? ~32'd0 : level) & ~(word[63:32] ^ best[63:32]) & ~(word[31:0] ^ best[31:0]);
   endfunction
   function automatic logic [63:0] choose(input logic [31:0] new_wins, input logic [63:0] word,
                                          input logic [63:0] best);
     choose = (word & {2{new_wins}}) | (best & {2{~new_wins}});
   endfunction
-  function automatic logic [63:0] pick(input logic [1:0] index, input logic [63:0] word0, input logic [63:0] word1,
-                                       input logic [63:0] word2, input logic [63:0] word3);
-    case (index)
-      2'd0: pick = word0;
-      2'd1: pick = word1;
-      2'd2: pick = word2;
-      default: pick = word3;
-    endcase
-  endfunction
-
-  logic [63:0] best_word;
-  logic [31:0] so_far, level, new_wins;
-  assign best_word = pick(index_i, best0_q, best1_q, best2_q, best3_q);
-  assign so_far    = (index_i == 2'd0) ? 32'd0 : greater_q;
-  assign level     = (index_i == 2'd0) ? ~32'd0 : equal_q;
-  assign new_wins  = greater(so_far, level, word_i, best_word);
 
   always_ff @(posedge clk_i) begin
     if (valid_i) begin
-      greater_q <= new_wins;
-      equal_q   <= equal(level, word_i, best_word);
-      if (index_i == 2'd0) seen0_q <= word_i;
-      if (index_i == 2'd1) seen1_q <= word_i;
-      if (index_i == 2'd2) seen2_q <= word_i;
+      case (index_i)
+        2'd0: begin
+          greater_q <= greater(1'b1, greater_q, equal_q, word_i, best0_o);
+          equal_q   <= equal(1'b1, equal_q, word_i, best0_o);
+          seen0_q   <= word_i;
+        end
+        2'd1: begin
+          greater_q <= greater(1'b0, greater_q, equal_q, word_i, best1_o);
+          equal_q   <= equal(1'b0, equal_q, word_i, best1_o);
+          seen1_q   <= word_i;
+        end
+        2'd2: begin
+          greater_q <= greater(1'b0, greater_q, equal_q, word_i, best2_o);
+          equal_q   <= equal(1'b0, equal_q, word_i, best2_o);
+          seen2_q   <= word_i;
+        end
+        default: ;
+      endcase
       if (first_tap_i) begin
-        if (index_i == 2'd0) best0_q <= word_i;
-        if (index_i == 2'd1) best1_q <= word_i;
-        if (index_i == 2'd2) best2_q <= word_i;
-        if (index_i == 2'd3) best3_q <= word_i;
+        case (index_i)
+          2'd0:    best0_o <= word_i;
+          2'd1:    best1_o <= word_i;
+          2'd2:    best2_o <= word_i;
+          default: best3_o <= word_i;
+        endcase
       end else if (one_bit_i) begin
-        best0_q <= best_word | word_i;
+        best0_o <= best0_o | word_i;
       end else if (last_pair_i) begin
-        best0_q <= choose(new_wins, (index_i == 2'd0) ? word_i : seen0_q, best0_q);
-        best1_q <= choose(new_wins, (index_i == 2'd1) ? word_i : seen1_q, best1_q);
-        best2_q <= choose(new_wins, (index_i == 2'd2) ? word_i : seen2_q, best2_q);
-        best3_q <= choose(new_wins, word_i, best3_q);
+        case (index_i)
+          2'd0: best0_o <= choose(greater(1'b1, greater_q, equal_q, word_i, best0_o), word_i, best0_o);
+          2'd1: begin
+            best0_o <= choose(greater(1'b0, greater_q, equal_q, word_i, best1_o), seen0_q, best0_o);
+            best1_o <= choose(greater(1'b0, greater_q, equal_q, word_i, best1_o), word_i, best1_o);
+          end
+          default: begin
+            best0_o <= choose(greater(1'b0, greater_q, equal_q, word_i, best3_o), seen0_q, best0_o);
+            best1_o <= choose(greater(1'b0, greater_q, equal_q, word_i, best3_o), seen1_q, best1_o);
+            best2_o <= choose(greater(1'b0, greater_q, equal_q, word_i, best3_o), seen2_q, best2_o);
+            best3_o <= choose(greater(1'b0, greater_q, equal_q, word_i, best3_o), word_i, best3_o);
+          end
+        endcase
       end
     end
   end
-  assign best_o = {best3_q, best2_q, best1_q, best0_q};
 endmodule

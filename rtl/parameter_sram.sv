@@ -14,32 +14,33 @@ module parameter_sram #(
   input  logic                 re_i,
   input  logic [SlotWidth-1:0] rslot_i,
   output logic [F*50-1:0]      bias_o,
-  output logic [F*16-1:0]      multiplier_o,
-  output logic [F*6-1:0]       shift_o,
+  output logic [F*22-1:0]      scale_o,  // per filter: M in bits 15..0, s in bits 21..16
   output logic [31:0]          low_o,
   output logic [31:0]          high_o,
   output logic [31:0]          zero_o
 );
-  for (genvar f = 0; f < F; f++) begin : g_filter
-    sram #(.Width(50), .Depth(Slots), .Granule(50)) u_bias (
-      .clk_i, .re_i, .raddr_i(rslot_i), .rdata_o(bias_o[50*f+:50]),
-      .we_i(we_i && wword_i == 8'(2 * f)), .wmask_i(1'b1), .waddr_i(wslot_i), .wdata_i(wdata_i[49:0])
-    );
-    logic [21:0] scale;
-    sram #(.Width(22), .Depth(Slots), .Granule(22)) u_scale (
-      .clk_i, .re_i, .raddr_i(rslot_i), .rdata_o(scale),
-      .we_i(we_i && wword_i == 8'(2 * f + 1)), .wmask_i(1'b1), .waddr_i(wslot_i), .wdata_i(wdata_i[21:0])
-    );
-    assign multiplier_o[16*f+:16] = scale[15:0];
-    assign shift_o[6*f+:6]        = scale[21:16];
+  localparam int FilterWidth = $clog2(F);
+
+  logic [F*50-1:0] biases[Slots];
+  logic [F*22-1:0] scales[Slots];
+  logic [63:0]     limits[Slots];
+  logic [31:0]     zeros[Slots];
+
+  always_ff @(posedge clk_i) begin
+    if (we_i) begin
+      if (wword_i == 8'(2 * F)) limits[wslot_i] <= wdata_i;
+      else if (wword_i == 8'(2 * F + 1)) zeros[wslot_i] <= wdata_i[31:0];
+      else if (wword_i[0]) scales[wslot_i][22*wword_i[FilterWidth:1]+:22] <= wdata_i[21:0];
+      else biases[wslot_i][50*wword_i[FilterWidth:1]+:50] <= wdata_i[49:0];
+    end
   end
 
-  sram #(.Width(64), .Depth(Slots), .Granule(64)) u_limits (
-    .clk_i, .re_i, .raddr_i(rslot_i), .rdata_o({high_o, low_o}),
-    .we_i(we_i && wword_i == 8'(2 * F)), .wmask_i(1'b1), .waddr_i(wslot_i), .wdata_i
-  );
-  sram #(.Width(32), .Depth(Slots), .Granule(32)) u_zero (
-    .clk_i, .re_i, .raddr_i(rslot_i), .rdata_o(zero_o),
-    .we_i(we_i && wword_i == 8'(2 * F + 1)), .wmask_i(1'b1), .waddr_i(wslot_i), .wdata_i(wdata_i[31:0])
-  );
+  always_ff @(posedge clk_i) begin
+    if (re_i) begin
+      bias_o  <= biases[rslot_i];
+      scale_o <= scales[rslot_i];
+      zero_o  <= zeros[rslot_i];
+      {high_o, low_o} <= limits[rslot_i];
+    end
+  end
 endmodule

@@ -2,10 +2,16 @@
 module plane_writer_dpath (
   input  logic         clk_i,
   input  logic         drain_load_i,   // words of a drained result, least significant first
-  input  logic [255:0] drain_words_i,
+  input  logic [63:0]  drain0_i,
+  input  logic [63:0]  drain1_i,
+  input  logic [63:0]  drain2_i,
+  input  logic [63:0]  drain3_i,
   input  logic         pool_load_i,    // words of a pooled block
   input  logic [2:0]   pool_words_i,
-  input  logic [255:0] pool_best_i,    // most significant first
+  input  logic [63:0]  pool0_i,        // most significant first
+  input  logic [63:0]  pool1_i,
+  input  logic [63:0]  pool2_i,
+  input  logic [63:0]  pool3_i,
   input  logic         we_i,
   output logic [63:0]  word_o
 );
@@ -13,18 +19,21 @@ module plane_writer_dpath (
 
   always_ff @(posedge clk_i) begin
     if (drain_load_i) begin
-      {word3_q, word2_q, word1_q, word_o} <= drain_words_i;
+      word_o  <= drain0_i;
+      word1_q <= drain1_i;
+      word2_q <= drain2_i;
+      word3_q <= drain3_i;
     end else if (pool_load_i) begin
       if (pool_words_i == 3'd4) begin
-        word_o  <= pool_best_i[255:192];
-        word1_q <= pool_best_i[191:128];
-        word2_q <= pool_best_i[127:64];
-        word3_q <= pool_best_i[63:0];
+        word_o  <= pool3_i;
+        word1_q <= pool2_i;
+        word2_q <= pool1_i;
+        word3_q <= pool0_i;
       end else if (pool_words_i == 3'd2) begin
-        word_o  <= pool_best_i[127:64];
-        word1_q <= pool_best_i[63:0];
+        word_o  <= pool1_i;
+        word1_q <= pool0_i;
       end else begin
-        word_o <= pool_best_i[63:0];
+        word_o <= pool0_i;
       end
     end else if (we_i) begin
       word_o  <= word1_q;

@@ -37,7 +37,7 @@ module register_slave #(
 
   output logic        soft_reset_o,
   output logic        snapshot_o,
-  output logic        start_o,     // the job's base and offset are valid from the next cycle on
+  output logic        start_o,     // the job's base and offset are valid
   input  logic        done_i,
   input  logic        resetting_i,
   output logic [31:0] base_o,
@@ -74,33 +74,24 @@ module register_slave #(
   logic        b_valid_q;
   logic [1:0]  b_response_q;
   logic        write;
-  logic        write_okay;
-  logic        start;
-  logic [11:0] write_offset;
 
   assign s_axil_awready_o = !aw_held_q;
   assign s_axil_wready_o  = !w_held_q;
   assign s_axil_bvalid_o  = b_valid_q;
   assign s_axil_bresp_o   = b_response_q;
-  assign write            = aw_held_q && w_held_q && (!b_valid_q || s_axil_bready_i);
-  assign write_offset     = {aw_word_q, 2'd0};
+  assign write            = aw_held_q && w_held_q && !b_valid_q;
 
-  always_comb begin
-    case (write_offset)
-      registers_pkg::ControlOffset:   write_okay = w_whole_q;
-      registers_pkg::BaseOffset:      write_okay = w_whole_q;
-      registers_pkg::JobOffset:       write_okay = w_whole_q;
-      registers_pkg::StartOffset:     write_okay = w_whole_q && !busy_q && !resetting_i;
-      registers_pkg::IrqEnableOffset: write_okay = w_whole_q;
-      registers_pkg::IrqStatusOffset: write_okay = w_whole_q;
-      default:                        write_okay = 1'b0;
+  function automatic logic writable(input logic [11:0] offset, input logic idle);
+    case (offset)
+      registers_pkg::ControlOffset:   writable = 1'b1;
+      registers_pkg::BaseOffset:      writable = 1'b1;
+      registers_pkg::JobOffset:       writable = 1'b1;
+      registers_pkg::StartOffset:     writable = idle;
+      registers_pkg::IrqEnableOffset: writable = 1'b1;
+      registers_pkg::IrqStatusOffset: writable = 1'b1;
+      default:                        writable = 1'b0;
     endcase
-  end
-
-  assign start        = write && write_okay && write_offset == registers_pkg::StartOffset;
-  assign start_o      = start;
-  assign soft_reset_o = write && write_okay && write_offset == registers_pkg::ControlOffset && w_data_q[0];
-  assign snapshot_o   = write && write_okay && write_offset == registers_pkg::ControlOffset && w_data_q[1];
+  endfunction
 
   always_ff @(posedge clk_i) begin
     if (s_axil_awvalid_i && s_axil_awready_o) begin
@@ -117,7 +108,7 @@ module register_slave #(
       aw_held_q    <= 1'b0;
       w_held_q     <= 1'b0;
       b_valid_q    <= 1'b1;
-      b_response_q <= write_okay ? Okay : SlaveErr;
+      b_response_q <= (w_whole_q && writable({aw_word_q, 2'd0}, !busy_q && !resetting_i)) ? Okay : SlaveErr;
     end
     if (!rst_ni) begin
       aw_held_q <= 1'b0;
@@ -127,17 +118,29 @@ module register_slave #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (write && write_okay) begin
-      case (write_offset)
+    start_o      <= 1'b0;
+    soft_reset_o <= 1'b0;
+    snapshot_o   <= 1'b0;
+    if (write && w_whole_q) begin
+      case ({aw_word_q, 2'd0})
+        registers_pkg::ControlOffset: begin
+          soft_reset_o <= w_data_q[0];
+          snapshot_o   <= w_data_q[1];
+        end
         registers_pkg::BaseOffset:      base_q <= w_data_q[31:12];
         registers_pkg::JobOffset:       job_q <= w_data_q;
-        registers_pkg::StartOffset:     sequence_q <= w_data_q;
+        registers_pkg::StartOffset: begin
+          if (!busy_q && !resetting_i) begin
+            start_o    <= 1'b1;
+            sequence_q <= w_data_q;
+            busy_q     <= 1'b1;
+          end
+        end
         registers_pkg::IrqEnableOffset: irq_enable_q <= w_data_q[0];
         registers_pkg::IrqStatusOffset: if (w_data_q[0]) irq_status_q <= 1'b0;
         default: ;
       endcase
     end
-    if (start) busy_q <= 1'b1;
     if (done_i) begin
       busy_q       <= 1'b0;
       last_done_q  <= sequence_q;
@@ -150,6 +153,9 @@ module register_slave #(
       irq_status_q <= 1'b0;
     end
     if (!rst_ni) begin
+      start_o      <= 1'b0;
+      soft_reset_o <= 1'b0;
+      snapshot_o   <= 1'b0;
       base_q       <= 20'd0;
       irq_enable_q <= 1'b0;
     end
@@ -159,38 +165,34 @@ module register_slave #(
   // Read side: address register, then the answer.
   logic        ar_held_q;
   logic [9:0]  ar_word_q;
-  logic        ar_counter_q;  // the counter's word has been read
+  logic        ar_counter_q;  // asks for a counter
+  logic        ar_fetched_q;  // the counter's word has been read
   logic        r_valid_q;
   logic [31:0] r_data_q;
   logic [1:0]  r_response_q;
-  logic [11:0] read_offset;
-  logic        read_counter;
   logic        read;
-  logic [31:0] counter_half;
 
   assign s_axil_arready_o = !ar_held_q;
   assign s_axil_rvalid_o  = r_valid_q;
   assign s_axil_rdata_o   = r_data_q;
   assign s_axil_rresp_o   = r_response_q;
-  assign read_offset      = {ar_word_q, 2'd0};
-  assign read_counter     = read_offset >= registers_pkg::CountersOffset &&
-                            read_offset < registers_pkg::CountersOffset + 12'(4 * registers_pkg::CountersWords);
-  assign counter_index_o  = 5'((read_offset - registers_pkg::CountersOffset) >> 3);
-  assign counter_half     = read_offset[2] ? {16'd0, counter_i[47:32]} : counter_i[31:0];
-  assign read             = ar_held_q && (!r_valid_q || s_axil_rready_i) && (ar_counter_q || !read_counter);
+  assign read             = ar_held_q && !r_valid_q && (ar_fetched_q || !ar_counter_q);
 
   always_ff @(posedge clk_i) begin
     if (s_axil_arvalid_i && s_axil_arready_o) begin
-      ar_held_q <= 1'b1;
-      ar_word_q <= s_axil_araddr_i[11:2];
+      ar_held_q    <= 1'b1;
+      ar_word_q    <= s_axil_araddr_i[11:2];
+      ar_counter_q <= s_axil_araddr_i >= registers_pkg::CountersOffset &&
+                      s_axil_araddr_i < registers_pkg::CountersOffset + 12'(4 * registers_pkg::CountersWords);
+      counter_index_o <= 5'((s_axil_araddr_i - registers_pkg::CountersOffset) >> 3);
     end
-    ar_counter_q <= ar_held_q && !read && !counters_busy_i;
+    ar_fetched_q <= ar_held_q && !read && !counters_busy_i;
     if (r_valid_q && s_axil_rready_i) r_valid_q <= 1'b0;
     if (read) begin
       ar_held_q    <= 1'b0;
       r_valid_q    <= 1'b1;
       r_response_q <= Okay;
-      case (read_offset)
+      case ({ar_word_q, 2'd0})
         registers_pkg::IdOffset:               r_data_q <= registers_pkg::ResetId;
         registers_pkg::VersionOffset:          r_data_q <= registers_pkg::RegmapVersion;
         registers_pkg::RegmapHashOffset:       r_data_q <= registers_pkg::RegmapHash;
@@ -210,8 +212,8 @@ module register_slave #(
         registers_pkg::IrqEnableOffset:        r_data_q <= {31'd0, irq_enable_q};
         registers_pkg::IrqStatusOffset:        r_data_q <= {31'd0, irq_status_q};
         default: begin
-          r_data_q     <= read_counter ? counter_half : 32'd0;
-          r_response_q <= read_counter ? Okay : SlaveErr;
+          r_data_q     <= !ar_counter_q ? 32'd0 : ar_word_q[0] ? {16'd0, counter_i[47:32]} : counter_i[31:0];
+          r_response_q <= ar_counter_q ? Okay : SlaveErr;
         end
       endcase
     end

@@ -1,50 +1,36 @@
-// One requantization lane: y = clamp(((d*M + B) >>> s) + z, lo, hi) with d = alpha*acc - beta*rowsum.
-// Latency 4 cycles, one result per cycle while `valid_i`; parameters must hold still while results are under way.
-// (alpha, beta) by weight width: 1 bit (2,1), 2 bits (2,3), 4 bits (1,8), 8 bits (1,128).
-module requantizer (
-  input  logic               clk_i,
-  input  logic [3:0]         stage_i,      // valid_i of each stage, first to last
-  input  logic [1:0]         log2_weight_bits_i,
-  input  logic [31:0]        acc_i,
-  input  logic [31:0]        rowsum_i,
-  input  logic [15:0]        multiplier_i,
-  input  logic [49:0]        bias_i,       // signed
-  input  logic [5:0]         shift_i,      // 1..47
-  input  logic [31:0]        zero_i,       // signed, as are the limits
-  input  logic [31:0]        low_i,
-  input  logic [31:0]        high_i,
-  output logic [31:0]        y_o
+// F requantization lanes: y = clamp(((d*M + B) >>> s) + z, lo, hi) with d = alpha*acc - beta*rowsum.
+// Latency 4 cycles, one row per cycle while `stage_i[0]`; parameters must hold still while results are under way.
+// (alpha, beta) by weight width: 1 bit (2,1), 2 bits (2,3), 4 bits (1,8), 8 bits (1,128). Data only.
+//
+// Registers are flat vectors of 64-bit lanes, written in plain loops under one enable per stage, last stage first: what
+// simulates fastest. Synthesis trims the copies of sign bits.
+module requantizer #(
+  parameter int F = 16
+) (
+  input  logic            clk_i,
+  input  logic [3:0]      stage_i,       // valid_i of each stage, first to last
+  input  logic [1:0]      log2_weight_bits_i,
+  input  logic [F*32-1:0] acc_i,
+  input  logic [31:0]     rowsum_i,
+  input  logic [F*50-1:0] bias_i,        // signed
+  input  logic [F*22-1:0] scale_i,       // per filter: M in bits 15..0, s (1..47) in bits 21..16
+  input  logic [31:0]     zero_i,        // signed, as are the limits
+  input  logic [31:0]     low_i,
+  input  logic [31:0]     high_i,
+  output logic [F*32-1:0] y_o
 );
-  // |d| < 2^33: acc < 2^32 doubled, minus rowsum times at most 128
-  logic signed [33:0] d_q;
-  logic signed [50:0] product_q;  // 34 x 17 bits
-  logic signed [50:0] sum_q;
-  logic signed [33:0] alpha_acc, beta_rowsum;
+  // |d| < 2^33: acc < 2^32 doubled, minus rowsum times at most 128; products and sums have 51 bits
+  logic [F*64-1:0] d_q, product_q, sum_q;
 
-  logic signed [33:0] acc, rowsum;
-  assign acc    = $signed({2'b0, acc_i});
-  assign rowsum = $signed({2'b0, rowsum_i});
-
-  always_comb begin
-    case (log2_weight_bits_i)
-      2'd0: begin
-        alpha_acc   = acc <<< 1;
-        beta_rowsum = rowsum;
-      end
-      2'd1: begin
-        alpha_acc   = acc <<< 1;
-        beta_rowsum = (rowsum <<< 1) + rowsum;
-      end
-      2'd2: begin
-        alpha_acc   = acc;
-        beta_rowsum = rowsum <<< 3;
-      end
-      default: begin
-        alpha_acc   = acc;
-        beta_rowsum = rowsum <<< 7;
-      end
+  function automatic logic signed [33:0] corrected(input logic [1:0] log2_weight_bits, input logic [31:0] acc,
+                                                   input logic [31:0] rowsum);
+    case (log2_weight_bits)
+      2'd0:    corrected = $signed({1'b0, acc, 1'b0}) - $signed({2'b0, rowsum});
+      2'd1:    corrected = $signed({1'b0, acc, 1'b0}) - $signed({1'b0, rowsum, 1'b0}) - $signed({2'b0, rowsum});
+      2'd2:    corrected = $signed({2'b0, acc}) - $signed({rowsum[30:0], 3'b0});
+      default: corrected = $signed({2'b0, acc}) - $signed({rowsum[26:0], 7'b0});
     endcase
-  end
+  endfunction
 
   // the clamp compares 52 bits: the shifted sum plus the zero point
   function automatic logic [31:0] clamp(input logic signed [50:0] sum, input logic [5:0] shift,
@@ -60,9 +46,23 @@ module requantizer (
   endfunction
 
   always_ff @(posedge clk_i) begin
-    if (stage_i[0]) d_q <= alpha_acc - beta_rowsum;
-    if (stage_i[1]) product_q <= $signed({{17{d_q[33]}}, d_q}) * $signed({35'd0, multiplier_i});
-    if (stage_i[2]) sum_q <= product_q + $signed({bias_i[49], bias_i});
-    if (stage_i[3]) y_o <= clamp(sum_q, shift_i, zero_i, low_i, high_i);
+    if (stage_i[3]) begin
+      for (int f = 0; f < F; f++) begin
+        y_o[32*f+:32] <= clamp(sum_q[64*f+:51], scale_i[22*f+16+:6], zero_i, low_i, high_i);
+      end
+    end
+    if (stage_i[2]) begin
+      for (int f = 0; f < F; f++) sum_q[64*f+:64] <= product_q[64*f+:64] + 64'($signed(bias_i[50*f+:50]));
+    end
+    if (stage_i[1]) begin
+      for (int f = 0; f < F; f++) begin
+        product_q[64*f+:64] <= $signed(d_q[64*f+:64]) * $signed({48'd0, scale_i[22*f+:16]});
+      end
+    end
+    if (stage_i[0]) begin
+      for (int f = 0; f < F; f++) begin
+        d_q[64*f+:64] <= 64'(corrected(log2_weight_bits_i, acc_i[32*f+:32], rowsum_i));
+      end
+    end
   end
 endmodule

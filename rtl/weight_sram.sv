@@ -1,4 +1,5 @@
-// F banks of weight words, written by the load engine one word at a time, read all at one row.
+// F banks of weight words, written by the load engine one word at a time, read all at one row. A row of all banks is
+// one word of the memory.
 module weight_sram #(
   parameter int F    = 16,
   parameter int Rows = 1024,
@@ -14,10 +15,13 @@ module weight_sram #(
   input  logic [RowWidth-1:0]  wrow_i,
   input  logic [63:0]          wdata_i
 );
-  for (genvar f = 0; f < F; f++) begin : g_bank
-    sram #(.Width(64), .Depth(Rows), .Granule(64)) u_bank (
-      .clk_i, .re_i, .raddr_i(rrow_i), .rdata_o(words_o[64*f+:64]),
-      .we_i(we_i && wbank_i == BankWidth'(f)), .wmask_i(1'b1), .waddr_i(wrow_i), .wdata_i
-    );
+  (* ram_style = "block" *) logic [F*64-1:0] mem[Rows];
+
+  always_ff @(posedge clk_i) begin
+    if (we_i) mem[wrow_i][64*wbank_i+:64] <= wdata_i;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (re_i) words_o <= mem[rrow_i];
   end
 endmodule

@@ -9,11 +9,9 @@
 // Plane pairs go upwards for CONV and downwards for MAX_POOL, which compares from the most significant plane.
 module window_fetch #(
   parameter int P              = 8,
-  parameter int ActivationRows = 4096,
   parameter int Entries        = 4,
   parameter int StoreWait      = 3,
   localparam int BankWidth     = $clog2(P),
-  localparam int RowWidth      = $clog2(ActivationRows),
   localparam int EntryWidth    = $clog2(Entries)
 ) (
   input  logic                  clk_i,
@@ -31,7 +29,7 @@ module window_fetch #(
   output logic                  busy_o,
   // banks: read enable and row, data in the next cycle
   output logic [P-1:0]          bank_re_o,
-  output logic [P*RowWidth-1:0] bank_row_o,
+  output logic [P*16-1:0]       bank_row_o,
   // store engine's reads
   input  logic                  st_valid_i,
   output logic                  st_ready_o,
@@ -55,7 +53,7 @@ module window_fetch #(
   output logic [7:0]             reads_o
 );
   logic unused;
-  assign unused = ^{instr_i, st_row_i};  // each stage uses its own fields
+  assign unused = ^instr_i;  // each stage uses its own fields
 
   // the tile and its instruction
   logic               active_q;
@@ -100,31 +98,31 @@ module window_fetch #(
   logic [P-1:0] store_bank;
 
   // -- requests ------------------------------------------------------------------------------------------------
-  logic [RowWidth-1:0] bank_row[P];
   assign store_first = st_valid_i && (refused_q == 2'(StoreWait));
 
   always_comb begin
     store_bank = '0;
-    store_bank[st_bank_i] = st_valid_i;
-    used  = store_first ? store_bank : '0;
-    grant = '0;
-    for (int b = 0; b < P; b++) bank_row[b] = RowWidth'(st_row_i);
+    used       = '0;
+    grant      = '0;
+    bank_row_o = '0;
+    if (st_valid_i) begin
+      store_bank[st_bank_i] = 1'b1;
+      if (store_first) used = store_bank;
+      bank_row_o = {P{st_row_i}};
+    end
     if (req_valid_q) begin
       for (int p = 0; p < P; p++) begin
         if (req_pending_q[p] && !used[req_position_q[16*p+:BankWidth]]) begin
           used[req_position_q[16*p+:BankWidth]] = 1'b1;
           grant[p] = 1'b1;
-          bank_row[req_position_q[16*p+:BankWidth]] =
-              RowWidth'(req_word_q + 16'(req_position_q[16*p+BankWidth+:16-BankWidth]));
+          bank_row_o[16*req_position_q[16*p+:BankWidth]+:16] =
+              req_word_q + 16'(req_position_q[16*p+BankWidth+:16-BankWidth]);
         end
       end
     end
     st_ready_o = store_first || !used[st_bank_i];
     bank_re_o  = used | store_bank;
     reads_o    = 8'($countones(grant)) + 8'(st_valid_i && st_ready_o);
-  end
-  for (genvar b = 0; b < P; b++) begin : g_bank
-    assign bank_row_o[b*RowWidth+:RowWidth] = bank_row[b];
   end
 
   assign req_done = req_valid_q && (req_pending_q & ~grant) == '0;

@@ -139,6 +139,7 @@ class VerilatedDevice final : public host::Device {
     info_.name = configuration.name;
     info_.memory = memory.name;
     info_.clock_hz = configuration.clock_hz;
+    info_.repeatable = memory.random_stall == 0;
     info_.pixels = static_cast<int>(array & 0xffff);
     info_.filters = static_cast<int>(array >> 16);
     info_.activation_rows = static_cast<int>(read_register(reg::kConfigActivation));
@@ -152,7 +153,7 @@ class VerilatedDevice final : public host::Device {
   /// FNV-1a over what cycles depend on besides the RTL.
   static std::uint64_t simulation_hash(const MemoryModel& memory) {
     std::uint64_t hash = 14695981039346656037ull;
-    for (const char c : timing_key(memory) + " " + Verilated::productVersion()) {
+    for (const char c : timing_key(memory) + " " + Verilated::productVersion() + " " + BITLOOP_BENCH_HASH) {
       hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
     }
     return hash;
