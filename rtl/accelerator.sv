@@ -413,7 +413,8 @@ module accelerator #(
   );
 
   logic       array_active, pool_active, stall_drain, stall_fetch, drain_busy;
-  logic [7:0] requantize_ops, activation_reads, activation_writes, weight_reads;
+  logic       requantize, weight_read;
+  logic [7:0] activation_reads, activation_writes;
 
   compute_engine #(
     .P             (P),
@@ -453,10 +454,10 @@ module accelerator #(
     .stall_fetch_o      (stall_fetch),
     .drain_busy_o       (drain_busy),
     .busy_o             (compute_busy),
-    .requantize_ops_o   (requantize_ops),
+    .requantize_o       (requantize),
     .activation_reads_o (activation_reads),
     .activation_writes_o(activation_writes),
-    .weight_reads_o     (weight_reads)
+    .weight_read_o      (weight_read)
   );
 
   /////////
@@ -563,10 +564,10 @@ module accelerator #(
     .drain_busy_i       (drain_busy),
     .load_busy_i        (load_busy),
     .store_busy_i       (store_busy),
-    .requantize_ops_i   (requantize_ops),
+    .requantize_i       (requantize),
     .activation_reads_i (activation_reads),
     .activation_writes_i(activation_writes),
-    .weight_reads_i     (weight_reads),
+    .weight_read_i      (weight_read),
     .weight_write_i     (weight_write),
     .read_beat_i        (read_beat),
     .write_beat_i       (write_beat),

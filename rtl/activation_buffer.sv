@@ -24,15 +24,18 @@ module activation_buffer #(
 );
   logic [63:0] entries_q[Entries*P];
   logic [63:0] bank[P];
-  logic [63:0] pad_word;
-  logic [31:0] tail_mask;
 
   for (genvar p = 0; p < P; p++) begin : g_lane
     assign bank[p] = bank_data_i[64*p+:64];
   end
 
-  assign tail_mask = (last_block_i && tail_i < 7'd32) ? (32'd1 << tail_i[4:0]) - 32'd1 : 32'hffff_ffff;
-  assign pad_word  = {{32{zero_code_i[{pair_i, 1'b1}]}} & tail_mask, {32{zero_code_i[{pair_i, 1'b0}]}} & tail_mask};
+  // a padding word: the zero code in all channels of the block
+  function automatic logic [63:0] pad(input logic [7:0] code, input logic [1:0] pair, input logic last,
+                                      input logic [6:0] tail);
+    logic [31:0] mask;
+    mask = (last && tail < 7'd32) ? (32'd1 << tail[4:0]) - 32'd1 : 32'hffff_ffff;
+    pad = {{32{code[{pair, 1'b1}]}} & mask, {32{code[{pair, 1'b0}]}} & mask};
+  endfunction
 
   function automatic logic [63:0] half(input logic [63:0] word, input logic one, input logic upper);
     half = !one ? word : upper ? {2{word[63:32]}} : {2{word[31:0]}};
@@ -43,7 +46,8 @@ module activation_buffer #(
       for (int p = 0; p < P; p++) begin
         if (lane_we_i[p]) begin
           entries_q[{fill_i, BankWidth'(p)}] <=
-              lane_pad_i[p] ? pad_word : half(bank[lane_bank_i[p*BankWidth+:BankWidth]], one_half_i, upper_half_i);
+              lane_pad_i[p] ? pad(zero_code_i, pair_i, last_block_i, tail_i)
+                            : half(bank[lane_bank_i[p*BankWidth+:BankWidth]], one_half_i, upper_half_i);
         end
       end
     end

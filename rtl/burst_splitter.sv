@@ -19,32 +19,48 @@ module burst_splitter (
   logic [28:0] word_q;
   logic [31:0] left_q;
   logic        last_q;
+  logic [4:0]  beats_q;   // of the present burst
+  logic        final_q;   // it is the run's last
 
-  logic [4:0]  to_boundary;  // beats, where the boundary is near
-  logic [4:0]  beats;
-  logic        final_burst;
+  // Beats up to the next boundary, where that is near.
+  function automatic logic [4:0] reach(input logic [8:0] word);
+    reach = (word[8:4] == 5'h1f) ? 5'd16 - {1'b0, word[3:0]} : 5'd16;
+  endfunction
 
-  assign to_boundary = (word_q[8:4] == 5'h1f) ? 5'd16 - {1'b0, word_q[3:0]} : 5'd16;
-  assign final_burst = left_q <= {27'd0, to_boundary};
-  assign beats       = final_burst ? left_q[4:0] : to_boundary;
+  function automatic logic fits(input logic [8:0] word, input logic [31:0] left);
+    fits = left <= {27'd0, reach(word)};
+  endfunction
 
-  assign run_ready_o     = !busy_q || (burst_ready_i && final_burst);
+  function automatic logic [4:0] length(input logic [8:0] word, input logic [31:0] left);
+    length = fits(word, left) ? left[4:0] : reach(word);
+  endfunction
+
+  logic [28:0] next_word;
+  logic [31:0] next_left;
+
+  assign next_word       = word_q + {24'd0, beats_q};
+  assign next_left       = left_q - {27'd0, beats_q};
+  assign run_ready_o     = !busy_q || (burst_ready_i && final_q);
   assign burst_valid_o   = busy_q;
   assign burst_address_o = {word_q, 3'd0};
-  assign burst_length_o  = 4'(beats - 5'd1);
-  assign burst_last_o    = last_q && final_burst;
+  assign burst_length_o  = 4'(beats_q - 5'd1);
+  assign burst_last_o    = last_q && final_q;
 
   always_ff @(posedge clk_i) begin
     if (run_ready_o) begin
       busy_q <= run_valid_i;
       if (run_valid_i) begin
-        word_q <= run_address_i[31:3];
-        left_q <= run_words_i;
-        last_q <= run_last_i;
+        word_q  <= run_address_i[31:3];
+        left_q  <= run_words_i;
+        last_q  <= run_last_i;
+        beats_q <= length(run_address_i[11:3], run_words_i);
+        final_q <= fits(run_address_i[11:3], run_words_i);
       end
     end else if (burst_ready_i) begin
-      word_q <= word_q + {24'd0, beats};
-      left_q <= left_q - {27'd0, beats};
+      word_q  <= next_word;
+      left_q  <= next_left;
+      beats_q <= length(next_word[8:0], next_left);
+      final_q <= fits(next_word[8:0], next_left);
     end
     if (rst_i) busy_q <= 1'b0;
   end

@@ -50,10 +50,10 @@ module compute_engine #(
   output logic                   stall_fetch_o,
   output logic                   drain_busy_o,
   output logic                   busy_o,
-  output logic [7:0]             requantize_ops_o,
+  output logic                   requantize_o,         // F results
   output logic [7:0]             activation_reads_o,
   output logic [7:0]             activation_writes_o,
-  output logic [7:0]             weight_reads_o
+  output logic                   weight_read_o         // F words
 );
   localparam int Entries        = 4;
   localparam int EntryWidth     = $clog2(Entries);
@@ -159,7 +159,7 @@ module compute_engine #(
   logic [15:0]          result_row, result_stride;
   logic [2:0]           result_words;
   logic [5:0]           place_offset, place_filters;
-  logic                 place, place_one_bit, place_zero_extend, requantize;
+  logic                 place, place_one_bit, place_zero_extend;
 
   drain_ctrl #(.P(P), .ParameterSlots(ParameterSlots)) u_drain_ctrl (
     .clk_i, .rst_i,
@@ -171,9 +171,8 @@ module compute_engine #(
     .place_filters_o(place_filters), .place_zero_extend_o(place_zero_extend),
     .result_valid_o(result_valid), .result_lane_o(result_lane), .result_last_o(result_last),
     .result_row_o(result_row), .result_stride_o(result_stride), .result_words_o(result_words),
-    .requantize_o(requantize)
+    .requantize_o
   );
-  assign requantize_ops_o = requantize ? 8'(F) : 8'd0;
 
   // -- pooled blocks: the unit's result is complete two cycles after the last issue ------------------------------
   logic [1:0]   emit_q;
@@ -216,11 +215,11 @@ module compute_engine #(
 
   // a bank's write port: the writer first, then the load engine
   assign ld_ready_o = !write_we[ld_bank_i];
-  assign weight_reads_o      = weight_re ? 8'(F) : 8'd0;
+  assign weight_read_o = weight_re;
   assign activation_writes_o = 8'($countones(write_we)) + 8'(ld_valid_i && ld_ready_o);
 
   logic unused;
-  assign unused = ^{ld_row_i, wgt_row_i, bank_row, write_row};  // as wide as a descriptor's field
+  assign unused = ^{ld_row_i, wgt_row_i, par_slot_i, bank_row, write_row};  // as wide as a descriptor's field
 
   // -- data ----------------------------------------------------------------------------------------------------
   if (Datapath) begin : g_data
@@ -234,27 +233,23 @@ module compute_engine #(
     logic [64/Granule-1:0] result_mask, write_mask;
     logic [BankWidth-1:0]  st_bank_q;
 
+    logic [P-1:0] load_banks, drain_banks;
+    assign load_banks  = P'(ld_valid_i) << ld_bank_i;
+    assign drain_banks = P'(result_valid) << result_lane;
+
     for (genvar b = 0; b < P; b++) begin : g_bank
-      logic         load;
-      logic [63:0]  pool0, pool1, pool2, pool3;
-      logic [63:0]  write_word;
-      assign load = ld_valid_i && ld_bank_i == BankWidth'(b);
-      max_pool u_max_pool (
-        .clk_i, .valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
-        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]), .best0_o(pool0),
-        .best1_o(pool1), .best2_o(pool2), .best3_o(pool3)
-      );
-      plane_writer_dpath u_writer_dpath (
-        .clk_i, .drain_load_i(result_valid && result_lane == BankWidth'(b)), .drain0_i(drain0), .drain1_i(drain1),
-        .drain2_i(drain2), .drain3_i(drain3), .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .pool0_i(pool0),
-        .pool1_i(pool1), .pool2_i(pool2), .pool3_i(pool3),
-        .we_i(write_we[b]), .word_o(write_word)
+      logic [63:0] write_word;
+      result_lane u_lane (
+        .clk_i, .pool_valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
+        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]),
+        .drain_load_i(drain_banks[b]), .drain0_i(drain0), .drain1_i(drain1), .drain2_i(drain2), .drain3_i(drain3),
+        .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .we_i(write_we[b]), .word_o(write_word)
       );
       activation_bank #(.Depth(ActivationRows), .Granule(Granule)) u_bank (
         .clk_i,
         .re_i(bank_re[b]), .raddr_i(bank_row[16*b+:RowWidth]), .rdata_o(bank_words[64*b+:64]),
         .we_i(write_we[b]), .wmask_i(write_mask), .waddr_i(write_row[16*b+:RowWidth]), .wdata_i(write_word),
-        .load_i(load), .load_addr_i(RowWidth'(ld_row_i)), .load_data_i(ld_data_i)
+        .load_i(load_banks[b]), .load_addr_i(RowWidth'(ld_row_i)), .load_data_i(ld_data_i)
       );
     end
     always_ff @(posedge clk_i) begin

@@ -1,9 +1,9 @@
 // The performance counters of registers.json.
-// Counts run for the current segment. `take_i` copies them to a shadow and starts the next segment's counts; then 32
-// pulses of `step_i` shift the shadow out on `word_o` (the segment's record) and add it to the job's totals. At the
-// job's end the same walk, with `latch_i` in its take, also fills the latched words that registers read.
-// `snapshot_i` latches totals and running counts without touching them; a take puts it off, so that reading counters
-// never changes a cycle.
+// Counts run for the whole job. `take_i` copies them to a shadow; then 32 pulses of `step_i` shift the shadow out on
+// `word_o`, less what it was at the take before: the segment's record. At the job's end the same walk, with `latch_i`
+// in its take, also fills the latched words that registers read.
+// `snapshot_i` latches the running counts without touching them; a take puts it off, so that reading counters never
+// changes a cycle.
 module counters #(
   parameter int P = 8,
   parameter int F = 16
@@ -30,10 +30,10 @@ module counters #(
   input  logic        drain_busy_i,
   input  logic        load_busy_i,
   input  logic        store_busy_i,
-  input  logic [7:0]  requantize_ops_i,
+  input  logic        requantize_i,         // F results
   input  logic [7:0]  activation_reads_i,
   input  logic [7:0]  activation_writes_i,
-  input  logic [7:0]  weight_reads_i,
+  input  logic        weight_read_i,        // F words
   input  logic        weight_write_i,
   input  logic        read_beat_i,
   input  logic        write_beat_i,
@@ -44,75 +44,16 @@ module counters #(
 
   localparam int Count = registers_pkg::CounterCount;
 
-  // What this cycle adds: one of the exclusive states, by priority, and events.
-  logic [Count-1:0] event_now;
-  logic             idle_array, idle_compute, idle_stalls, idle_drain, idle_load;
+  logic [47:0] cycles_q, array_active_q, pool_active_q, stall_drain_q;
+  logic [47:0] stall_fetch_q, stall_load_q, stall_store_q, drain_only_q;
+  logic [47:0] load_only_q, store_only_q, sequencing_q, load_busy_q;
+  logic [47:0] store_busy_q, requantize_ops_q, activation_reads_q, activation_writes_q;
+  logic [47:0] weight_reads_q, weight_writes_q, read_beats_q, write_beats_q;
+  logic [47:0] read_bursts_q, write_bursts_q, descriptors_q;
 
-  assign idle_array   = !array_active_i && !pool_active_i;
-  assign idle_compute = idle_array && !stall_drain_i && !stall_fetch_i;
-  assign idle_stalls  = idle_compute && !stall_load_i && !stall_store_i;
-  assign idle_drain   = idle_stalls && !drain_busy_i;
-  assign idle_load    = idle_drain && !load_busy_i;
-
-  assign event_now[registers_pkg::CounterCycles]           = run_i;
-  assign event_now[registers_pkg::CounterArrayActive]      = run_i && array_active_i;
-  assign event_now[registers_pkg::CounterPoolActive]       = run_i && pool_active_i && !array_active_i;
-  assign event_now[registers_pkg::CounterStallDrain]       = run_i && stall_drain_i && idle_array;
-  assign event_now[registers_pkg::CounterStallFetch]       = run_i && stall_fetch_i && idle_array && !stall_drain_i;
-  assign event_now[registers_pkg::CounterStallLoad]        = run_i && stall_load_i && idle_compute;
-  assign event_now[registers_pkg::CounterStallStore]       = run_i && stall_store_i && idle_compute && !stall_load_i;
-  assign event_now[registers_pkg::CounterDrainOnly]        = run_i && drain_busy_i && idle_stalls;
-  assign event_now[registers_pkg::CounterLoadOnly]         = run_i && load_busy_i && idle_drain;
-  assign event_now[registers_pkg::CounterStoreOnly]        = run_i && store_busy_i && idle_load;
-  assign event_now[registers_pkg::CounterSequencing]       = run_i && !store_busy_i && idle_load;
-  assign event_now[registers_pkg::CounterLoadBusy]         = run_i && load_busy_i;
-  assign event_now[registers_pkg::CounterStoreBusy]        = run_i && store_busy_i;
-  assign event_now[registers_pkg::CounterRequantizeOps]    = run_i && requantize_ops_i != 8'd0;
-  assign event_now[registers_pkg::CounterActivationReads]  = run_i && activation_reads_i != 8'd0;
-  assign event_now[registers_pkg::CounterActivationWrites] = run_i && activation_writes_i != 8'd0;
-  assign event_now[registers_pkg::CounterWeightReads]      = run_i && weight_reads_i != 8'd0;
-  assign event_now[registers_pkg::CounterWeightWrites]     = run_i && weight_write_i;
-  assign event_now[registers_pkg::CounterReadBeats]        = run_i && read_beat_i;
-  assign event_now[registers_pkg::CounterWriteBeats]       = run_i && write_beat_i;
-  assign event_now[registers_pkg::CounterReadBursts]       = run_i && read_burst_i;
-  assign event_now[registers_pkg::CounterWriteBursts]      = run_i && write_burst_i;
-  assign event_now[registers_pkg::CounterDescriptors]      = run_i && descriptor_i;
-  assign event_now[registers_pkg::CounterBinaryMacs]       = run_i && array_active_i;
-
-  // The counts, and their shadows: a shift register towards index 0.
-  (* mem2reg *) logic [47:0] shadow [Count+1];
-  logic                      shift;
-  logic                      copy;
-
-  assign shadow[Count] = 48'd0;
-
-  for (genvar i = 0; i < Count; i++) begin : g_cell
-    logic [31:0] amount;
-    if (i == registers_pkg::CounterRequantizeOps) begin : g_requantize
-      assign amount = {24'd0, requantize_ops_i};
-    end else if (i == registers_pkg::CounterActivationReads) begin : g_reads
-      assign amount = {24'd0, activation_reads_i};
-    end else if (i == registers_pkg::CounterActivationWrites) begin : g_writes
-      assign amount = {24'd0, activation_writes_i};
-    end else if (i == registers_pkg::CounterWeightReads) begin : g_weight_reads
-      assign amount = {24'd0, weight_reads_i};
-    end else if (i == registers_pkg::CounterBinaryMacs) begin : g_macs
-      assign amount = 32'(64 * P * F);
-    end else begin : g_one
-      assign amount = 32'd1;
-    end
-
-    counter_cell u_cell (
-      .clk_i,
-      .event_i  (event_now[i]),
-      .amount_i (amount),
-      .restart_i(clear_i || take_i),
-      .copy_i   (copy),
-      .shift_i  (shift),
-      .shadow_i (shadow[i+1]),
-      .shadow_o (shadow[i])
-    );
-  end
+  logic [48*Count-1:0] shadow_q;    // a shift register towards index 0
+  logic                shift;
+  logic                copy;
 
   // Walks: a record's (paced by `step_i`) or a snapshot's (one word per cycle).
   logic        pending_q;   // a snapshot is asked for and not latched yet
@@ -120,31 +61,108 @@ module counters #(
   logic        walking_q;   // a record's walk is under way
   logic        latching_q;  // and it is the job's last
   logic [4:0]  index_q;
-  logic        fresh_q;     // no totals yet: they count as zero
-  logic        first_q;     // `fresh_q` for the current walk
+  logic        fresh_q;     // no take yet: the counts began at zero
   logic        snap;
-  logic [47:0] total_q [32];
+  logic [47:0] taken_q [32];  // the counts at the last take
   logic [47:0] latched_q [32];
-  logic [47:0] sum;
 
   assign snap            = pending_q && !snapping_q && !walking_q && !take_i && !clear_i;
   assign copy            = take_i || snap;
   assign shift           = walking_q ? step_i : snapping_q;
-  assign word_o          = {16'd0, shadow[0]};
-  assign sum             = (first_q ? 48'd0 : total_q[index_q]) + shadow[0];
+  assign word_o          = {16'd0, shadow_q[47:0] - (fresh_q ? 48'd0 : taken_q[index_q])};
   assign snapshot_busy_o = pending_q;
 
   always_ff @(posedge clk_i) begin
-    if (snapshot_i) pending_q <= 1'b1;
-    if (snap) begin
-      snapping_q <= 1'b1;
-      index_q    <= 5'd0;
-      first_q    <= fresh_q;
+    if (copy) begin
+      shadow_q[48*registers_pkg::CounterCycles+:48]           <= cycles_q;
+      shadow_q[48*registers_pkg::CounterArrayActive+:48]      <= array_active_q;
+      shadow_q[48*registers_pkg::CounterPoolActive+:48]       <= pool_active_q;
+      shadow_q[48*registers_pkg::CounterStallDrain+:48]       <= stall_drain_q;
+      shadow_q[48*registers_pkg::CounterStallFetch+:48]       <= stall_fetch_q;
+      shadow_q[48*registers_pkg::CounterStallLoad+:48]        <= stall_load_q;
+      shadow_q[48*registers_pkg::CounterStallStore+:48]       <= stall_store_q;
+      shadow_q[48*registers_pkg::CounterDrainOnly+:48]        <= drain_only_q;
+      shadow_q[48*registers_pkg::CounterLoadOnly+:48]         <= load_only_q;
+      shadow_q[48*registers_pkg::CounterStoreOnly+:48]        <= store_only_q;
+      shadow_q[48*registers_pkg::CounterSequencing+:48]       <= sequencing_q;
+      shadow_q[48*registers_pkg::CounterLoadBusy+:48]         <= load_busy_q;
+      shadow_q[48*registers_pkg::CounterStoreBusy+:48]        <= store_busy_q;
+      shadow_q[48*registers_pkg::CounterRequantizeOps+:48]    <= requantize_ops_q;
+      shadow_q[48*registers_pkg::CounterActivationReads+:48]  <= activation_reads_q;
+      shadow_q[48*registers_pkg::CounterActivationWrites+:48] <= activation_writes_q;
+      shadow_q[48*registers_pkg::CounterWeightReads+:48]      <= weight_reads_q;
+      shadow_q[48*registers_pkg::CounterWeightWrites+:48]     <= weight_writes_q;
+      shadow_q[48*registers_pkg::CounterReadBeats+:48]        <= read_beats_q;
+      shadow_q[48*registers_pkg::CounterWriteBeats+:48]       <= write_beats_q;
+      shadow_q[48*registers_pkg::CounterReadBursts+:48]       <= read_bursts_q;
+      shadow_q[48*registers_pkg::CounterWriteBursts+:48]      <= write_bursts_q;
+      shadow_q[48*registers_pkg::CounterDescriptors+:48]      <= descriptors_q;
+      shadow_q[48*registers_pkg::CounterBinaryMacs+:48]       <= array_active_q << $clog2(64 * P * F);
+    end else if (shift) begin
+      shadow_q <= {48'd0, shadow_q[48*Count-1:48]};
     end
+
+    if (run_i) begin
+      cycles_q <= cycles_q + 48'd1;
+      // one of the exclusive states, by priority
+      if (array_active_i) array_active_q <= array_active_q + 48'd1;
+      else if (pool_active_i) pool_active_q <= pool_active_q + 48'd1;
+      else if (stall_drain_i) stall_drain_q <= stall_drain_q + 48'd1;
+      else if (stall_fetch_i) stall_fetch_q <= stall_fetch_q + 48'd1;
+      else if (stall_load_i) stall_load_q <= stall_load_q + 48'd1;
+      else if (stall_store_i) stall_store_q <= stall_store_q + 48'd1;
+      else if (drain_busy_i) drain_only_q <= drain_only_q + 48'd1;
+      else if (load_busy_i) load_only_q <= load_only_q + 48'd1;
+      else if (store_busy_i) store_only_q <= store_only_q + 48'd1;
+      else sequencing_q <= sequencing_q + 48'd1;
+      // events
+      if (load_busy_i) load_busy_q <= load_busy_q + 48'd1;
+      if (store_busy_i) store_busy_q <= store_busy_q + 48'd1;
+      if (requantize_i) requantize_ops_q <= requantize_ops_q + 48'(F);
+      if (activation_reads_i != 8'd0) activation_reads_q <= activation_reads_q + {40'd0, activation_reads_i};
+      if (activation_writes_i != 8'd0) activation_writes_q <= activation_writes_q + {40'd0, activation_writes_i};
+      if (weight_read_i) weight_reads_q <= weight_reads_q + 48'(F);
+      if (weight_write_i) weight_writes_q <= weight_writes_q + 48'd1;
+      if (read_beat_i) read_beats_q <= read_beats_q + 48'd1;
+      if (write_beat_i) write_beats_q <= write_beats_q + 48'd1;
+      if (read_burst_i) read_bursts_q <= read_bursts_q + 48'd1;
+      if (write_burst_i) write_bursts_q <= write_bursts_q + 48'd1;
+      if (descriptor_i) descriptors_q <= descriptors_q + 48'd1;
+    end
+
+    if (clear_i || rst_i) begin
+      cycles_q            <= 48'd0;
+      array_active_q      <= 48'd0;
+      pool_active_q       <= 48'd0;
+      stall_drain_q       <= 48'd0;
+      stall_fetch_q       <= 48'd0;
+      stall_load_q        <= 48'd0;
+      stall_store_q       <= 48'd0;
+      drain_only_q        <= 48'd0;
+      load_only_q         <= 48'd0;
+      store_only_q        <= 48'd0;
+      sequencing_q        <= 48'd0;
+      load_busy_q         <= 48'd0;
+      store_busy_q        <= 48'd0;
+      requantize_ops_q    <= 48'd0;
+      activation_reads_q  <= 48'd0;
+      activation_writes_q <= 48'd0;
+      weight_reads_q      <= 48'd0;
+      weight_writes_q     <= 48'd0;
+      read_beats_q        <= 48'd0;
+      write_beats_q       <= 48'd0;
+      read_bursts_q       <= 48'd0;
+      write_bursts_q      <= 48'd0;
+      descriptors_q       <= 48'd0;
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    latched_o <= latched_q[index_i];
     if (shift) begin
       index_q <= index_q + 5'd1;
-      if (walking_q) total_q[index_q] <= sum;
-      if (snapping_q || latching_q) latched_q[index_q] <= sum;
+      if (walking_q) taken_q[index_q] <= shadow_q[47:0];
+      if (snapping_q || latching_q) latched_q[index_q] <= shadow_q[47:0];
       if (index_q == 5'd31) begin
         if (snapping_q || latching_q) pending_q <= snapshot_i;
         if (walking_q) fresh_q <= 1'b0;
@@ -153,12 +171,16 @@ module counters #(
         latching_q <= 1'b0;
       end
     end
+    if (snapshot_i) pending_q <= 1'b1;
+    if (snap) begin
+      snapping_q <= 1'b1;
+      index_q    <= 5'd0;
+    end
     if (take_i) begin
       walking_q  <= 1'b1;
       latching_q <= latch_i;
       snapping_q <= 1'b0;
       index_q    <= 5'd0;
-      first_q    <= fresh_q;
     end
     if (clear_i) begin
       snapping_q <= 1'b0;
@@ -169,8 +191,8 @@ module counters #(
       snapping_q <= 1'b0;
       walking_q  <= 1'b0;
       latching_q <= 1'b0;
+      fresh_q    <= 1'b1;
     end
-    latched_o <= latched_q[index_i];
   end
 
 endmodule

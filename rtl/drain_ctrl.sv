@@ -49,14 +49,20 @@ module drain_ctrl #(
   logic [BankWidth:0] pending_count_q;
 
   // the instruction, from its first tile on; its first tile finishes when nothing is under way
-  logic [15:0] base_q, stride_q;
-  logic [2:0]  out_code_q;
-  logic [1:0]  log2_weight_bits_q;
-  logic [5:0]  slot_q, offset_q, filters_q;
-  logic        zero_extend_q;
+  logic [15:0]          base_q, stride_q;
+  logic [2:0]           out_code_q;
+  logic [2:0]           words_q;  // of a result
+  logic [1:0]           log2_weight_bits_q;
+  logic [5:0]           offset_q, filters_q;
+  logic [SlotWidth-1:0] slot_q;
+  logic                 zero_extend_q;
 
   logic unused;
   assign unused = ^finish_instr_i;  // each stage uses its own fields
+
+  function automatic logic [2:0] words(input logic [2:0] out_code);
+    words = (out_code >= 3'd3) ? 3'd4 : (out_code == 3'd2) ? 3'd2 : 3'd1;
+  endfunction
 
   // captured
   logic                 busy_q, last_q;
@@ -75,8 +81,6 @@ module drain_ctrl #(
   logic [16*Stages-1:0]        pipe_row_q;
 
   logic       last_lane, last_pass, sweep_ok, step;
-  logic [2:0] words;
-  assign words     = (out_code_q >= 3'd3) ? 3'd4 : (out_code_q == 3'd2) ? 3'd2 : 3'd1;
   assign last_lane = ((BankWidth + 1)'(lane_q) + 1'b1 == count_q);
   assign last_pass = (out_code_q != 3'd5) || (pass_q == 2'd3);
   assign sweep_ok  = (lane_q != '0) || (timer_q == 3'd0);
@@ -89,7 +93,7 @@ module drain_ctrl #(
 
   assign capture_o          = pending_q[3];
   assign parameter_re_o     = pending_q[3] && pending_first_q;
-  assign parameter_slot_o   = SlotWidth'(slot_q);
+  assign parameter_slot_o   = slot_q;
   assign row_valid_o        = step;
   assign row_lane_o         = lane_q;
   assign stage_o            = pipe_q[3:0];
@@ -111,7 +115,7 @@ module drain_ctrl #(
   assign result_row_o    = pipe_row_q[16*5+:16] + (result_pass[0] ? stride_q << 2 : 16'd0)
                            + (result_pass[1] ? stride_q << 3 : 16'd0);
   assign result_stride_o = stride_q;
-  assign result_words_o  = words;
+  assign result_words_o  = words_q;
 
   always_ff @(posedge clk_i) begin
     if (step || pipe_q != '0) begin
@@ -133,16 +137,17 @@ module drain_ctrl #(
         stride_q           <= finish_instr_i[11*32+16+:16];
         log2_weight_bits_q <= finish_instr_i[12*32+2+:2];
         out_code_q         <= finish_instr_i[12*32+4+:3];
+        words_q            <= words(finish_instr_i[12*32+4+:3]);
         zero_extend_q      <= finish_instr_i[12*32+10];
         filters_q          <= finish_instr_i[13*32+16+:6];
         offset_q           <= finish_instr_i[13*32+24+:6];
-        slot_q             <= finish_instr_i[14*32+16+:6];
+        slot_q             <= SlotWidth'(finish_instr_i[14*32+16+:6]);
       end
     end
 
     timer_q <= (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
     if (step) begin
-      if (lane_q == '0) timer_q <= words - 3'd1;
+      if (lane_q == '0) timer_q <= words_q - 3'd1;
       lane_q <= last_lane ? '0 : lane_q + 1'b1;
       if (last_lane) begin
         pass_q <= last_pass ? 2'd0 : pass_q + 2'd1;

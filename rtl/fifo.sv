@@ -1,6 +1,6 @@
 // Synchronous first-in first-out buffer with valid/ready on both sides.
 // Latency 1 cycle, one word per cycle; ready does not depend on the other side's ready of the same cycle, so it cuts
-// both handshake paths. Depth must be a power of two.
+// both handshake paths; valid and ready are registers. Depth must be a power of two.
 module fifo #(
   parameter int Width = 64,
   parameter int Depth = 4
@@ -18,22 +18,30 @@ module fifo #(
   localparam int Bits = $clog2(Depth);
 
   logic [Width-1:0] words_q [Depth];
-  logic [Bits:0]    head_q;  // one bit more than an index: full and empty differ
-  logic [Bits:0]    tail_q;
+  logic [Bits-1:0]  head_q;
+  logic [Bits-1:0]  tail_q;
+  logic             push;
+  logic             pop;
 
-  assign valid_o = head_q != tail_q;
-  assign ready_o = (head_q ^ tail_q) != (Bits + 1)'(Depth);
-  assign data_o  = words_q[head_q[Bits-1:0]];
+  assign push   = valid_i && ready_o;
+  assign pop    = valid_o && ready_i;
+  assign data_o = words_q[head_q];
 
   always_ff @(posedge clk_i) begin
-    if (valid_i && ready_o) begin
-      words_q[tail_q[Bits-1:0]] <= data_i;
-      tail_q <= tail_q + 1'b1;
+    if (push != pop) begin
+      valid_o <= push || head_q + 1'b1 != tail_q;
+      ready_o <= pop || tail_q + 1'b1 != head_q;
     end
-    if (valid_o && ready_i) head_q <= head_q + 1'b1;
+    if (pop) head_q <= head_q + 1'b1;
+    if (push) begin
+      words_q[tail_q] <= data_i;
+      tail_q          <= tail_q + 1'b1;
+    end
     if (rst_i) begin
-      head_q <= '0;
-      tail_q <= '0;
+      valid_o <= 1'b0;
+      ready_o <= 1'b1;
+      head_q  <= '0;
+      tail_q  <= '0;
     end
   end
 

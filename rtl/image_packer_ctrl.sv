@@ -100,10 +100,6 @@ module image_packer_ctrl #(
   logic [Bits-1:0]    address;
   logic [Bits-4:0]    word_address;
   logic signed [19:0] x;
-  logic signed [19:0] room;            // bytes from x to the line's end
-  logic               row_inside;
-  logic [3:0]         low;
-  logic [3:0]         high;
 
   assign left            = segment_q - chunk_q;
   assign last_chunk      = left <= 5'(ChunkMax);
@@ -112,11 +108,16 @@ module image_packer_ctrl #(
   assign x               = x_q + $signed({15'd0, chunk_q});
   assign address         = kernel_line_q + Bits'(x);
   assign word_address    = address[Bits-1:3];
-  assign room            = line_bytes_q - x;
-  assign row_inside      = !kernel_y_q[17] && kernel_y_q[16:0] < {1'b0, height_q};
-  // Chunks that lie wholly outside get low = 15 or high = 0.
-  assign low             = !x[19] ? 4'd0 : (x < -20'sd15) ? 4'd15 : 4'(-x);
-  assign high            = (!row_inside || room <= 20'sd0) ? 4'd0 : (room > 20'sd15) ? 4'd15 : 4'(room);
+
+  // Bytes low <= j < high of a chunk at byte x are inside; wholly outside is low = 15 or high = 0.
+  function automatic logic [3:0] low(input logic signed [19:0] first);
+    low = !first[19] ? 4'd0 : (first < -20'sd15) ? 4'd15 : 4'(-first);
+  endfunction
+
+  function automatic logic [3:0] high(input logic signed [17:0] y, input logic [15:0] height,
+                                      input logic signed [19:0] room);  // bytes from x to the line's end
+    high = (y[17] || y[16:0] >= {1'b0, height} || room <= 20'sd0) ? 4'd0 : (room > 20'sd15) ? 4'd15 : 4'(room);
+  endfunction
 
   assign read_o         = issue;
   assign odd_address_o  = word_address[Bits-4:1];
@@ -148,8 +149,8 @@ module image_packer_ctrl #(
     if (issue) begin
       align_swap_o  <= word_address[0];
       align_byte_o  <= address[2:0];
-      align_low_o   <= low;
-      align_high_o  <= high;
+      align_low_o   <= low(x);
+      align_high_o  <= high(kernel_y_q, height_q, line_bytes_q - x);
       align_phase_o <= (chunk_q == 5'd0) ? 2'd0 : (chunk_q == 5'(ChunkMax)) ? 2'd1 : 2'd2;
       align_lane_q  <= lane_q;
       align_count_q <= count;
@@ -248,14 +249,16 @@ module image_packer_ctrl #(
   logic [15:0] row_start_q;
   logic [15:0] position_q;
   logic [15:0] plane_base_q;
-  logic [16:0] next_sum;
-  logic [15:0] next_start;
   logic        emit;
   logic        last_plane;
   logic        last_column;
 
-  assign next_sum    = {1'b0, row_start_q} + {1'b0, pitch_positions_q};
-  assign next_start  = (next_sum >= {1'b0, ring_q}) ? 16'(next_sum - {1'b0, ring_q}) : next_sum[15:0];
+  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] pitch, input logic [15:0] ring);
+    logic [16:0] sum;
+    sum = {1'b0, start} + {1'b0, pitch};
+    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
+  endfunction
+
   assign emit        = emit_q && act_ready_i;
   assign last_plane  = plane_q == 2'd3;
   assign last_column = emit_columns_q == 16'd1;
@@ -278,8 +281,8 @@ module image_packer_ctrl #(
         end else begin
           emit_columns_q <= packed_width_q;
           emit_rows_q    <= emit_rows_q - 16'd1;
-          position_q     <= next_start;
-          row_start_q    <= next_start;
+          position_q     <= wrapped(row_start_q, pitch_positions_q, ring_q);
+          row_start_q    <= wrapped(row_start_q, pitch_positions_q, ring_q);
         end
       end
     end

@@ -1,5 +1,5 @@
 // Writes results into the activation banks, one word per cycle and bank: a drained result into the bank of its lane,
-// a pooled block into the banks of all its lanes at once. Control only; plane_writer_dpath.sv holds the words.
+// a pooled block into the banks of all its lanes at once. Control only; result_lane.sv holds the words.
 // Tells when the last word of an instruction has been written.
 module plane_writer_ctrl #(
   parameter int P = 8

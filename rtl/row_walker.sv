@@ -28,20 +28,41 @@ module row_walker (
   logic [15:0] row_start_q;
   logic [15:0] position_q;
   logic [15:0] word_base_q;
-  logic [16:0] next_sum;
-  logic [15:0] next_start;
   logic        last_position;
   logic        last_word;
 
-  assign next_sum      = {1'b0, row_start_q} + {1'b0, pitch_q};
-  assign next_start    = (next_sum >= {1'b0, ring_q}) ? 16'(next_sum - {1'b0, ring_q}) : next_sum[15:0];
   assign last_position = width_left_q == 16'd1;
   assign last_word     = words_left_q == 16'd1;
   assign last_o        = last_position && last_word && rows_left_q == 16'd1;
   assign position_o    = position_q;
   assign word_base_o   = word_base_q;
 
+  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] pitch, input logic [15:0] ring);
+    logic [16:0] sum;
+    sum = {1'b0, start} + {1'b0, pitch};
+    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
+  endfunction
+
   always_ff @(posedge clk_i) begin
+    if (step_i && !load_i) begin
+      if (!last_position) begin
+        position_q   <= position_q + 16'd1;
+        width_left_q <= width_left_q - 16'd1;
+      end else begin
+        width_left_q <= width_q;
+        if (!last_word) begin
+          position_q   <= row_start_q;
+          words_left_q <= words_left_q - 16'd1;
+          word_base_q  <= word_base_q + stride_q;
+        end else begin
+          position_q   <= wrapped(row_start_q, pitch_q, ring_q);
+          row_start_q  <= wrapped(row_start_q, pitch_q, ring_q);
+          words_left_q <= words_q;
+          word_base_q  <= base_q;
+          rows_left_q  <= rows_left_q - 16'd1;
+        end
+      end
+    end
     if (load_i) begin
       width_q      <= width_i;
       width_left_q <= width_i;
@@ -55,24 +76,6 @@ module row_walker (
       ring_q       <= ring_i;
       row_start_q  <= start_i;
       position_q   <= start_i;
-    end else if (step_i) begin
-      if (!last_position) begin
-        position_q   <= position_q + 16'd1;
-        width_left_q <= width_left_q - 16'd1;
-      end else begin
-        width_left_q <= width_q;
-        if (!last_word) begin
-          position_q   <= row_start_q;
-          words_left_q <= words_left_q - 16'd1;
-          word_base_q  <= word_base_q + stride_q;
-        end else begin
-          position_q   <= next_start;
-          row_start_q  <= next_start;
-          words_left_q <= words_q;
-          word_base_q  <= base_q;
-          rows_left_q  <= rows_left_q - 16'd1;
-        end
-      end
     end
   end
 

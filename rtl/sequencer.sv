@@ -143,7 +143,6 @@ module sequencer #(
   logic [511:0] instr_q;
   logic         complete_q;
   logic         to_load, to_compute, to_store;
-  logic         illegal_header;
   logic         illegal;
   logic         gather;
   logic         room;
@@ -165,9 +164,11 @@ module sequencer #(
     .illegal_o   (illegal)
   );
 
-  assign illegal_header = (index_q == 3'd0 && buffer_word[7:0] != OpSegment) ||
-                          (index_q == 3'd1 && (buffer_word[31:29] != 3'd0 || buffer_word[34:32] != 3'd0)) ||
-                          (index_q == 3'd2 && buffer_word[7:0] != 8'd0);
+  // `low`: bits 7..0 of the word; `middle`: bits 34..29.
+  function automatic logic illegal_header(input logic [2:0] index, input logic [7:0] low, input logic [5:0] middle);
+    illegal_header = (index == 3'd0 && low != OpSegment) || (index == 3'd1 && middle != 6'd0) ||
+                     (index == 3'd2 && low != 8'd0);
+  endfunction
 
   assign final_word  = index_q == 3'd7;
   assign room        = !final_word || !((to_load && load_full_i) || (to_compute && compute_full_i) ||
@@ -250,9 +251,11 @@ module sequencer #(
       error_q[0]   <= 1'b1;
       error_info_q <= gathered_q;
     end
-    if (state_q == StHeader && buffer_valid && !failed && illegal_header) begin
-      error_q[0]   <= 1'b1;
-      error_info_q <= offset_q;
+    if (state_q == StHeader && buffer_valid && !failed) begin
+      if (illegal_header(index_q, buffer_word[7:0], buffer_word[34:29])) begin
+        error_q[0]   <= 1'b1;
+        error_info_q <= offset_q;
+      end
     end
     if (gather && final_word) instructions_q <= instructions_q - 32'd1;
 

@@ -40,11 +40,7 @@ module transfer_request #(
   logic [31:0] pitch_q;     // bytes
   logic [31:0] words_q;     // per run
   logic [15:0] left_q;      // runs
-  logic [15:0] words_per_position;
-  logic [15:0] factor;
-  logic [15:0] multiplicand;
   logic        accept;
-  logic        gapless;
 
   assign instr_ready_o   = state_q == StIdle && context_ready_i;
   assign accept          = instr_valid_i && instr_ready_o;
@@ -53,18 +49,16 @@ module transfer_request #(
   assign busy_o          = state_q != StIdle;
 
   // Words per row, or in all.
-  assign words_per_position = instr_i[175:160];
-  assign multiplicand = (opcode_i == OpAct) ? instr_i[159:144] : instr_i[143:128];
-  always_comb begin
-    case (opcode_i)
-      OpAct:    factor = words_per_position;
-      OpWeight: factor = 16'(F);
-      OpParam:  factor = 16'(2 * F + 2);
-      default:  factor = 16'd1;
+  function automatic logic [31:0] run_words(input logic [2:0] opcode, input logic [15:0] count, input logic [15:0] width,
+                                            input logic [15:0] words_per_position);
+    case (opcode)
+      OpAct:    run_words = {16'd0, width} * {16'd0, words_per_position};
+      OpWeight: run_words = {16'd0, count} * 32'(F);
+      OpParam:  run_words = {16'd0, count} * 32'(2 * F + 2);
+      default:  run_words = {16'd0, count};
     endcase
-  end
+  endfunction
 
-  assign gapless       = rows_q && words_q[31:16] == 16'd0 && pitch_q == {words_q[28:0], 3'd0};
   assign run_valid_o   = state_q == StRun;
   assign run_address_o = address_q;
   assign run_words_o   = words_q;
@@ -72,28 +66,29 @@ module transfer_request #(
 
   always_ff @(posedge clk_i) begin
     case (state_q)
+      StRun: begin
+        if (run_ready_i) begin
+          address_q <= address_q + pitch_q;
+          left_q    <= left_q - 16'd1;
+          if (run_last_o) state_q <= StIdle;
+        end
+      end
+      StMerge: begin
+        // rows without a gap between them: one run
+        if (rows_q && words_q[31:16] == 16'd0 && pitch_q == {words_q[28:0], 3'd0}) begin
+          words_q <= {16'd0, words_q[15:0]} * {16'd0, left_q};
+          left_q  <= 16'd1;
+        end
+        state_q <= StRun;
+      end
       StIdle: begin
         if (accept && opcode_i != OpPack) begin
           rows_q    <= opcode_i == OpAct;
           address_q <= base_i + instr_i[95:64];
           pitch_q   <= instr_i[127:96];
           left_q    <= (opcode_i == OpAct) ? instr_i[143:128] : 16'd1;
-          words_q   <= {16'd0, multiplicand} * {16'd0, factor};
+          words_q   <= run_words(opcode_i, instr_i[143:128], instr_i[159:144], instr_i[175:160]);
           state_q   <= StMerge;
-        end
-      end
-      StMerge: begin
-        if (gapless) begin
-          words_q <= {16'd0, words_q[15:0]} * {16'd0, left_q};
-          left_q  <= 16'd1;
-        end
-        state_q <= StRun;
-      end
-      StRun: begin
-        if (run_ready_i) begin
-          address_q <= address_q + pitch_q;
-          left_q    <= left_q - 16'd1;
-          if (run_last_o) state_q <= StIdle;
         end
       end
       default: state_q <= StIdle;

@@ -134,14 +134,17 @@ module window_fetch #(
   assign last_row   = (ky_q + 8'd1 == kernel_rows_q);
   assign last_block = (block_q + 16'd1 == blocks_q);
 
-  logic [16:0] tap_row_sum;
-  logic [15:0] tap_row_next;
-  assign tap_row_sum  = {1'b0, tap_row_q} + {1'b0, tap_row_step_q};
-  assign tap_row_next = (tap_row_sum >= {1'b0, ring_q}) ? 16'(tap_row_sum - {1'b0, ring_q}) : tap_row_sum[15:0];
+  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] step, input logic [15:0] ring);
+    logic [16:0] sum;
+    sum = {1'b0, start} + {1'b0, step};
+    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
+  endfunction
 
-  logic [15:0] next_block_base;
-  assign next_block_base = (one_half_q && !block_q[0]) ? block_base_q
-                                                       : block_base_q + (stride_q << log2_pairs_q);
+  // the first word of the next block; `stay`: it is the upper half of the same words
+  function automatic logic [15:0] next_base(input logic stay, input logic [15:0] base, input logic [15:0] stride,
+                                            input logic [1:0] log2_pairs);
+    next_base = stay ? base : base + (stride << log2_pairs);
+  endfunction
 
   logic        take;
   logic [1:0]  instr_log2_bits, instr_log2_pairs;
@@ -213,14 +216,15 @@ module window_fetch #(
           if (!last_row) begin
             ky_q      <= ky_q + 8'd1;
             dy_q      <= dy_q + 16'(dilation_y_q);
-            tap_row_q <= tap_row_next;
+            tap_row_q <= wrapped(tap_row_q, tap_row_step_q, ring_q);
           end else begin
             ky_q         <= 8'd0;
             dy_q         <= 16'sd0;
             tap_row_q    <= 16'd0;
             block_q      <= block_q + 16'd1;
-            block_base_q <= next_block_base;
-            word_q       <= pool_q ? next_block_base + (stride_q << log2_pairs_q) - stride_q : next_block_base;
+            block_base_q <= next_base(one_half_q && !block_q[0], block_base_q, stride_q, log2_pairs_q);
+            word_q       <= next_base(one_half_q && !block_q[0], block_base_q, stride_q, log2_pairs_q)
+                            + (pool_q ? (stride_q << log2_pairs_q) - stride_q : 16'd0);
             if (last_block) active_q <= 1'b0;
           end
         end

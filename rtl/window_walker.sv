@@ -39,12 +39,11 @@ module window_walker #(
   logic [15:0]          out_row_q, out_rows_q;
   logic [P-1:0]         valid_q;
 
-  logic [16:0] row_sum;
-  logic [15:0] row_next;
-  logic        row_end;
-  assign row_sum  = {1'b0, row_q} + {1'b0, row_step_q};
-  assign row_next = (row_sum >= {1'b0, ring_q}) ? 16'(row_sum - {1'b0, ring_q}) : row_sum[15:0];
-  assign row_end  = (ox_q + 16'd1 == out_width_q);
+  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] step, input logic [15:0] ring);
+    logic [16:0] sum;
+    sum = {1'b0, start} + {1'b0, step};
+    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
+  endfunction
 
   assign instr_ready_o = (state_q == StIdle);
   assign tile_valid_o  = (state_q == StHold);
@@ -57,7 +56,34 @@ module window_walker #(
 
   always_ff @(posedge clk_i) begin
     case (state_q)
-      StIdle: begin
+      StWalk: begin
+        valid_q[lane_q]    <= 1'b1;
+        row_o[16*lane_q+:16] <= row_q;
+        iy_o[16*lane_q+:16]  <= iy_q;
+        ix_o[16*lane_q+:16]  <= ix_q;
+        left_q             <= left_q - 24'd1;
+        lane_q             <= lane_q + 1'b1;
+        if (ox_q + 16'd1 == out_width_q) begin
+          ox_q  <= 16'd0;
+          ix_q  <= ix_start_q;
+          iy_q  <= iy_q + {12'd0, stride_y_q};
+          row_q <= wrapped(row_q, row_step_q, ring_q);
+        end else begin
+          ox_q <= ox_q + 16'd1;
+          ix_q <= ix_q + {12'd0, stride_x_q};
+        end
+        if (left_q == 24'd1 || lane_q == LaneWidth'(P - 1)) state_q <= StHold;
+      end
+      StHold: begin
+        if (tile_ready_i) begin
+          first_q   <= 1'b0;
+          lane_q    <= '0;
+          valid_q   <= '0;
+          out_row_q <= (out_row_q + 16'd1 == out_rows_q) ? 16'd0 : out_row_q + 16'd1;
+          state_q   <= (left_q == 24'd0) ? StIdle : StWalk;
+        end
+      end
+      default: begin
         if (instr_valid_i) begin
           instr_q     <= instr_i;
           first_q     <= 1'b1;
@@ -77,33 +103,6 @@ module window_walker #(
           lane_q      <= '0;
           valid_q     <= '0;
           state_q     <= StWalk;
-        end
-      end
-      StWalk: begin
-        valid_q[lane_q]    <= 1'b1;
-        row_o[16*lane_q+:16] <= row_q;
-        iy_o[16*lane_q+:16]  <= iy_q;
-        ix_o[16*lane_q+:16]  <= ix_q;
-        left_q             <= left_q - 24'd1;
-        lane_q             <= lane_q + 1'b1;
-        if (row_end) begin
-          ox_q  <= 16'd0;
-          ix_q  <= ix_start_q;
-          iy_q  <= iy_q + {12'd0, stride_y_q};
-          row_q <= row_next;
-        end else begin
-          ox_q <= ox_q + 16'd1;
-          ix_q <= ix_q + {12'd0, stride_x_q};
-        end
-        if (left_q == 24'd1 || lane_q == LaneWidth'(P - 1)) state_q <= StHold;
-      end
-      default: begin
-        if (tile_ready_i) begin
-          first_q   <= 1'b0;
-          lane_q    <= '0;
-          valid_q   <= '0;
-          out_row_q <= (out_row_q + 16'd1 == out_rows_q) ? 16'd0 : out_row_q + 16'd1;
-          state_q   <= (left_q == 24'd0) ? StIdle : StWalk;
         end
       end
     endcase

@@ -30,6 +30,7 @@ int eval(const console::Arguments& arguments) {
   options.text("policy", "w8a8", "wXaY, a policy.json, or float");
   options.text("checkpoint", "float checkpoint (bitloop train); default: the cached one");
   options.integer("retrain", 0, "epochs of retraining first");
+  options.integer("retrain-images", quant::Retraining{}.images, "images per epoch of it (0: all)");
   options.integer("seed", 1, "of the retraining");
   options.format_option();
   if (!options.parse(arguments)) return 0;
@@ -40,6 +41,7 @@ int eval(const console::Arguments& arguments) {
   const host::Policy policy = is_float ? host::Policy{} : host::load_policy(network, policy_text);
   quant::Retraining retraining;
   retraining.epochs = static_cast<int>(options.integer_of("retrain", 0, 10'000));
+  retraining.images = static_cast<int>(options.integer_of("retrain-images", 0, 100'000'000));
   retraining.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
   const quant::Dataset data = quant::load_dataset(options.text_of("data"));
 

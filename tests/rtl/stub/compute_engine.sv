@@ -38,10 +38,10 @@ module compute_engine #(
   output logic                 stall_fetch_o,
   output logic                 drain_busy_o,
   output logic                 busy_o,
-  output logic [7:0]           requantize_ops_o,
+  output logic                 requantize_o,
   output logic [7:0]           activation_reads_o,
   output logic [7:0]           activation_writes_o,
-  output logic [7:0]           weight_reads_o
+  output logic                 weight_read_o
 );
 
   localparam logic [15:0] ComputeCycles = 16'd40;
@@ -72,10 +72,10 @@ module compute_engine #(
   assign stall_drain_o       = 1'b0;
   assign stall_fetch_o       = 1'b0;
   assign drain_busy_o        = busy_o && !pool_q && left_q <= 16'd10;
-  assign requantize_ops_o    = drain_busy_o ? 8'd16 : 8'd0;
+  assign requantize_o        = drain_busy_o;
   assign activation_reads_o  = {7'd0, st_valid_i && st_ready_o};
   assign activation_writes_o = {7'd0, ld_valid_i && ld_ready_o};
-  assign weight_reads_o      = array_active_o ? 8'(F) : 8'd0;
+  assign weight_read_o       = array_active_o;
 
   always_ff @(posedge clk_i) begin
     phase_q <= (phase_q == 3'd4) ? 3'd0 : phase_q + 3'd1;

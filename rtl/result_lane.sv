@@ -1,0 +1,120 @@
+// Results of one bank: its lane of the pooling unit, and up to four words that wait to be written, shifted out one per
+// cycle, from there or from the drain. Data only; array_ctrl.sv and plane_writer_ctrl.sv.
+//
+// Pooling finds the largest code of a window, for all channels of a block at once, on plane words that arrive from the
+// most significant pair of planes down. Two codes compare plane by plane: the first plane in which they differ decides.
+// With 1 bit, a word holds 64 channels of one plane and the largest code is their OR. Complete one cycle after the
+// window's last word. Functions, so that simulation evaluates them only in cycles that pool.
+module result_lane (
+  input  logic        clk_i,
+  // pooling
+  input  logic        pool_valid_i,
+  input  logic        first_tap_i,   // a word of the window's first position
+  input  logic        last_pair_i,   // the position's last word
+  input  logic        one_bit_i,
+  input  logic [1:0]  index_i,       // of the word within the position, from the most significant
+  input  logic [63:0] word_i,
+  // writing
+  input  logic        drain_load_i,  // words of a drained result, least significant first
+  input  logic [63:0] drain0_i,
+  input  logic [63:0] drain1_i,
+  input  logic [63:0] drain2_i,
+  input  logic [63:0] drain3_i,
+  input  logic        pool_load_i,   // words of a pooled block
+  input  logic [2:0]  pool_words_i,
+  input  logic        we_i,          // the present word is written
+  output logic [63:0] word_o
+);
+  logic [63:0] best0_q, best1_q, best2_q, best3_q;  // in the order of arrival
+  logic [63:0] seen0_q, seen1_q, seen2_q;
+  logic [63:0] word1_q, word2_q, word3_q;           // to be written after `word_o`
+  // of the words so far: channels whose new code is the greater, and those where it is equal
+  logic [31:0] greater_q, equal_q;
+  logic [31:0] new_wins, still_equal;               // with this word
+
+  // channels whose new code is the greater once this word is seen; the upper half is the more significant plane
+  function automatic logic [31:0] greater(input logic [31:0] so_far, input logic [31:0] level,
+                                          input logic [63:0] word, input logic [63:0] best);
+    logic [31:0] new_high, new_low, old_high, old_low;
+    {new_high, new_low} = word;
+    {old_high, old_low} = best;
+    greater = so_far | (level & new_high & ~old_high) | (level & ~(new_high ^ old_high) & new_low & ~old_low);
+  endfunction
+  function automatic logic [31:0] equal(input logic [31:0] level, input logic [63:0] word, input logic [63:0] best);
+    logic [31:0] high, low;
+    {high, low} = word ^ best;
+    equal = level & ~high & ~low;
+  endfunction
+  function automatic logic [63:0] choose(input logic [31:0] wins, input logic [63:0] word, input logic [63:0] best);
+    choose = (word & {2{wins}}) | (best & {2{~wins}});
+  endfunction
+
+  always_comb begin
+    new_wins    = 32'd0;
+    still_equal = 32'd0;
+    if (pool_valid_i) begin
+      case (index_i)
+        2'd0: begin
+          new_wins    = greater(32'd0, ~32'd0, word_i, best0_q);
+          still_equal = equal(~32'd0, word_i, best0_q);
+        end
+        2'd1: begin
+          new_wins    = greater(greater_q, equal_q, word_i, best1_q);
+          still_equal = equal(equal_q, word_i, best1_q);
+        end
+        2'd2: begin
+          new_wins    = greater(greater_q, equal_q, word_i, best2_q);
+          still_equal = equal(equal_q, word_i, best2_q);
+        end
+        default: new_wins = greater(greater_q, equal_q, word_i, best3_q);
+      endcase
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (we_i) begin
+      word_o  <= word1_q;
+      word1_q <= word2_q;
+      word2_q <= word3_q;
+    end
+    if (pool_load_i) begin
+      if (pool_words_i == 3'd4) begin
+        word_o  <= best3_q;
+        word1_q <= best2_q;
+        word2_q <= best1_q;
+        word3_q <= best0_q;
+      end else if (pool_words_i == 3'd2) begin
+        word_o  <= best1_q;
+        word1_q <= best0_q;
+      end else begin
+        word_o <= best0_q;
+      end
+    end
+    if (drain_load_i) begin
+      word_o  <= drain0_i;
+      word1_q <= drain1_i;
+      word2_q <= drain2_i;
+      word3_q <= drain3_i;
+    end
+
+    if (pool_valid_i) begin
+      if (!first_tap_i && (one_bit_i || last_pair_i)) begin
+        best0_q <= one_bit_i ? best0_q | word_i : choose(new_wins, (index_i == 2'd0) ? word_i : seen0_q, best0_q);
+        best1_q <= choose(new_wins, (index_i == 2'd1) ? word_i : seen1_q, best1_q);
+        best2_q <= choose(new_wins, (index_i == 2'd2) ? word_i : seen2_q, best2_q);
+        best3_q <= choose(new_wins, word_i, best3_q);
+      end
+      if (first_tap_i) begin
+        if (index_i == 2'd0) best0_q <= word_i;
+        if (index_i == 2'd1) best1_q <= word_i;
+        if (index_i == 2'd2) best2_q <= word_i;
+        if (index_i == 2'd3) best3_q <= word_i;
+      end
+      greater_q <= new_wins;
+      equal_q   <= still_equal;
+      if (index_i == 2'd0) seen0_q <= word_i;
+      if (index_i == 2'd1) seen1_q <= word_i;
+      if (index_i == 2'd2) seen2_q <= word_i;
+    end
+  end
+endmodule
