@@ -9,7 +9,7 @@
 namespace bitloop::host::registers {
 
 inline constexpr std::uint32_t kRegmapVersion = 1;
-inline constexpr std::uint32_t kRegmapHashValue = 0x8cd7e991;
+inline constexpr std::uint32_t kRegmapHashValue = 0x90f472d3;
 inline constexpr std::uint32_t kIdValue = 0x424c504c;
 
 /// ASCII 'BLPL'. (ro)

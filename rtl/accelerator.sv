@@ -95,7 +95,7 @@ module accelerator #(
   logic [31:0] error_info;
   logic        counters_busy;
   logic [4:0]  counter_index;
-  logic [47:0] counter;
+  logic [63:0] counter;
 
   reset_control u_reset (
     .clk_i,
@@ -253,9 +253,9 @@ module accelerator #(
   logic         stall_load, stall_store;
 
   // Only the compute queue's waits are counted.
-  logic unused_load_waits_load, unused_load_waits_compute, unused_load_waits_store, unused_load_empty;
-  logic unused_store_waits_load, unused_store_waits_compute, unused_store_waits_store, unused_store_empty;
-  logic unused_compute_waits_compute, unused_compute_empty;
+  logic unused_load_waits_load, unused_load_waits_compute, unused_load_waits_store;
+  logic unused_store_waits_load, unused_store_waits_compute, unused_store_waits_store;
+  logic unused_compute_waits_compute;
 
   instruction_queue #(
     .OwnLoad(1'b1)
@@ -274,8 +274,7 @@ module accelerator #(
     .instr_o          (load_instr),
     .waiting_load_o   (unused_load_waits_load),
     .waiting_compute_o(unused_load_waits_compute),
-    .waiting_store_o  (unused_load_waits_store),
-    .empty_o          (unused_load_empty)
+    .waiting_store_o  (unused_load_waits_store)
   );
 
   instruction_queue #(
@@ -295,8 +294,7 @@ module accelerator #(
     .instr_o          (compute_instr),
     .waiting_load_o   (stall_load),
     .waiting_compute_o(unused_compute_waits_compute),
-    .waiting_store_o  (stall_store),
-    .empty_o          (unused_compute_empty)
+    .waiting_store_o  (stall_store)
   );
 
   instruction_queue #(
@@ -316,8 +314,7 @@ module accelerator #(
     .instr_o          (store_instr),
     .waiting_load_o   (unused_store_waits_load),
     .waiting_compute_o(unused_store_waits_compute),
-    .waiting_store_o  (unused_store_waits_store),
-    .empty_o          (unused_store_empty)
+    .waiting_store_o  (unused_store_waits_store)
   );
 
   /////////////

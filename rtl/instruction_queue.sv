@@ -22,8 +22,7 @@ module instruction_queue #(
   output logic [511:0] instr_o,
   output logic         waiting_load_o,
   output logic         waiting_compute_o,
-  output logic         waiting_store_o,
-  output logic         empty_o
+  output logic         waiting_store_o
 );
 
   localparam int Bits = $clog2(Depth);
@@ -37,7 +36,6 @@ module instruction_queue #(
   logic          refill;
 
   assign full_o  = (head_q ^ tail_q) == (Bits + 1)'(Depth);
-  assign empty_o = !valid_q && head_q == tail_q;
   assign take    = instr_valid_o && instr_ready_i;
   assign refill  = (!valid_q || take) && head_q != tail_q;
 

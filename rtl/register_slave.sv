@@ -46,7 +46,7 @@ module register_slave #(
   input  logic [31:0] error_info_i,
   input  logic        counters_busy_i,
   output logic [4:0]  counter_index_o,
-  input  logic [47:0] counter_i,   // of the index one cycle ago
+  input  logic [63:0] counter_i,   // of the index one cycle ago
   output logic        irq_o
 );
 
@@ -212,7 +212,7 @@ module register_slave #(
         registers_pkg::IrqEnableOffset:        r_data_q <= {31'd0, irq_enable_q};
         registers_pkg::IrqStatusOffset:        r_data_q <= {31'd0, irq_status_q};
         default: begin
-          r_data_q     <= !ar_counter_q ? 32'd0 : ar_word_q[0] ? {16'd0, counter_i[47:32]} : counter_i[31:0];
+          r_data_q     <= !ar_counter_q ? 32'd0 : ar_word_q[0] ? counter_i[63:32] : counter_i[31:0];
           r_response_q <= ar_counter_q ? Okay : SlaveErr;
         end
       endcase

@@ -2,7 +2,7 @@
 package registers_pkg;
 
   localparam logic [31:0] RegmapVersion = 32'd1;
-  localparam logic [31:0] RegmapHash = 32'h8cd7e991;
+  localparam logic [31:0] RegmapHash = 32'h90f472d3;
   localparam logic [31:0] ResetId = 32'h424c504c;
 
   // Byte offsets.

@@ -134,7 +134,7 @@ struct Outcome {
 template <class Model>
 Outcome run(const host::QuantizedNetwork& network, bool spill_all, const sim::MemoryModel& memory,
             std::span<const std::uint8_t> input) {
-  const sim::Configuration configuration{"test", 100e6, nullptr};
+  const sim::Configuration configuration{.name = "test", .clock_hz = 100e6, .parameters = "", .make = nullptr};
   sim::VerilatedDevice<Traced<Model>> device(configuration, memory, std::nullopt);
   const host::Job job = host::compile(network, device.info(), {.spill_all = spill_all});
   host::Driver driver(device);
@@ -148,7 +148,6 @@ Outcome run(const host::QuantizedNetwork& network, bool spill_all, const sim::Me
 TEST(TimingOnly, random_jobs_keep_every_counter_and_bus_cycle_without_their_data) {
   const char* text = std::getenv("BITLOOP_TIMING_JOBS");
   const int jobs = text != nullptr ? std::atoi(text) : 300;
-  int ran = 0;
   for (int seed = 1; seed <= jobs; ++seed) {
     Random random(static_cast<std::uint64_t>(seed));
     const Drawn drawn = draw(random);
@@ -164,23 +163,16 @@ TEST(TimingOnly, random_jobs_keep_every_counter_and_bus_cycle_without_their_data
     memory.random_stall = pick(random, 0, 1) == 0 ? 0 : 0.3;
     memory.stall_seed = static_cast<std::uint64_t>(seed);
     const bool spill_all = pick(random, 0, 1) == 0;
-    try {
-      const Outcome full = run<Vaccelerator_full>(network, spill_all, memory, input);
-      const Outcome elided = run<Vaccelerator_elided>(network, spill_all, memory, input);
-      ASSERT_GT(full.measurement.cycles(), 0u) << "seed " << seed;
-      ASSERT_EQ(full.measurement.total, elided.measurement.total) << "seed " << seed;
-      ASSERT_EQ(full.measurement.segments, elided.measurement.segments) << "seed " << seed;
-      const auto [a, b] =
-          std::mismatch(full.events.begin(), full.events.end(), elided.events.begin(), elided.events.end());
-      ASSERT_TRUE(a == full.events.end() && b == elided.events.end())
-          << "seed " << seed << ": the bus differs from handshake " << a - full.events.begin() << " on";
-      ++ran;
-    } catch (const InputError&) {
-      continue;  // too large for this hardware
-    }
+    const Outcome full = run<Vaccelerator_full>(network, spill_all, memory, input);
+    const Outcome elided = run<Vaccelerator_elided>(network, spill_all, memory, input);
+    ASSERT_GT(full.measurement.cycles(), 0u) << "seed " << seed;
+    ASSERT_EQ(full.measurement.total, elided.measurement.total) << "seed " << seed;
+    ASSERT_EQ(full.measurement.segments, elided.measurement.segments) << "seed " << seed;
+    const auto [a, b] =
+        std::mismatch(full.events.begin(), full.events.end(), elided.events.begin(), elided.events.end());
+    ASSERT_TRUE(a == full.events.end() && b == elided.events.end())
+        << "seed " << seed << ": the bus differs from handshake " << a - full.events.begin() << " on";
   }
-  fmt::print("{} of {} jobs ran\n", ran, jobs);
-  EXPECT_GE(ran, jobs * 3 / 4);
 }
 
 }  // namespace
