@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "host/error.h"
+#include "host/instruction.h"
 #include "host/plane_words.h"
 #include "host/stream_schedule.h"
 #include "host/tile_schedule.h"
@@ -13,11 +14,9 @@
 namespace bitloop::host {
 namespace {
 
-constexpr Address kPage = 4096;                    // tensors start at multiples of this
-constexpr Address kBurst = 128;                    // bytes; weights start at whole bursts
-constexpr Address kLargestJob = Address{1} << 32;  // offsets have 32 bits
+constexpr Address kBurst = 128;  // bytes; parameters start at whole bursts
 
-/// Hands out the job's memory, from offset 0 upwards.
+/// Hands out the job's memory, from offset 0 upwards. Tensors, weights and descriptors start at pages.
 class MemoryMap {
  public:
   Address take(Address bytes, Address alignment) {
@@ -26,7 +25,7 @@ class MemoryMap {
     if (end_ > kLargestJob) throw InputError("the network takes more than 4 GB of the accelerator's memory");
     return offset;
   }
-  [[nodiscard]] Address bytes() const { return (end_ + kPage - 1) / kPage * kPage; }
+  [[nodiscard]] Address bytes() const { return (end_ + kPageBytes - 1) / kPageBytes * kPageBytes; }
 
  private:
   Address end_ = 0;
@@ -85,10 +84,9 @@ std::vector<Instruction> schedule_layer(const LayerJob& job, const HardwareInfo&
   return schedule->program.instructions();
 }
 
-void append_descriptor(std::vector<std::byte>& bytes, const Descriptor& descriptor) {
-  for (const std::uint32_t word : descriptor) {
-    for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<std::byte>(word >> (8 * i)));
-  }
+void append(std::vector<std::byte>& bytes, const Descriptor& descriptor) {
+  const DescriptorBytes part = to_bytes(descriptor);
+  bytes.insert(bytes.end(), part.begin(), part.end());
 }
 
 /// The whole job, step by step: plans, memory map, constants, descriptors.
@@ -124,6 +122,10 @@ class JobBuilder {
     job_.policy = network_.policy.key();
     job_.filters = hardware_.filters;
     job_.pixels = hardware_.pixels;
+    job_.activation_rows = hardware_.activation_rows;
+    job_.weight_rows = hardware_.weight_rows;
+    job_.parameter_slots = hardware_.parameter_slots;
+    job_.staging_words = graph.image_input ? hardware_.staging_words : 0;
     job_.image_shape = graph.tensors[graph.input].shape;
     job_.input_bits = graph.image_input ? 0 : network_.tensor_bits[graph.input];
   }
@@ -135,7 +137,7 @@ class JobBuilder {
       const Shape& shape = graph.tensors[i].shape;
       const Address bytes = image ? static_cast<Address>(shape.elements() + 7) / 8 * 8
                                   : tensor_bytes(shape, network_.tensor_bits[i]);
-      tensors_.push_back(map_.take(bytes, kPage));
+      tensors_.push_back(map_.take(bytes, kPageBytes));
     }
     job_.image = tensors_[graph.input];
     for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -165,17 +167,17 @@ class JobBuilder {
   void place_constants() {
     for (LayerJob& layer : layers_) {
       if (layer.integers == nullptr) continue;
-      layer.places.weights = add_block(weight_bytes(layer, hardware_.filters), kPage);
+      layer.places.weights = add_block(weight_bytes(layer, hardware_.filters), kPageBytes);
       layer.places.parameters = add_block(parameter_bytes(layer, hardware_.filters), kBurst);
     }
   }
 
   void place_descriptors() {
-    job_.records = map_.take(kRecordBytes * layers_.size(), kPage);
-    job_.descriptors = map_.take(0, kPage);
+    job_.records = map_.take(kRecordBytes * layers_.size(), kPageBytes);
+    job_.descriptors = map_.take(0, kPageBytes);
     std::vector<std::byte> bytes;
     for (std::size_t i = 0; i < layers_.size(); ++i) append_segment(bytes, i);
-    add_block(std::move(bytes), kPage);
+    add_block(std::move(bytes), kPageBytes);
   }
 
   void append_segment(std::vector<std::byte>& bytes, std::size_t index) {
@@ -187,8 +189,8 @@ class JobBuilder {
       const Address end = job_.descriptors + bytes.size() + (instructions.size() + 1) * kDescriptorBytes;
       header.next = header.last ? 0 : static_cast<std::uint32_t>(end);
       header.record = static_cast<std::uint32_t>(job_.records + kRecordBytes * index);
-      append_descriptor(bytes, encode(header));
-      for (const Instruction& instruction : instructions) append_descriptor(bytes, encode(instruction));
+      append(bytes, encode(header));
+      for (const Instruction& instruction : instructions) append(bytes, encode(instruction));
     } catch (const InputError& error) {
       const std::string prefix = fmt::format("layer {}", job_.segments[index]);
       if (std::string_view(error.what()).starts_with(prefix)) throw;

@@ -25,6 +25,23 @@ std::string error_names(std::uint32_t error) {
   return names.empty() ? fmt::format("unknown error {:#x}", error) : names;
 }
 
+/// A job uses as much of an SRAM as it was compiled for, and wraps where its staging ring ended.
+void check_srams(const Job& job, const HardwareInfo& device) {
+  const auto refuse = [](const char* what, int compiled_for, int present) {
+    throw DeviceError(fmt::format("the job is for {} {} and the device has {}; compile it for this device",
+                                  compiled_for, what, present));
+  };
+  const auto at_least = [&](const char* what, int compiled_for, int present) {
+    if (present < compiled_for) refuse(what, compiled_for, present);
+  };
+  at_least("activation rows", job.activation_rows, device.activation_rows);
+  at_least("weight rows", job.weight_rows, device.weight_rows);
+  at_least("parameter slots", job.parameter_slots, device.parameter_slots);
+  if (job.staging_words != 0 && job.staging_words != device.staging_words) {
+    refuse("staging words", job.staging_words, device.staging_words);
+  }
+}
+
 std::uint64_t word_at(std::span<const std::byte> bytes, std::size_t index) {
   std::uint64_t word = 0;
   for (int i = 7; i >= 0; --i) word = word << 8 | std::to_integer<std::uint64_t>(bytes[index * 8 + i]);
@@ -51,6 +68,8 @@ Driver::Driver(Device& device) : device_(device) {
                     "from the same sources",
                     hash, registers::kRegmapHashValue));
   }
+  const bool idle = device_.read_register(registers::kStatus) == 0;
+  if (!idle || device_.read_register(registers::kError) != 0) device_.reset();
 }
 
 void Driver::load(const Job& job) {
@@ -61,6 +80,7 @@ void Driver::load(const Job& job) {
         fmt::format("the job is for P={}, F={} and the device has P={}, F={}; compile it for this device",
                     job.pixels, job.filters, info.pixels, info.filters));
   }
+  check_srams(job, info);
   if (job.bytes > device_.memory_size() || kBase > device_.memory_size() - job.bytes) {
     throw DeviceError(
         fmt::format("the job needs {} bytes of memory and the device has {}; use a smaller network or "
@@ -75,22 +95,24 @@ void Driver::load(const Job& job) {
 
 Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit) {
   if (!loaded_) throw DeviceError("no job is loaded");
-  place_input(hwc_image);
+  const std::vector<std::byte> input = pack_input(hwc_image);
   try {
+    device_.write_memory(kBase + job_.image, input);
     start_and_wait(limit);
     check_errors();
     return read_counters();
-  } catch (const DeviceError&) {
-    device_.reset();
+  } catch (...) {
+    try {
+      device_.reset();
+    } catch (...) {  // what went wrong first says more
+    }
     throw;
   }
 }
 
-void Driver::place_input(std::span<const std::uint8_t> hwc_image) {
+std::vector<std::byte> Driver::pack_input(std::span<const std::uint8_t> hwc_image) const {
   if (job_.input_bits != 0) {
-    const CodeTensor codes = input_codes(job_.image_shape, job_.input_bits, hwc_image);
-    device_.write_memory(kBase + job_.image, pack_tensor(codes));
-    return;
+    return pack_tensor(input_codes(job_.image_shape, job_.input_bits, hwc_image));
   }
   if (hwc_image.size() != static_cast<std::size_t>(job_.image_shape.elements())) {
     throw InputError(fmt::format("the image has {} bytes and network {} takes {}", hwc_image.size(),
@@ -98,7 +120,7 @@ void Driver::place_input(std::span<const std::uint8_t> hwc_image) {
   }
   std::vector<std::byte> padded(input_bytes(job_));  // whole words
   for (std::size_t i = 0; i < hwc_image.size(); ++i) padded[i] = static_cast<std::byte>(hwc_image[i]);
-  device_.write_memory(kBase + job_.image, padded);
+  return padded;
 }
 
 /// A job that ended earlier can never be taken for this one: its sequence number differs from the last one

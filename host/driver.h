@@ -16,14 +16,15 @@ namespace bitloop::host {
 class Driver {
  public:
   /// Reads the device's identity; throws DeviceError where the register map is not ours (both hashes in the
-  /// text).
+  /// text). Resets it where a client that was killed left it busy or with an error.
   explicit Driver(Device& device);
 
-  /// Places the job's blocks. Throws DeviceError where the memory is too small or P, F do not fit.
+  /// Places the job's blocks. Throws DeviceError where the memory is too small or the hardware's parameters
+  /// do not fit.
   void load(const Job& job);
   /// Places the image (HWC bytes; for a job without an image: HWC codes, a byte each) and runs the loaded
   /// job. Throws DeviceError on sticky hardware errors (with their names) and DeviceTimeout after `limit`
-  /// cycles; either way the device has been reset and the next job runs.
+  /// cycles; after any exception of the device it has been reset and the next job runs.
   Measurement run(std::span<const std::uint8_t> hwc_image, Cycles limit = kDefaultLimit);
   /// A tensor of the loaded job after a run.
   CodeTensor read_tensor(const TensorPlace& place);
@@ -31,7 +32,7 @@ class Driver {
   static constexpr Cycles kDefaultLimit = 4'000'000'000;
 
  private:
-  void place_input(std::span<const std::uint8_t> hwc_image);
+  [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_image) const;
   void start_and_wait(Cycles limit);
   void check_errors();
   [[nodiscard]] Measurement read_counters();

@@ -294,6 +294,22 @@ Descriptor encode(const SegmentHeader& header) {
   return words;
 }
 
+DescriptorBytes to_bytes(const Descriptor& descriptor) {
+  DescriptorBytes bytes{};
+  for (std::size_t i = 0; i < kDescriptorBytes; ++i) {
+    bytes[i] = static_cast<std::byte>(descriptor[i / 4] >> (8 * (i % 4)));
+  }
+  return bytes;
+}
+
+Descriptor descriptor_from(std::span<const std::byte, kDescriptorBytes> bytes) {
+  Descriptor words{};
+  for (std::size_t i = 0; i < kDescriptorBytes; ++i) {
+    words[i / 4] |= std::to_integer<std::uint32_t>(bytes[i]) << (8 * (i % 4));
+  }
+  return words;
+}
+
 Instruction decode_instruction(const Descriptor& d) {
   return {decode_operation(d),
           {static_cast<std::uint16_t>(d[0] >> 16), static_cast<std::uint16_t>(d[1]),

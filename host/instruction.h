@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -149,13 +151,18 @@ struct Instruction {
 };
 
 using Descriptor = std::array<std::uint32_t, 16>;
-inline constexpr std::uint32_t kDescriptorBytes = 64;
+inline constexpr std::uint32_t kDescriptorBytes = 64;  ///< descriptors lie at multiples of this
+using DescriptorBytes = std::array<std::byte, kDescriptorBytes>;
 
 Engine engine_of(const Operation& operation);
 
 /// Throws InputError naming the field where a value does not fit its bits.
 Descriptor encode(const Instruction& instruction);
 Descriptor encode(const SegmentHeader& header);
+
+/// A descriptor as it lies in memory.
+DescriptorBytes to_bytes(const Descriptor& descriptor);
+Descriptor descriptor_from(std::span<const std::byte, kDescriptorBytes> bytes);
 
 /// Throws InputError for an unknown opcode.
 Instruction decode_instruction(const Descriptor& descriptor);

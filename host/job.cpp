@@ -19,11 +19,11 @@ namespace {
 
 // File: magic (8 bytes), length of the header (8 bytes, little endian), header, blocks, SHA-256 of all before
 // it.
-constexpr std::string_view kMagic = "BLJOB001";
+constexpr std::string_view kMagic = "BLJOB002";
 constexpr std::size_t kPrefixBytes = 16;
 constexpr std::size_t kLargestHeader = 64u << 20;
-constexpr Address kLargestJob = Address{1} << 33;  // offsets of 32 bits plus the last tensor
 constexpr std::int64_t kLargestDimension = 1 << 20;
+constexpr std::int64_t kLargestSram = 1 << 20;  // rows, slots or words
 
 using Bytes = std::vector<std::byte>;
 
@@ -68,6 +68,10 @@ nlohmann::json header_json(const Job& job) {
           {"image_shape", shape_json(job.image_shape)},
           {"filters", job.filters},
           {"pixels", job.pixels},
+          {"activation_rows", job.activation_rows},
+          {"weight_rows", job.weight_rows},
+          {"parameter_slots", job.parameter_slots},
+          {"staging_words", job.staging_words},
           {"segments", job.segments},
           {"tensors", tensors},
           {"blocks", blocks}};
@@ -130,6 +134,10 @@ Job job_from(const nlohmann::json& header, std::span<const std::byte> data) {
   job.image_shape = shape_from(header, "image_shape");
   job.filters = static_cast<int>(number(header, "filters", 65535));
   job.pixels = static_cast<int>(number(header, "pixels", 65535));
+  job.activation_rows = static_cast<int>(number(header, "activation_rows", kLargestSram));
+  job.weight_rows = static_cast<int>(number(header, "weight_rows", kLargestSram));
+  job.parameter_slots = static_cast<int>(number(header, "parameter_slots", kLargestSram));
+  job.staging_words = static_cast<int>(number(header, "staging_words", kLargestSram));
   for (const nlohmann::json& name : array(header, "segments"))
     job.segments.push_back(name.get<std::string>());
   for (const nlohmann::json& t : array(header, "tensors")) {
@@ -191,7 +199,8 @@ Bytes read_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
   if (error) throw InputError(fmt::format("job {} cannot be read: {}", path.string(), error.message()));
-  if (size > kLargestJob) throw InputError(fmt::format("job {} is larger than any job", path.string()));
+  if (size > kLargestHeader + kLargestJob)
+    throw InputError(fmt::format("job {} is larger than any job", path.string()));
   Bytes bytes(static_cast<std::size_t>(size));
   std::ifstream file(path, std::ios::binary);
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
@@ -206,20 +215,45 @@ Address input_bytes(const Job& job) {
   return tensor_bytes(job.image_shape, job.input_bits);
 }
 
+namespace {
+
+/// For parts that lie within the job's memory.
+void check_overlaps(const Job& job) {
+  std::vector<std::pair<Address, Address>> parts{{job.image, input_bytes(job)},
+                                                 {job.records, kRecordBytes * job.segments.size()}};
+  for (const Block& block : job.blocks) parts.emplace_back(block.offset, block.bytes.size());
+  std::sort(parts.begin(), parts.end());
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const auto [offset, bytes] = parts[i - 1];
+    if (offset + bytes > parts[i].first) {
+      refuse(fmt::format("its parts at {} and {} overlap", offset, parts[i].first));
+    }
+  }
+}
+
+}  // namespace
+
 void validate_job(const Job& job) {
   if (job.bytes > kLargestJob) refuse("it needs more memory than can be addressed");
   check_shape("the image", job.image_shape);
   if (job.input_bits != 0 && (!is_code_width(job.input_bits) || job.input_bits == 32)) {
     refuse("its input width is none");
   }
+  if (job.segments.empty()) refuse("it has no segment");
   check_range("the input", job.image, input_bytes(job), job);
   check_range("the records", job.records, kRecordBytes * job.segments.size(), job);
   check_range("the first descriptor", job.descriptors, kDescriptorBytes, job);
   if (job.filters < 1 || job.pixels < 1) refuse("its hardware has no array");
-  if (job.image % 8 != 0 || job.records % kRecordBytes != 0 || job.descriptors % 8 != 0) {
+  if (job.image % 8 != 0 || job.records % kRecordBytes != 0 || job.descriptors % kDescriptorBytes != 0) {
     refuse("an offset is not aligned");
   }
-  for (const Block& block : job.blocks) check_range("a block", block.offset, block.bytes.size(), job);
+  for (const Block& block : job.blocks) {
+    check_range("a block", block.offset, block.bytes.size(), job);
+    const bool has_descriptors =
+        job.descriptors >= block.offset && job.descriptors - block.offset < block.bytes.size();
+    if (has_descriptors && block.offset % kDescriptorBytes != 0) refuse("its descriptors are not aligned");
+  }
+  check_overlaps(job);
   for (const TensorPlace& tensor : job.tensors) {
     check_shape(tensor.name, tensor.shape);
     if (!is_code_width(tensor.bits)) refuse(fmt::format("tensor {} has an impossible width", tensor.name));

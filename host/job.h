@@ -28,6 +28,8 @@ struct Block {
   bool operator==(const Block&) const = default;
 };
 
+inline constexpr Address kLargestJob = Address{1} << 32;  ///< bytes: offsets have 32 bits
+
 /// One image through one network: everything that a device needs, in one replayable file.
 /// Offsets count from a 4 KB-aligned base address that the driver chooses.
 struct Job {
@@ -38,9 +40,13 @@ struct Job {
   Address records = 0;      ///< offset of the counter records, kRecordBytes each
   Address image = 0;        ///< offset of the input: HWC bytes, or plane words where input_bits is not 0
   Shape image_shape;
-  int input_bits = 0;  ///< 0: an image; otherwise the input is a tensor of codes of this width
-  int filters = 0;     ///< F that the job was compiled for
-  int pixels = 0;      ///< P that the job was compiled for
+  int input_bits = 0;       ///< 0: an image; otherwise the input is a tensor of codes of this width
+  int filters = 0;          ///< F that the job was compiled for
+  int pixels = 0;           ///< P that the job was compiled for
+  int activation_rows = 0;  ///< SRAM sizes that the job was compiled for; it runs on larger ones as well
+  int weight_rows = 0;
+  int parameter_slots = 0;
+  int staging_words = 0;  ///< of the ring, whose size must be equal; 0 where the job stages no image
   std::vector<Block> blocks;
   std::vector<std::string> segments;  ///< names of layers, one record each
   std::vector<TensorPlace> tensors;   ///< tensors that can be read back; the network's result is last
@@ -49,7 +55,8 @@ struct Job {
 
 inline constexpr Address kRecordBytes = 256;
 
-/// Throws InputError unless all offsets and sizes of a job lie within its memory and make sense together.
+/// Throws InputError unless all offsets and sizes of a job lie within its memory and make sense together: its
+/// input, records and blocks apart from each other, its descriptors at multiples of kDescriptorBytes.
 void validate_job(const Job& job);
 /// Bytes of the job's input in memory.
 Address input_bytes(const Job& job);

@@ -30,11 +30,7 @@ std::span<const std::byte> placed_at(const Job& job, Address offset, Address byt
 }
 
 Descriptor descriptor_at(std::span<const std::byte> bytes, std::size_t index) {
-  Descriptor words{};
-  for (std::size_t i = 0; i < kDescriptorBytes; ++i) {
-    words[i / 4] |= std::to_integer<std::uint32_t>(bytes[index * kDescriptorBytes + i]) << (8 * (i % 4));
-  }
-  return words;
+  return descriptor_from(bytes.subspan(index * kDescriptorBytes).first<kDescriptorBytes>());
 }
 
 void append(Bytes& bytes, std::string_view text) {
@@ -43,13 +39,9 @@ void append(Bytes& bytes, std::string_view text) {
 }
 
 void append(Bytes& bytes, const Descriptor& descriptor) {
-  for (const std::uint32_t word : descriptor) {
-    for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<std::byte>(word >> (8 * i)));
-  }
+  const DescriptorBytes part = to_bytes(descriptor);
+  bytes.insert(bytes.end(), part.begin(), part.end());
 }
-
-/// Descriptors are fetched one at a time: only where one is not aligned to its size may it cross a page.
-Address fetch_place(Address offset) { return offset % kDescriptorBytes == 0 ? 0 : offset % kPageBytes; }
 
 }  // namespace
 
@@ -65,10 +57,13 @@ JobKeys job_keys(const Job& job, std::string_view fingerprint) {
   Address offset = job.descriptors;
   bool last = false;
   while (!last && keys.segments.size() < job.segments.size()) {
+    if (offset % kDescriptorBytes != 0) {  // its fetching could count otherwise
+      throw InputError(fmt::format("job: the descriptors at offset {:#x} are not aligned", offset));
+    }
     const SegmentHeader header = decode_segment(descriptor_at(placed_at(job, offset, kDescriptorBytes), 0));
     text.clear();
-    append(text, fmt::format("segment {} {} {} {};", fingerprint, keys.segments.empty() ? "first" : "later",
-                             fetch_place(offset), header.instructions));
+    append(text, fmt::format("segment {} {} {};", fingerprint, keys.segments.empty() ? "first" : "later",
+                             header.instructions));
     if (header.instructions > 0) {
       const Address bytes = Address{header.instructions} * kDescriptorBytes;
       const auto instructions = placed_at(job, offset + kDescriptorBytes, bytes);

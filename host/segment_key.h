@@ -20,6 +20,7 @@ namespace bitloop::host {
 /// transaction under way), so that from there on control is a function of the instructions, of the addresses
 /// and of the data. Data never reach control (contract 2). Of an address, control sees only the place inside
 /// a 4 KB page, where bursts are cut; jobs lie at multiples of 4 KB, so that an offset modulo 4 KB says it.
+/// Descriptors lie at multiples of their size, each one burst: their own place does not matter.
 /// Two things are therefore left out: higher bits of offsets, and pad codes, which are data (`timing_form`).
 /// Geometry, bit-widths, signedness, places in SRAM, alignment and the compiler need no entries of their own:
 /// whatever of them matters shows in an instruction, and a compiler that emits another instruction asks for

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "host/error.h"
 
@@ -46,12 +47,44 @@ void set_channels(WindowOp& op, int channels, bool wide) {
   op.last_block_channels = channels - (op.blocks - 1) * op.block_channels;
 }
 
+/// Products of codes that each output sums, those of packed rows beyond the kernel included.
+long products_per_output(const WindowOp& op) {
+  long channels = static_cast<long>(op.blocks - 1) * op.block_channels + op.last_block_channels;
+  if (op.packing) {
+    const auto& columns = op.packing->block_columns;
+    channels =
+        std::accumulate(columns.begin(), columns.end(), 0L) * op.packing->rows * op.packing->image.channels;
+  }
+  return channels * op.kernel_height * op.kernel_width;
+}
+
+/// How many products of unsigned codes the array's 32-bit accumulator can sum.
+long most_products(int weight_bits, int input_bits) {
+  return ((1L << 32) - 1) / (((1L << weight_bits) - 1) * ((1L << input_bits) - 1));
+}
+
+void check_accumulator(const Layer& layer, const WindowOp& op) {
+  if (op.pool) return;
+  const long products = products_per_output(op);
+  const long most = most_products(op.weight_bits, op.input_bits);
+  if (products <= most) return;
+  int narrower = op.weight_bits;
+  while (narrower > 1 && products > most_products(narrower, op.input_bits)) narrower /= 2;
+  const bool fits = products <= most_products(narrower, op.input_bits);
+  throw InputError(fmt::format(
+      "layer {}: {} products per output of {}-bit weights and {}-bit inputs are too many for the hardware's "
+      "32-bit accumulator; the most are {}{}",
+      layer.name, products, op.weight_bits, op.input_bits, most,
+      fits ? fmt::format(", and {}-bit weights fit", narrower) : ""));
+}
+
 void check_limits(const Layer& layer, const WindowOp& op) {
   limit(layer, "kernel height", op.kernel_height, kLargestKernel);
   limit(layer, "kernel width", op.kernel_width, kLargestKernel);
   limit(layer, "stride", std::max(op.stride_x, op.stride_y), kLargestStride);
   limit(layer, "pad", op.pad, kLargestPad);
   limit(layer, "the number of channel blocks", op.blocks, 65535);
+  check_accumulator(layer, op);
 }
 
 LoweredLayer lower_tensor_layer(const QuantizedNetwork& network, const Layer& layer,

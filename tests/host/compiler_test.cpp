@@ -8,7 +8,7 @@
 #include <random>
 
 #include "host/driver.h"
-#include "host/emulator.h"
+#include "tests/host/emulator.h"
 #include "tests/host/random_cases.h"
 
 namespace bitloop::host::test {
@@ -206,6 +206,32 @@ TEST(Compiler, a_layer_beyond_the_hardware_names_layer_and_limit) {
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("conv"), testing::HasSubstr("64")));
   }
+}
+
+TEST(Compiler, a_sum_that_the_accumulator_cannot_hold_is_refused) {
+  const auto compile_layer = [](int channels, int weight_bits) {
+    const Network network = single_layer_network(fmt::format("conv in={}x3x3 out=1 kernel=3", channels));
+    return compile(random_quantization(network, uniform_policy(network, weight_bits, 8), 1), HardwareInfo{});
+  };
+  EXPECT_NO_THROW(compile_layer(7339, 8));  // 66051 * 255 * 255 = 2^32 - 1021
+  EXPECT_NO_THROW(compile_layer(7340, 4));
+  try {
+    compile_layer(7340, 8);
+    FAIL() << "must be refused";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("conv"), testing::HasSubstr("66060"),
+                                             testing::HasSubstr("66051"), testing::HasSubstr("4-bit")));
+  }
+}
+
+TEST(Compiler, a_sum_over_packed_image_rows_that_the_accumulator_cannot_hold_is_refused) {
+  const auto compile_layer = [](int kernel) {
+    Network network{"image", {{"image", {4, kernel, kernel}}, {"out", {1, 1, 1}}}, {}, 0, 1};
+    network.layers.push_back({"conv", LayerKind::conv, 0, 1, kernel, kernel, 1, 0});
+    return compile(random_quantization(network, uniform_policy(network, 8, 8), 1), HardwareInfo{});
+  };
+  EXPECT_NO_THROW(compile_layer(128));
+  EXPECT_THROW(compile_layer(129), InputError);
 }
 
 TEST(Compiler, compiling_twice_gives_identical_jobs) {

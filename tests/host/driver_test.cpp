@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "host/compiler.h"
-#include "host/emulator.h"
 #include "host/registers.h"
+#include "tests/host/emulator.h"
 #include "tests/host/random_cases.h"
 
 namespace bitloop::host::test {
@@ -20,19 +22,25 @@ class FaultyDevice : public Emulator {
   std::uint32_t read_register(std::uint32_t offset) override {
     if (offset == registers::kId && wrong_id) return 0x12345678;
     if (offset == registers::kRegmapHash && wrong_map) return 0x12345678;
+    if (offset == registers::kStatus && busy) return 1;
     return Emulator::read_register(offset);
   }
   bool wait_done(std::uint32_t sequence, Cycles limit) override {
+    if (defect) throw std::runtime_error("first");
     return !hangs && Emulator::wait_done(sequence, limit);
   }
   void reset() override {
     ++resets;
+    if (defect) throw std::runtime_error("second");
+    busy = false;
     Emulator::reset();
   }
 
   bool wrong_id = false;
   bool wrong_map = false;
   bool hangs = false;
+  bool busy = false;
+  bool defect = false;  ///< waiting and resetting fail, each with a foreign exception
   int resets = 0;
 };
 
@@ -86,6 +94,39 @@ TEST_F(DriverTest, a_job_that_does_not_fit_is_refused) {
   EXPECT_THROW(Driver(device_).load(other), InputError);
 }
 
+TEST_F(DriverTest, a_job_for_other_srams_is_refused_with_both_sizes) {
+  const auto expect_refused = [&](int HardwareInfo::*size, int value) {
+    HardwareInfo info;
+    const int compiled_for = info.*size;
+    info.*size = value;
+    FaultyDevice other(info, EmulatorOptions{Interleaving::program_order, job_.bytes});
+    try {
+      Driver(other).load(job_);
+      ADD_FAILURE() << value << " instead of " << compiled_for;
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(fmt::format("{}", value)),
+                                               testing::HasSubstr(fmt::format("{}", compiled_for))));
+    }
+  };
+  expect_refused(&HardwareInfo::activation_rows, 4095);
+  expect_refused(&HardwareInfo::weight_rows, 1023);
+  expect_refused(&HardwareInfo::parameter_slots, 63);
+  expect_refused(&HardwareInfo::staging_words, 2048);
+  expect_refused(&HardwareInfo::staging_words, 8192);
+}
+
+TEST_F(DriverTest, a_job_runs_where_srams_are_larger) {
+  HardwareInfo info;
+  info.activation_rows *= 2;
+  info.weight_rows *= 2;
+  info.parameter_slots *= 2;
+  FaultyDevice larger(info, EmulatorOptions{Interleaving::program_order, job_.bytes});
+  Driver driver(larger);
+  driver.load(job_);
+  driver.run(image_);
+  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).back());
+}
+
 TEST_F(DriverTest, a_job_that_never_ends_times_out_and_the_next_one_runs) {
   Driver driver(device_);
   driver.load(job_);
@@ -112,6 +153,34 @@ TEST_F(DriverTest, a_hardware_error_is_named_and_the_next_job_runs) {
   driver.load(job_);
   driver.run(image_);
   EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).back());
+}
+
+TEST_F(DriverTest, a_device_that_a_killed_client_left_busy_is_reset_first) {
+  device_.busy = true;
+  Driver driver(device_);
+  EXPECT_EQ(device_.resets, 1);
+}
+
+TEST_F(DriverTest, a_device_that_a_killed_client_left_with_an_error_is_reset_first) {
+  device_.write_register(registers::kStart, 1);  // memory without descriptors
+  ASSERT_NE(device_.read_register(registers::kError), 0u);
+  Driver driver(device_);
+  EXPECT_EQ(device_.resets, 1);
+  driver.load(job_);
+  EXPECT_NO_THROW(driver.run(image_));
+}
+
+TEST_F(DriverTest, any_exception_of_a_run_resets_the_device_and_is_the_one_reported) {
+  Driver driver(device_);
+  driver.load(job_);
+  device_.defect = true;
+  try {
+    driver.run(image_);
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "first");
+  }
+  EXPECT_EQ(device_.resets, 1);
 }
 
 TEST_F(DriverTest, wrong_images_and_missing_jobs_are_refused) {

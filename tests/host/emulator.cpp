@@ -1,4 +1,4 @@
-#include "host/emulator.h"
+#include "tests/host/emulator.h"
 
 #include <fmt/format.h>
 
@@ -6,12 +6,12 @@
 #include <array>
 #include <cstring>
 
-#include "host/emulator_core.h"
 #include "host/error.h"
 #include "host/job.h"
 #include "host/registers.h"
+#include "tests/host/emulator_core.h"
 
-namespace bitloop::host {
+namespace bitloop::host::test {
 namespace {
 
 constexpr std::uint32_t kIllegalDescriptor = 1;
@@ -193,13 +193,9 @@ void Emulator::reset() {
 }
 
 Descriptor Emulator::read_descriptor(Address offset) {
-  std::array<std::byte, kDescriptorBytes> bytes{};
+  DescriptorBytes bytes{};
   read_memory(registers_.base + offset, bytes);
-  Descriptor descriptor{};
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    descriptor[i / 4] |= std::to_integer<std::uint32_t>(bytes[i]) << (8 * (i % 4));
-  }
-  return descriptor;
+  return descriptor_from(bytes);
 }
 
 void Emulator::run_job() {
@@ -243,4 +239,4 @@ void Emulator::run_segment(Address offset, const SegmentHeader& header) {
   }
 }
 
-}  // namespace bitloop::host
+}  // namespace bitloop::host::test

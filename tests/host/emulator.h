@@ -8,7 +8,7 @@
 #include "host/device.h"
 #include "host/instruction.h"
 
-namespace bitloop::host {
+namespace bitloop::host::test {
 
 class EmulatorCore;
 
@@ -69,4 +69,4 @@ class Emulator : public Device {
   std::unique_ptr<EmulatorCore> core_;
 };
 
-}  // namespace bitloop::host
+}  // namespace bitloop::host::test

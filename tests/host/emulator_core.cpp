@@ -1,4 +1,4 @@
-#include "host/emulator_core.h"
+#include "tests/host/emulator_core.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "host/plane_words.h"
 #include "host/quantized_network.h"
 
-namespace bitloop::host {
+namespace bitloop::host::test {
 namespace {
 
 void require(bool condition, const char* rule) {
@@ -311,4 +311,4 @@ void EmulatorCore::run(const MaxPool& i) {
   });
 }
 
-}  // namespace bitloop::host
+}  // namespace bitloop::host::test

@@ -7,7 +7,7 @@
 #include "host/device.h"
 #include "host/instruction.h"
 
-namespace bitloop::host {
+namespace bitloop::host::test {
 
 /// SRAMs, accumulators and engines of the emulated accelerator: what each instruction does.
 class EmulatorCore {
@@ -72,4 +72,4 @@ class EmulatorCore {
   std::vector<std::int64_t> row_sums_;      ///< per position lane
 };
 
-}  // namespace bitloop::host
+}  // namespace bitloop::host::test

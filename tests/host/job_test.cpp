@@ -1,5 +1,6 @@
 #include "host/job.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -96,6 +97,8 @@ TEST_F(JobFile, hostile_headers_with_a_right_hash_are_refused) {
       {"\"filters\":16", "\"filters\":-1"},
       {"\"filters\":16", "\"filters\":1e3"},
       {"\"filters\":16", "\"filters\":\"16\""},
+      {"\"weight_rows\":", "\"weight_rows\":-"},
+      {"\"staging_words\":", "\"words\":"},
       {"\"bytes\":", "\"bytes\":9"},
       {"\"bytes\":", "\"bytes\":-"},
       {"\"records\":", "\"records\":999999999"},
@@ -119,8 +122,52 @@ TEST_F(JobFile, hostile_headers_with_a_right_hash_are_refused) {
   longer[15] = '\x7f';
   put_signed(longer);
   EXPECT_THROW(read_job(path_), InputError);
-  put_signed("BLJOB001" + std::string(8, '\0'));
+  put_signed("BLJOB002" + std::string(8, '\0'));
   EXPECT_THROW(read_job(path_), InputError);
+}
+
+void expect_refused(const Job& job, const char* why) {
+  try {
+    validate_job(job);
+    ADD_FAILURE() << "must be refused: " << why;
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr(why));
+  }
+}
+
+TEST_F(JobFile, parts_that_overlap_are_refused) {
+  const Job job = example();
+  ASSERT_NO_THROW(validate_job(job));
+  for (const Address offset : {job.blocks[1].offset, job.records, job.image}) {
+    Job bad = job;
+    bad.blocks[0].offset = offset;
+    expect_refused(bad, "overlap");
+  }
+}
+
+TEST_F(JobFile, a_job_without_segments_is_refused) {
+  Job job = example();
+  job.segments.clear();
+  expect_refused(job, "segment");
+}
+
+TEST_F(JobFile, descriptors_off_their_64_bytes_are_refused) {
+  Job job = example();
+  job.descriptors += 8;
+  expect_refused(job, "aligned");
+  job = example();
+  job.bytes += 4096;
+  job.blocks.back().offset += 8;  // holds the descriptors
+  job.descriptors += 64;
+  expect_refused(job, "aligned");
+}
+
+TEST_F(JobFile, more_memory_than_offsets_reach_is_refused) {
+  Job job = example();
+  job.bytes = Address{1} << 32;
+  EXPECT_NO_THROW(validate_job(job));
+  ++job.bytes;
+  expect_refused(job, "memory");
 }
 
 TEST_F(JobFile, random_damage_with_a_right_hash_never_does_more_than_refuse) {

@@ -11,10 +11,10 @@
 #include <fstream>
 
 #include "host/compiler.h"
-#include "host/emulator.h"
 #include "host/instruction.h"
 #include "host/measure.h"
 #include "host/sqlite.h"
+#include "tests/host/emulator.h"
 #include "tests/host/random_cases.h"
 
 namespace bitloop::host::test {
@@ -326,6 +326,14 @@ TEST(SegmentKeys, of_a_job_whose_descriptors_are_no_chain_are_refused) {
   Job cut = job;
   cut.blocks.back().bytes.resize(640);
   EXPECT_THROW(job_keys(cut, "x"), InputError);
+}
+
+TEST(SegmentKeys, of_descriptors_off_their_64_bytes_are_refused) {
+  const Network network = single_layer_network("linear in=8x1x1 out=8");
+  Job job = compile(random_quantization(network, uniform_policy(network, 8, 8), 1), HardwareInfo{});
+  job.descriptors += 8;
+  job.blocks.back().offset += 8;
+  EXPECT_THROW(job_keys(job, "x"), InputError);
 }
 
 /// An emulator (which counts nothing) that counts runs.
