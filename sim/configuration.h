@@ -9,10 +9,12 @@
 
 namespace bitloop::sim {
 
-/// A hardware configuration that was built in.
+/// A hardware configuration with a name.
 struct Configuration {
   const char* name;
   double clock_hz;
+  const char* parameters;  ///< of the RTL, as sim/verilate.cmake takes them: "ActivationRows=4096|F=16|..."
+  /// Null where it is not compiled in but built on demand.
   std::unique_ptr<host::Device> (*make)(const Configuration&, const MemoryModel&, const std::optional<WaveWindow>&);
 };
 

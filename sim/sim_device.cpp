@@ -3,20 +3,54 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "host/error.h"
 #include "sim/configuration.h"
+#include "sim/hardware_text.h"
+#include "sim/on_demand.h"
 
 namespace bitloop::sim {
+namespace {
+
+constexpr const char* kBase = "default";  // what a text's unnamed parameters and clock are those of
+
+const Configuration* find_configuration(auto matches) {
+  const auto all = configurations();
+  const auto found = std::find_if(all.begin(), all.end(), matches);
+  return found == all.end() ? nullptr : &*found;
+}
+
+const Configuration* named(std::string_view name) {
+  return find_configuration([&](const Configuration& configuration) { return configuration.name == name; });
+}
+
+std::unique_ptr<host::Device> make(const Configuration& configuration, const MemoryModel& memory,
+                                   const std::optional<WaveWindow>& wave) {
+  return configuration.make != nullptr ? configuration.make(configuration, memory, wave)
+                                       : make_on_demand(configuration, memory, wave);
+}
+
+}  // namespace
 
 std::unique_ptr<host::Device> make_sim_device(std::string_view hardware, const MemoryModel& memory,
                                               const std::optional<WaveWindow>& wave) {
-  for (const Configuration& configuration : configurations()) {
-    if (configuration.name == hardware) {
-      return configuration.make(configuration, memory, wave);
-    }
+  if (const Configuration* configuration = named(hardware)) {
+    return make(*configuration, memory, wave);
   }
-  throw InputError(
-      fmt::format("hardware configuration '{}' is not built in; known: {}", hardware, fmt::join(hardware_names(), ", ")));
+  if (hardware.find('=') == std::string_view::npos) {
+    throw InputError(fmt::format("hardware configuration '{}' is unknown; known are {}, and parameters such as p=4,f=8",
+                                 hardware, fmt::join(hardware_names(), ", ")));
+  }
+  const Configuration& base = *named(kBase);
+  const std::string parameters = change_parameters(base.parameters, hardware);
+  // A configuration that has a name goes by it, and texts that mean the same give the same name.
+  if (const Configuration* same = find_configuration(
+          [&](const Configuration& configuration) { return configuration.parameters == parameters; })) {
+    return make(*same, memory, wave);
+  }
+  const std::string name = parameter_changes(base.parameters, parameters);
+  return make({name.c_str(), base.clock_hz, parameters.c_str(), nullptr}, memory, wave);
 }
 
 std::vector<std::string> hardware_names() {
@@ -25,6 +59,24 @@ std::vector<std::string> hardware_names() {
     names.emplace_back(configuration.name);
   }
   return names;
+}
+
+std::vector<NamedHardware> named_hardware() {
+  std::vector<NamedHardware> all;
+  for (const Configuration& configuration : configurations()) {
+    const auto value = [&](const char* name) { return parameter_value(configuration.parameters, name); };
+    host::HardwareInfo info;
+    info.name = configuration.name;
+    info.clock_hz = configuration.clock_hz;
+    info.pixels = value("p");
+    info.filters = value("f");
+    info.activation_rows = value("activation_rows");
+    info.weight_rows = value("weight_rows");
+    info.parameter_slots = value("parameter_slots");
+    info.staging_words = value("staging_words");
+    all.push_back({configuration.make != nullptr, info});
+  }
+  return all;
 }
 
 }  // namespace bitloop::sim

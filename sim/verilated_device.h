@@ -81,25 +81,17 @@ class VerilatedDevice final : public host::Device {
       run_until_interrupt(end);
       write_register(reg::kIrqStatus, 1);
       done = read_register(reg::kLastDone) == sequence;
-      throw_on_violation();
     }
+    throw_on_violation();
     write_register(reg::kIrqEnable, enabled);
     return done;
   }
 
   void reset() override {
-    namespace reg = host::registers;
-    // Longer than any transaction under way takes.
-    const host::Cycles end = cycle_ + 100'000;
-    bool under_way = access_write(reg::kControl, 1) == kAxiOkay;
-    while (under_way && cycle_ < end) {
-      const auto [status, response] = access_read(reg::kStatus);
-      if (response == kAxiOkay && (status & 3) == 0) {
-        return;
-      }
+    if (!soft_reset()) {
+      hard_reset();
+      write_register(host::registers::kBase, base_);
     }
-    hard_reset();
-    write_register(reg::kBase, base_);
   }
 
  private:
@@ -109,6 +101,24 @@ class VerilatedDevice final : public host::Device {
   };
   static constexpr int kResetCycles = 4;
   static constexpr int kAccessLimit = 10'000;  // cycles: no register access takes longer
+
+  /// False where it did not finish, or where the bus cannot be trusted any more.
+  bool soft_reset() {
+    namespace reg = host::registers;
+    if (!memory_.violation().empty()) return false;
+    try {
+      // Longer than any transaction under way takes.
+      const host::Cycles end = cycle_ + 100'000;
+      bool under_way = access_write(reg::kControl, 1) == kAxiOkay;
+      while (under_way && cycle_ < end) {
+        const auto [status, response] = access_read(reg::kStatus);
+        if (response == kAxiOkay && (status & 3) == 0) return true;
+      }
+    } catch (const DeviceError&) {
+      // A register access that is not answered: only the hard reset is left.
+    }
+    return false;
+  }
 
   void hard_reset() {
     Model& m = *model_;

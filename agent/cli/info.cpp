@@ -19,18 +19,24 @@ constexpr const char* kAbout =
   bitloop info --format json
 )";
 
-nlohmann::json hardware_json(const std::string& name, std::string_view memory) {
-  const auto device = console::open_device("sim", name, memory);
-  const host::HardwareInfo& info = device->info();
-  return {{"name", name},
+/// What is compiled in tells its fingerprint; building the rest would take half a minute.
+nlohmann::json hardware_json(const sim::NamedHardware& named, const std::string& memory) {
+  const host::HardwareInfo info =
+      named.compiled_in ? console::open_device("sim", named.info.name, memory)->info() : named.info;
+  return {{"name", info.name},
           {"pixels", info.pixels},
           {"filters", info.filters},
           {"activation_rows", info.activation_rows},
           {"weight_rows", info.weight_rows},
           {"clock_hz", info.clock_hz},
-          {"memory", info.memory},
-          {"fingerprint", info.fingerprint}};
+          {"compiled_in", named.compiled_in},
+          {"memory", named.compiled_in ? info.memory : sim::parse_memory(memory).name},
+          {"fingerprint", named.compiled_in ? nlohmann::json(info.fingerprint) : nlohmann::json()}};
 }
+
+constexpr const char* kOthers =
+    "Any other hardware is built on first use: --hardware p=4,f=8,activation_rows=2048 (also weight_rows,\n"
+    "parameter_slots, staging_words; what is not named is as in default), kept in $XDG_CACHE_HOME/bitloop/hardware.";
 
 std::string joined(const nlohmann::json& names) {
   std::string text;
@@ -54,11 +60,11 @@ int info(const console::Arguments& arguments) {
                        {"methods", agent::method_names()},
                        {"devices", {"sim"}}};
   console::Table hardware({"hardware", "P", "F", "clock MHz", "memory", "fingerprint"});
-  for (const auto& name : sim::hardware_names()) {
-    const auto json = hardware_json(name, options.text_of("memory"));
-    hardware.add_row({name, json["pixels"].dump(), json["filters"].dump(),
+  for (const sim::NamedHardware& named : sim::named_hardware()) {
+    const auto json = hardware_json(named, options.text_of("memory"));
+    hardware.add_row({named.info.name, json["pixels"].dump(), json["filters"].dump(),
                       fmt::format("{:.0f}", json["clock_hz"].get<double>() / 1e6), json["memory"].get<std::string>(),
-                      json["fingerprint"].get<std::string>()});
+                      named.compiled_in ? json["fingerprint"].get<std::string>() : "(built on first use)"});
     facts["hardware"].push_back(json);
   }
   if (format == console::Format::json) {
@@ -66,9 +72,9 @@ int info(const console::Arguments& arguments) {
   } else if (format == console::Format::csv) {
     console::print(hardware.csv());
   } else {
-    console::print(fmt::format("bitloop {}\nmodels   {}\ndata     {}\nmethods  {}\ndevices  {}\n\n{}", BITLOOP_VERSION,
-                               joined(facts["models"]), joined(facts["data"]), joined(facts["methods"]),
-                               joined(facts["devices"]), hardware.text()));
+    console::print(fmt::format("bitloop {}\nmodels   {}\ndata     {}\nmethods  {}\ndevices  {}\n\n{}\n{}\n",
+                               BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]),
+                               joined(facts["methods"]), joined(facts["devices"]), hardware.text(), kOthers));
   }
   return 0;
 }

@@ -1,0 +1,10 @@
+# hash_files(VARIABLE FILE...): one SHA-256 over the contents of the files, in this order.
+function(hash_files variable)
+  set(hashes "")
+  foreach(file IN LISTS ARGN)
+    file(SHA256 ${file} hash)
+    string(APPEND hashes ${hash})
+  endforeach()
+  string(SHA256 hash ${hashes})
+  set(${variable} ${hash} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,219 @@
+#include "sim/on_demand.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "host/error.h"
+#include "host/file_lock.h"
+#include "host/sha256.h"
+
+extern char** environ;
+
+namespace bitloop::sim {
+namespace {
+
+namespace fs = std::filesystem;
+using Make = decltype(Configuration::make);
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  if (!file) throw Error(fmt::format("{} cannot be read", path.string()));
+  return std::move(bytes).str();
+}
+
+std::string sha256_hex(std::string_view text) {
+  std::string hex;
+  for (const std::byte byte : host::sha256(std::as_bytes(std::span(text)))) {
+    hex += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+  }
+  return hex;
+}
+
+/// What model and program must have in common: generated code is for one processor, the rest is fixed by the build.
+std::string model_stamp() {
+  std::ifstream processor("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(processor, line) && !line.starts_with("flags") && !line.starts_with("Features")) {
+  }
+  return sha256_hex(BITLOOP_MODEL_STAMP " " + line);
+}
+
+/// A model file ends with this: dlopen crashes on a file that was cut off.
+std::string trailer(std::string_view model) { return "\nbitloop " + model_stamp() + " " + sha256_hex(model); }
+
+/// Why the file cannot be loaded; empty where it can.
+std::string fault_of(const fs::path& path) {
+  const std::string file = read_file(path);
+  const std::size_t length = trailer("").size();
+  if (file.size() <= length) return "it is damaged";
+  const std::string_view model = std::string_view(file).substr(0, file.size() - length);
+  const std::string_view end = std::string_view(file).substr(model.size());
+  const std::string want = trailer(model);
+  if (end == want) return "";
+  const std::size_t hash_at = want.rfind(' ');
+  return end.substr(hash_at) == want.substr(hash_at) ? "it was made for another build of bitloop or another processor"
+                                                     : "it is damaged";
+}
+
+/// A folder for each fingerprint in the user's cache.
+fs::path cache_folder(const std::string& fingerprint) {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return fs::path(value == nullptr ? "" : value);
+  };
+  fs::path cache = variable("XDG_CACHE_HOME");
+  if (cache.empty()) {
+    if (variable("HOME").empty()) {
+      throw InputError("neither XDG_CACHE_HOME nor HOME is set: set one, so that built hardware can be kept");
+    }
+    cache = variable("HOME") / ".cache";
+  }
+  const fs::path folder = cache / "bitloop" / "hardware" / fingerprint;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw InputError(fmt::format("{} cannot be created: {}", folder.string(), error.message()));
+  return folder;
+}
+
+void say(const std::string& line) { fmt::print(stderr, "bitloop: {}\n", line); }
+
+host::FileLock wait_for_lock(const fs::path& folder, const std::string& name) {
+  using namespace std::chrono_literals;
+  for (bool told = false;; told = true) {
+    if (auto lock = host::FileLock::try_lock(folder / "lock", host::FileLock::Kind::exclusive)) {
+      return std::move(*lock);
+    }
+    if (!told) say(fmt::format("hardware {}: waiting for another process that builds it", name));
+    std::this_thread::sleep_for(100ms);
+  }
+}
+
+/// Exit status of a program whose outputs go to the file `log`.
+int run_program(const std::vector<std::string>& command, const fs::path& log) {
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  pid_t child = 0;
+  const int failed = posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) throw Error(fmt::format("{} cannot be started: {}", command[0], std::strerror(failed)));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) throw Error(fmt::format("{}: {}", command[0], std::strerror(errno)));
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+void build(const Configuration& configuration, const std::string& fingerprint, const fs::path& folder) {
+  if (const std::string obstacle = on_demand_obstacle(); !obstacle.empty()) {
+    throw Error(fmt::format("hardware {} is not built yet and cannot be: {}", configuration.name, obstacle));
+  }
+  say(fmt::format("hardware {}: building it once, into {}", configuration.name, folder.string()));
+  const fs::path out = folder / "build";
+  const fs::path log = folder / "build.log";
+  const int status = run_program({BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}", configuration.parameters),
+                                  "-DFINGERPRINT=" + fingerprint, "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
+                                 log);
+  if (status != 0) {
+    throw Error(fmt::format("hardware {} cannot be built: {} says why", configuration.name, log.string()));
+  }
+  {
+    const std::string end = trailer(read_file(out / "model.so"));
+    std::ofstream file(out / "model.so", std::ios::binary | std::ios::app);
+    file << end << std::flush;
+    if (!file) throw Error(fmt::format("{} cannot be written: free some space", (out / "model.so").string()));
+  }
+  fs::rename(out / "model.so", folder / "model.so");
+  fs::remove_all(out);
+  fs::remove(log);
+}
+
+/// The model's file, which is now as it must be.
+fs::path model_file(const Configuration& configuration, const std::string& fingerprint) {
+  const fs::path folder = cache_folder(fingerprint);
+  const fs::path file = folder / "model.so";
+  if (fs::exists(file) && fault_of(file).empty()) return file;
+  const host::FileLock lock = wait_for_lock(folder, configuration.name);
+  if (fs::exists(file)) {
+    const std::string fault = fault_of(file);
+    if (fault.empty()) return file;  // by another process, while this one waited
+    say(fmt::format("hardware {}: {} is not used: {}", configuration.name, file.string(), fault));
+  }
+  build(configuration, fingerprint, folder);
+  return file;
+}
+
+}  // namespace
+
+std::string on_demand_obstacle() {
+  for (const char* path : {BITLOOP_VERILATOR, BITLOOP_CXX, BITLOOP_CMAKE, BITLOOP_RTL, BITLOOP_BUILD_MODEL}) {
+    if (!fs::exists(path)) {
+      return fmt::format("{} is gone, which bitloop was built with: bring it back or build bitloop again", path);
+    }
+  }
+  return "";
+}
+
+std::string rtl_fingerprint(const std::string& parameters) {
+  std::vector<fs::path> sources;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(BITLOOP_RTL, error)) {
+    if (entry.path().extension() == ".sv") sources.push_back(entry.path());
+  }
+  if (error || sources.empty()) {
+    throw Error(fmt::format("the RTL in {} is gone, which hardware is built from: bring it back, or use a "
+                            "configuration that is compiled in",
+                            BITLOOP_RTL));
+  }
+  std::sort(sources.begin(), sources.end());
+  std::string text;
+  for (const fs::path& source : sources) {
+    text += fmt::format("{} {}\n", source.filename().string(), sha256_hex(read_file(source)));
+  }
+  text += parameters + "\n";
+  std::replace(text.begin(), text.end(), '|', '\n');
+  return sha256_hex(text).substr(0, 16);
+}
+
+std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration, const MemoryModel& memory,
+                                             const std::optional<WaveWindow>& wave) {
+  const std::string fingerprint = rtl_fingerprint(configuration.parameters);
+  const fs::path file = model_file(configuration, fingerprint);
+  // Never unloaded: a device lives as long as its caller likes. Loading it again gives the same.
+  void* model = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (model == nullptr) throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
+  const auto* make = static_cast<const Make*>(dlsym(model, "bitloop_make_device"));
+  if (make == nullptr) throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
+  auto device = (*make)(configuration, memory, wave);
+  if (!device->info().fingerprint.starts_with(fingerprint)) {
+    throw Error(fmt::format("hardware {}: {} says that it is {}: delete the file", configuration.name, file.string(),
+                            device->info().fingerprint));
+  }
+  return device;
+}
+
+}  // namespace bitloop::sim

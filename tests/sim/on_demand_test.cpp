@@ -1,0 +1,202 @@
+// Hardware configurations by text: what is refused, and one that is really built, in a cache of its own.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "host/compiler.h"
+#include "host/driver.h"
+#include "host/error.h"
+#include "sim/hardware_text.h"
+#include "sim/on_demand.h"
+#include "sim/sim_device.h"
+#include "tests/host/random_cases.h"
+
+namespace bitloop::sim {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+constexpr const char* kParameters = "F=16|P=8|ActivationRows=4096|ParameterSlots=64|StagingWords=4096|WeightRows=1024";
+
+TEST(HardwareText, changes_what_it_names_and_keeps_the_rest) {
+  EXPECT_EQ(change_parameters(kParameters, "p=4,weight_rows=512"),
+            "F=16|P=4|ActivationRows=4096|ParameterSlots=64|StagingWords=4096|WeightRows=512");
+  EXPECT_EQ(parameter_changes(kParameters, change_parameters(kParameters, "weight_rows=512,p=4,f=16")),
+            "p=4,weight_rows=512");
+  EXPECT_EQ(parameter_value(kParameters, "activation_rows"), 4096);
+}
+
+TEST(HardwareText, refuses_a_value_with_the_limit_and_the_nearest_legal_one) {
+  const auto refusal = [](const char* text) { return [text] { make_sim_device(text); }; };
+  const auto says = [](const char* item, const char* limit, const char* nearest) {
+    return ThrowsMessage<InputError>(AllOf(HasSubstr(item), HasSubstr(limit), HasSubstr(nearest)));
+  };
+  EXPECT_THAT(refusal("p=3"), says("p=3", "from 2 to 32", "nearest is 4"));
+  EXPECT_THAT(refusal("p=5"), says("p=5", "from 2 to 32", "nearest is 4"));
+  EXPECT_THAT(refusal("f=64"), says("f=64", "from 2 to 32", "nearest is 32"));
+  EXPECT_THAT(refusal("f=-4"), says("f=-4", "from 2 to 32", "nearest is 2"));
+  EXPECT_THAT(refusal("activation_rows=40000"), says("activation_rows=40000", "to 32768", "nearest is 32768"));
+  EXPECT_THAT(refusal("weight_rows=1000"), says("weight_rows=1000", "to 32768", "nearest is 1024"));
+  EXPECT_THAT(refusal("parameter_slots=128"), says("parameter_slots=128", "to 64", "nearest is 64"));
+  EXPECT_THAT(refusal("staging_words=0"), says("staging_words=0", "from 64", "nearest is 64"));
+}
+
+TEST(HardwareText, refuses_what_is_no_list_of_known_parameters) {
+  const auto refusal = [](const char* text) { return [text] { make_sim_device(text); }; };
+  EXPECT_THAT(refusal("p=4,q=32"), ThrowsMessage<InputError>(AllOf(HasSubstr("'q'"), HasSubstr("weight_rows"))));
+  EXPECT_THAT(refusal("p=4,f"), ThrowsMessage<InputError>(HasSubstr("'f' is not of the form")));
+  EXPECT_THAT(refusal("p=4,"), ThrowsMessage<InputError>(HasSubstr("'' is not of the form")));
+  EXPECT_THAT(refusal("p=4x"), ThrowsMessage<InputError>(HasSubstr("p=4x is no integer")));
+  EXPECT_THAT(refusal("p=99999999999999999999"), ThrowsMessage<InputError>(HasSubstr("is no integer")));
+  EXPECT_THAT(refusal("p=4,p=8"), ThrowsMessage<InputError>(HasSubstr("p is given twice")));
+}
+
+TEST(HardwareText, that_means_a_configuration_with_a_name_gives_that_one) {
+  EXPECT_EQ(make_sim_device("p=8,staging_words=4096")->info().name, "default");
+  const auto tiny =
+      make_sim_device("p=2,f=4,activation_rows=1024,weight_rows=512,parameter_slots=32,staging_words=512");
+  EXPECT_EQ(tiny->info().fingerprint, make_sim_device("tiny")->info().fingerprint);
+}
+
+TEST(OnDemandHardware, has_the_fingerprint_that_the_build_computes) {
+  for (const Configuration& configuration : configurations()) {
+    if (configuration.make != nullptr) {
+      const std::string fingerprint = make_sim_device(configuration.name)->info().fingerprint;
+      EXPECT_EQ(rtl_fingerprint(configuration.parameters), fingerprint.substr(0, 16)) << configuration.name;
+    }
+  }
+}
+
+/// One cache for all tests, so that little is compiled.
+class BuiltHardware : public ::testing::Test {
+ protected:
+  static constexpr const char* kText =
+      "p=2,f=8,activation_rows=512,weight_rows=256,parameter_slots=8,staging_words=512";
+
+  static void SetUpTestSuite() {
+    if (const char* before = std::getenv("XDG_CACHE_HOME")) cache_before_ = before;
+    cache_ = fs::path(::testing::TempDir()) / fmt::format("bitloop_on_demand_{}", getpid());
+    setenv("XDG_CACHE_HOME", cache_.c_str(), 1);
+  }
+  static void TearDownTestSuite() {
+    cache_before_.empty() ? unsetenv("XDG_CACHE_HOME") : setenv("XDG_CACHE_HOME", cache_before_.c_str(), 1);
+    fs::remove_all(cache_);
+  }
+  void SetUp() override {
+    if (const std::string obstacle = on_demand_obstacle(); !obstacle.empty()) GTEST_SKIP() << obstacle;
+    make_sim_device(kText);
+  }
+
+  static fs::path model() {
+    const std::string fingerprint = make_sim_device(kText)->info().fingerprint.substr(0, 16);
+    return cache_ / "bitloop" / "hardware" / fingerprint / "model.so";
+  }
+
+  /// What making the device prints on stderr.
+  static std::string words_of_making_it() {
+    ::testing::internal::CaptureStderr();
+    const auto device = make_sim_device(kText);
+    return ::testing::internal::GetCapturedStderr();
+  }
+
+  static inline fs::path cache_;
+  static inline std::string cache_before_;
+};
+
+TEST_F(BuiltHardware, tells_its_parameters) {
+  const auto device = make_sim_device(kText);
+  EXPECT_EQ(device->info().name, kText);
+  EXPECT_EQ(device->info().pixels, 2);
+  EXPECT_EQ(device->info().filters, 8);
+  EXPECT_EQ(device->info().activation_rows, 512);
+  EXPECT_EQ(device->info().weight_rows, 256);
+  EXPECT_EQ(device->info().parameter_slots, 8);
+  EXPECT_EQ(device->info().staging_words, 512);
+}
+
+TEST_F(BuiltHardware, runs_random_jobs_with_the_golden_tensors) {
+  const std::uint64_t seed = 11;
+  std::mt19937_64 random(seed);
+  const auto device = make_sim_device(kText);
+  host::Driver driver(*device);
+  for (int i = 0; i < 40; ++i) {
+    using host::test::between;
+    const int size = between(random, 3, 10);
+    const int kernel = between(random, 1, 3);
+    const std::string layer =
+        i % 4 == 0 ? fmt::format("linear in={} out={}", between(random, 1, 200), between(random, 1, 40))
+                   : fmt::format("conv in={}x{}x{} out={} kernel={} stride={} pad={}", between(random, 1, 70), size,
+                                 size, between(random, 1, 40), kernel, between(random, 1, 2),
+                                 between(random, 0, kernel - 1));
+    SCOPED_TRACE(fmt::format("{}, job {} of seed {}", layer, i, seed));
+    const host::Network network = host::single_layer_network(layer);
+    const host::QuantizedNetwork quantized =
+        host::random_quantization(network, host::test::random_policy(network, random), random());
+    const host::Job job = host::compile(quantized, device->info(), {.spill_all = true});
+    driver.load(job);
+    const auto input = host::test::random_input(network.tensors[network.input].shape,
+                                                quantized.tensor_bits[network.input], random);
+    driver.run(input, 10'000'000);
+    const auto golden = host::golden_run(quantized, input);
+    for (const host::TensorPlace& place : job.tensors) {
+      const auto tensor = std::find_if(network.tensors.begin(), network.tensors.end(),
+                                       [&](const host::Tensor& t) { return t.name == place.name; });
+      ASSERT_NE(tensor, network.tensors.end()) << place.name;
+      ASSERT_EQ(driver.read_tensor(place).codes, golden[tensor - network.tensors.begin()].codes) << place.name;
+    }
+  }
+}
+
+TEST_F(BuiltHardware, is_loaded_without_a_word_the_second_time) {
+  const auto built = fs::last_write_time(model());
+  EXPECT_EQ(words_of_making_it(), "");
+  EXPECT_EQ(fs::last_write_time(model()), built);
+}
+
+TEST_F(BuiltHardware, is_built_again_by_one_of_several_where_its_file_was_cut_off_or_is_garbage) {
+  const fs::path file = model();
+  // By renaming: what is loaded must not change under those who use it.
+  const auto bytes = fs::file_size(file);
+  fs::copy_file(file, file.string() + ".cut");
+  fs::resize_file(file.string() + ".cut", bytes / 2);
+  fs::rename(file.string() + ".cut", file);
+  ::testing::internal::CaptureStderr();
+  std::thread other([] { make_sim_device(kText); });
+  make_sim_device(kText);
+  other.join();
+  const std::string words = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(words, HasSubstr("model.so is not used: it is damaged"));
+  EXPECT_EQ(words.find("building it once"), words.rfind("building it once")) << words;
+  EXPECT_EQ(fs::file_size(file), bytes);
+
+  fs::remove(file);
+  std::ofstream(file) << "garbage";
+  EXPECT_THAT(words_of_making_it(), AllOf(HasSubstr("it is damaged"), HasSubstr("building it once")));
+  EXPECT_EQ(words_of_making_it(), "");
+}
+
+TEST_F(BuiltHardware, is_built_again_where_another_build_of_bitloop_made_it) {
+  const fs::path file = model();
+  std::string bytes(fs::file_size(file), '\0');
+  std::ifstream(file, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  char& stamp = bytes.at(bytes.rfind("\nbitloop ") + 9);
+  stamp = stamp == '0' ? '1' : '0';
+  fs::remove(file);
+  std::ofstream(file, std::ios::binary) << bytes;
+  EXPECT_THAT(words_of_making_it(), HasSubstr("another build of bitloop"));
+  EXPECT_EQ(words_of_making_it(), "");
+}
+
+}  // namespace
+}  // namespace bitloop::sim
