@@ -31,7 +31,7 @@ class BudgetProjection {
   [[nodiscard]] double cost_ratio(host::Cycles cycles) const {
     return static_cast<double>(cycles) / static_cast<double>(reference_);
   }
-  [[nodiscard]] const host::Network& network() const { return space_.network(); }
+  [[nodiscard]] const SearchSpace& space() const { return space_; }
   [[nodiscard]] double budget() const { return budget_; }
   /// Cost ratio of the cheapest assignment known.
   [[nodiscard]] double lowest_ratio() { return cost_ratio(cycles(floor_)); }

@@ -29,6 +29,7 @@ constexpr int kRedraws = 8;                // a policy that was told already tea
 constexpr double kRedrawNoise = 1.3;       // with this much more noise each time
 constexpr double kBaselineRate = 0.1;      // weight of a new episode in the moving averages of reward and its spread
 constexpr double kSmallestSpread = 1e-6;
+constexpr double kLargestReward = 3;       // spreads; an old outlier would outweigh all else once the spread has fallen
 
 struct Transition {
   State state{};
@@ -195,7 +196,8 @@ void Ddpg::Impl::update() {
     next_states.insert(next_states.end(), t.next.begin(), t.next.end());
     actions.push_back(t.action);
     going_on.push_back(t.done ? 0 : 1);
-    rewards.push_back(static_cast<float>((t.reward - baseline) / std::max(spread, kSmallestSpread) / steps));
+    const double reward = (t.reward - baseline) / std::max(spread, kSmallestSpread);
+    rewards.push_back(static_cast<float>(std::clamp(reward, -kLargestReward, kLargestReward) / steps));
   }
   const auto column = [](const std::vector<float>& values) { return torch::tensor(values).view({kBatch, -1}); };
   const auto state = column(states);

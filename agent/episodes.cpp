@@ -45,6 +45,12 @@ bool is_better(const Episode& a, const Episode& b) {
   return rank(a) < rank(b);
 }
 
+Episode judged_again(Episode episode, double accuracy, const Judge& judge) {
+  episode.outcome.accuracy = accuracy;
+  episode.reward = judge(episode.policy, episode.outcome);
+  return episode;
+}
+
 std::vector<Episode> best_episodes(std::vector<Episode> episodes, int count) {
   std::sort(episodes.begin(), episodes.end(), is_better);
   std::vector<Episode> best;

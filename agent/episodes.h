@@ -26,6 +26,9 @@ std::vector<Episode> run_episodes(Searcher& searcher, Evaluator& evaluator, cons
 /// Better first: higher reward, then higher accuracy, then fewer cycles, then the earlier episode.
 bool is_better(const Episode& a, const Episode& b);
 
+/// The same policy after a longer retraining, judged anew by its accuracy then.
+Episode judged_again(Episode episode, double accuracy, const Judge& judge);
+
 /// The `count` best episodes with distinct policies, best first.
 std::vector<Episode> best_episodes(std::vector<Episode> episodes, int count);
 

@@ -14,16 +14,13 @@ constexpr double kSmallestVariance = 1e-4;
 }  // namespace
 
 double Reward::operator()(double accuracy, double cost_ratio) const {
-  const auto closeness = [&](double x) { return 1 / (std::max(0.0, accuracy_origin - x) + delta); };
-  double reward = 0;
-  if (!cost_counts) {
-    reward = closeness(accuracy);
-  } else if (!accuracy_limit) {
-    reward = kAccuracyWeight * accuracy + 1 / cost_ratio;
-  } else {
-    reward = closeness(accuracy > *accuracy_limit ? *accuracy_limit : accuracy) + 1 / cost_ratio;
-  }
-  return std::min(reward, largest);
+  // Capped before the cost is added, which would count for nothing near the origin otherwise.
+  const auto closeness = [&](double x) {
+    return std::min(largest, 1 / (std::max(0.0, accuracy_origin - x) + delta));
+  };
+  if (!cost_counts) return closeness(accuracy);
+  if (!accuracy_limit) return kAccuracyWeight * accuracy + 1 / cost_ratio;
+  return closeness(std::min(accuracy, *accuracy_limit)) + 1 / cost_ratio;
 }
 
 double largest_reward(double accuracy_origin, std::size_t images) {

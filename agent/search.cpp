@@ -65,7 +65,8 @@ Search::Search(SearchConfig config, const std::string& version, DeviceFactory op
   check(config_.fingerprint, meter_.hardware().fingerprint, "hardware fingerprint");
 }
 
-void Search::prepare(const RunFolder& folder, const SearchObserver& observer) {
+/// Makes the evaluators; returns the float network that they start from.
+quant::FloatCheckpoint Search::prepare(const RunFolder& folder, const SearchObserver& observer) {
   const auto progress = [&](double done, const std::string& note) { observer("float training", done, note); };
   const bool stored = std::filesystem::exists(folder.checkpoint());
   const auto checkpoint =
@@ -73,7 +74,6 @@ void Search::prepare(const RunFolder& folder, const SearchObserver& observer) {
              : quant::FloatCheckpoint::cached(network_, data_, {.epochs = config_.float_epochs}, progress);
   if (!stored) checkpoint.save(folder.checkpoint());
   weight_deviations_ = checkpoint.weight_deviations();
-  float_accuracy_ = checkpoint.accuracy(data_.test);
   quantizer_ = std::make_shared<const quant::Quantizer>(network_, checkpoint, data_);
   std::vector<std::unique_ptr<Evaluator>> workers;
   for (int i = 0; i < workers_; ++i) {
@@ -88,6 +88,7 @@ void Search::prepare(const RunFolder& folder, const SearchObserver& observer) {
     const EpisodeLog log(file, network_);
     for (const Episode& e : log.recorded()) evaluator_->restore(e.policy.key(), e.outcome);
   }
+  return checkpoint;
 }
 
 std::vector<Episode> Search::run_uniform_lines(const RunFolder& folder, const SearchObserver& observer) {
@@ -237,7 +238,7 @@ ordered_json Search::summary(const Finalist& best, const std::vector<Finalist>& 
 
 ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer) {
   const auto start = std::chrono::steady_clock::now();
-  prepare(folder, observer);
+  const auto checkpoint = prepare(folder, observer);
   const auto uniform = run_uniform_lines(folder, observer);
   const double origin = uniform.front().outcome.accuracy;
   const Environment environment(space_, weight_deviations_, projection_,
@@ -252,16 +253,23 @@ ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer
   }
 
   auto finalists = retrain_finalists(method, random, observer);
-  // Of each line the best on the reward split, and only that one, sees the test split.
+  // Of each line the one with the best reward, and only that one, sees the test split.
+  const Judge judge = [&](const host::Policy& policy, const Outcome& outcome) {
+    return environment.judge(policy, outcome);
+  };
+  const auto judged = [&](const Finalist& f) {
+    return judged_again({.policy = f.policy, .outcome = f.searched}, f.reward.accuracy, judge);
+  };
   std::vector<Finalist> shown;
   for (const Finalist& f : finalists) {
     const auto same = std::find_if(shown.begin(), shown.end(), [&](const Finalist& s) { return s.line == f.line; });
     if (same == shown.end()) {
       shown.push_back(f);
-    } else if (f.reward.accuracy > same->reward.accuracy) {
+    } else if (is_better(judged(f), judged(*same))) {
       *same = f;
     }
   }
+  float_accuracy_ = checkpoint.accuracy(data_.test);
   for (Finalist& f : shown) {
     f.test = quant::IntegerReference(f.model.integers).accuracy(data_.test, f.model.output_scale);
   }

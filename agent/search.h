@@ -42,7 +42,7 @@ class Search {
  private:
   struct Finalist;
 
-  void prepare(const RunFolder& folder, const SearchObserver& observer);
+  quant::FloatCheckpoint prepare(const RunFolder& folder, const SearchObserver& observer);
   std::vector<Episode> run_uniform_lines(const RunFolder& folder, const SearchObserver& observer);
   std::vector<Episode> run_method(const std::string& method, const std::filesystem::path& log,
                                   const Environment& environment, const SearchObserver& observer,

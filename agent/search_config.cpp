@@ -121,7 +121,7 @@ SearchConfig load_config(const std::filesystem::path& path) {
   reader.read("search", "pinned", c.pinned);
   reader.read("reward", "objective", c.objective);
   reader.read("reward", "cost_in_reward", c.cost_in_reward);
-  c.accuracy_limit = table["reward"]["accuracy_limit"].value<double>();
+  if (table["reward"]["accuracy_limit"]) reader.read("reward", "accuracy_limit", c.accuracy_limit.emplace());
   reader.read("retraining", c.retraining);
   reader.read("final_retraining", c.final_retraining);
   return c;

@@ -5,6 +5,20 @@
 #include <algorithm>
 
 namespace bitloop::agent {
+namespace {
+
+/// The policy of the space that has these bits wherever they are legal: what is pinned keeps 8 bits, and a choice that
+/// lacks the width takes the next one up.
+host::Policy uniform_in(const SearchSpace& space, int weight_bits, int input_bits) {
+  Assignment assignment;
+  for (const Decision& d : space.decisions()) {
+    const int bits = d.kind == Decision::Kind::weight ? weight_bits : input_bits;
+    assignment.push_back(*std::lower_bound(d.widths.begin(), d.widths.end(), bits));
+  }
+  return space.policy(assignment);
+}
+
+}  // namespace
 
 std::vector<NamedPolicy> uniform_lines(const host::Network& network) {
   std::vector<NamedPolicy> lines;
@@ -19,7 +33,7 @@ std::vector<host::Policy> uniform_within_budget(BudgetProjection& projection) {
   std::vector<host::Policy> policies;
   for (const int weight_bits : host::kWidths) {
     for (const int input_bits : host::kWidths) {
-      const auto policy = host::uniform_policy(projection.network(), weight_bits, input_bits);
+      const auto policy = uniform_in(projection.space(), weight_bits, input_bits);
       const bool known = std::find(policies.begin(), policies.end(), policy) != policies.end();
       if (!known && projection.cycles(policy) <= projection.limit()) {
         policies.push_back(policy);

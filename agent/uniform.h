@@ -10,10 +10,10 @@ struct NamedPolicy {
   host::Policy policy;
 };
 
-/// The uniform lines that stand beside every result: w8a8, w4a4, w2a2, w1a2.
+/// The uniform lines that stand beside every result: w8a8, w4a4, w2a2, w1a2; whatever layers a search pins or ties.
 std::vector<NamedPolicy> uniform_lines(const host::Network& network);
 
-/// All distinct uniform policies that keep the budget.
+/// All distinct policies of the search space that are uniform wherever it leaves the choice, and keep the budget.
 std::vector<host::Policy> uniform_within_budget(BudgetProjection& projection);
 
 /// Proposes a fixed list of policies, in order.

@@ -70,6 +70,7 @@ struct QuantizedModel {
   /// 32-bit result codes times this scale are the logits.
   double output_scale = 1;
   double seconds = 0;
+  std::string split_hash;  ///< of the data set that it was retrained on
 };
 
 /// Retrains the float network under a policy: start weights and scales (one per tensor and bit-width),

@@ -128,7 +128,8 @@ void save_quantized(const QuantizedModel& model, const std::filesystem::path& pa
                        {"policy", host::to_json(model.integers.policy)},
                        {"layers", layers},
                        {"output_scale", model.output_scale},
-                       {"seconds", model.seconds}};
+                       {"seconds", model.seconds},
+                       {"split", model.split_hash}};
   write_container({header, std::move(payload)}, kKind, path);
 }
 
@@ -143,6 +144,7 @@ QuantizedModel load_quantized(const std::filesystem::path& path) {
     integers.tensor_bits = host::tensor_bits(integers.network, integers.policy);
     model.output_scale = header.at("output_scale").get<double>();
     model.seconds = header.at("seconds").get<double>();
+    model.split_hash = header.at("split").get<std::string>();
     const auto geometry = integers.network.weight_layers();
     PayloadReader payload(container.payload, path);
     for (std::size_t i = 0; i < geometry.size(); ++i) {

@@ -8,6 +8,7 @@ namespace bitloop::quant {
 
 struct Quantizer::Impl {
   StartPoint start;
+  std::string split_hash;
 };
 
 Quantizer::Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data) {
@@ -18,6 +19,7 @@ Quantizer::Quantizer(const host::Network& network, const FloatCheckpoint& checkp
                      "'s train split: train again");
   auto impl = std::make_unique<Impl>();
   impl->start = make_start_point(network, checkpoint, data);
+  impl->split_hash = data.split_hash;
   impl_ = std::move(impl);
 }
 
@@ -34,6 +36,7 @@ QuantizedModel Quantizer::quantize(const host::Policy& policy, const Retraining&
   retrainer.estimate_statistics();
   retrainer.retrain();
   QuantizedModel model = retrainer.integers();
+  model.split_hash = impl_->split_hash;
   model.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return model;
 }

@@ -48,6 +48,7 @@ class Comparer {
 
   void load(bool every_tensor) {
     job_ = host::compile(model_.integers, device_.info(), {.spill_all = every_tensor});
+    if (every_tensor) require_every_tensor();
     driver_.load(job_);
   }
 
@@ -69,6 +70,18 @@ class Comparer {
   [[nodiscard]] std::size_t tensors() const { return job_.tensors.size(); }
 
  private:
+  /// A tensor that the job did not keep would pass uncompared.
+  void require_every_tensor() const {
+    const host::Network& network = model_.integers.network;
+    for (std::size_t t = 0; t < network.tensors.size(); ++t) {
+      const std::string& name = network.tensors[t].name;
+      const auto is_it = [&](const host::TensorPlace& place) { return place.name == name; };
+      if (static_cast<int>(t) != network.input && std::none_of(job_.tensors.begin(), job_.tensors.end(), is_it)) {
+        throw Error(fmt::format("the job keeps no tensor '{}', so it cannot be compared: please report it", name));
+      }
+    }
+  }
+
   [[nodiscard]] std::size_t tensor_index(const std::string& name) const {
     const auto& tensors = model_.integers.network.tensors;
     const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
@@ -78,9 +91,13 @@ class Comparer {
 
   static void compare(std::size_t image, const std::string& name, const host::CodeTensor& got,
                       const host::CodeTensor& expected, Comparison& comparison) {
+    if (got.codes.size() != expected.codes.size()) {
+      throw Error(fmt::format("tensor '{}' has {} codes on the device, {} in the integer reference: please report it",
+                              name, got.codes.size(), expected.codes.size()));
+    }
     comparison.codes += expected.codes.size();
     for (std::size_t i = 0; i < expected.codes.size(); ++i) {
-      if (i < got.codes.size() && got.codes[i] == expected.codes[i]) continue;
+      if (got.codes[i] == expected.codes[i]) continue;
       if (comparison.mismatches++ == 0) {
         comparison.first_mismatch = fmt::format("image {} tensor {} code {}", image, name, i);
       }
@@ -136,8 +153,8 @@ int infer(const console::Arguments& arguments) {
   };
   const auto layer_images = static_cast<std::size_t>(options.integer_of("layers", 0, 1'000'000));
   const auto images = static_cast<std::size_t>(options.integer_of("images", 1, 100'000'000));
-  const quant::QuantizedModel model = quant::load_quantized(run.quantized());
   const quant::Dataset data = quant::load_dataset(config.data);
+  const quant::QuantizedModel model = agent::load_model(run, data);
   if (images > data.test.size()) {
     throw InputError(fmt::format("--images {} is more than the {} images of {}'s test split", images,
                                  data.test.size(), data.name));

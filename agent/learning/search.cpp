@@ -28,7 +28,7 @@ the share of the all-8-bit network's cycles that it may use.
   bitloop search --budget 0.5 --acc-limit 0.88 --out runs/limit     fewest cycles above an accuracy
   bitloop search --resume --out runs/demo                           go on after a kill
 
-The folder holds config.toml, episodes.csv (a row per episode), policy.json (best), quantized.json (its integers) and
+The folder holds config.toml, episodes.csv (a row per episode), policy.json (best), quantized.bin (its integers) and
 summary.json.
 )";
 
@@ -47,7 +47,8 @@ void add_options(console::Options& options) {
   options.number("acc-limit", "accuracy on the reward split that suffices; counts 1/cost_ratio above it");
   options.flag("tied-pairs", "only the pairs (input, weight) = (8,8), (4,4), (2,1)");
   options.text("pin", "", "layers that keep 8 bits, separated by commas");
-  options.text("lines", "uniform,random", "lines for comparison; 'none' for none");
+  options.text("lines", "uniform,random",
+               "lines for comparison (uniform ones ignore --pin and --tied-pairs); 'none' for none");
   options.integer("batch", d.batch, "policies that the searcher proposes at once");
   options.integer("workers", std::max(1L, static_cast<long>(std::thread::hardware_concurrency())),
                   "evaluations at the same time; changes no result");
@@ -60,10 +61,18 @@ void add_options(console::Options& options) {
   options.format_option();
 }
 
+/// With the folder of mnist:DIR made absolute: a run goes on from wherever it is called.
+std::string absolute_data(const std::string& spec) {
+  constexpr std::string_view kMnist = "mnist:";
+  if (!spec.starts_with(kMnist) || spec.size() == kMnist.size()) return spec;
+  const auto folder = std::filesystem::absolute(spec.substr(kMnist.size())).lexically_normal();
+  return fmt::format("{}{}", kMnist, folder.string());
+}
+
 agent::SearchConfig config_from(const console::Options& options) {
   agent::SearchConfig c;
   c.model = options.text_of("model");
-  c.data = options.text_of("data");
+  c.data = absolute_data(options.text_of("data"));
   c.method = options.text_of("method");
   console::require_name("method", c.method, agent::method_names());
   c.budget = options.number_of("budget", 1e-6, 1);
@@ -146,6 +155,7 @@ int search(const console::Arguments& arguments) {
   agent::SearchConfig config = goes_on ? agent::load_config(folder.config()) : config_from(options);
   if (goes_on) {
     check_same(options, config);
+    folder.remove_stale_temporaries();
   } else {
     folder.check_free();
     if (options.is_set("resume")) fmt::print(stderr, "{} holds no run yet: starting one\n", folder.path().string());

@@ -50,6 +50,14 @@ class RunTest : public ::testing::Test {
   int evaluations_ = 0;
 };
 
+TEST(Episodes, after_the_last_retraining_the_reward_decides_not_the_accuracy_alone) {
+  const Judge cost_counts = [](const host::Policy&, const Outcome& o) { return 10 * o.accuracy + 1 / o.cost_ratio; };
+  const Episode dear{.policy = {}, .outcome = {.accuracy = 0.5, .cost_ratio = 0.9}};
+  const Episode cheap{.policy = {}, .outcome = {.accuracy = 0.5, .cost_ratio = 0.3}};
+  EXPECT_TRUE(is_better(judged_again(cheap, 0.88, cost_counts), judged_again(dear, 0.90, cost_counts)));
+  EXPECT_TRUE(is_better(judged_again(dear, 0.90, cost_counts), judged_again(cheap, 0.60, cost_counts)));
+}
+
 TEST_F(RunTest, stops_after_the_asked_number_of_evaluations) {
   const auto episodes = run(folder_.path / "episodes.csv");
   EXPECT_EQ(evaluations_, 30);

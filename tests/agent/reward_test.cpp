@@ -51,11 +51,18 @@ TEST(Reward, accuracy_above_the_origin_is_not_punished) {
   EXPECT_GE(limited(0.95, 0.5), limited(0.90, 0.5));
 }
 
-TEST(Reward, never_exceeds_its_largest_value) {
-  const Reward reward{.cost_counts = true, .accuracy_limit = {}, .accuracy_origin = 0.90, .largest = 50};
-  EXPECT_DOUBLE_EQ(reward(0.9, 1e-9), 50);
+TEST(Reward, closeness_never_exceeds_its_largest_value_and_cost_comes_on_top) {
   const Reward accurate{.cost_counts = false, .accuracy_limit = {}, .accuracy_origin = 0.90, .largest = 50};
   EXPECT_DOUBLE_EQ(accurate(0.9, 0.5), 50);
+  const Reward limited{.cost_counts = true, .accuracy_limit = 0.90, .accuracy_origin = 0.90, .largest = 50};
+  EXPECT_DOUBLE_EQ(limited(0.9, 0.5), 50 + 2);
+}
+
+TEST(Reward, above_the_limit_the_cheaper_policy_always_wins) {
+  for (const double limit : {0.70, 0.85, 0.8999, 0.90, 0.95}) {
+    const Reward reward{.cost_counts = true, .accuracy_limit = limit, .accuracy_origin = 0.90, .largest = 50};
+    EXPECT_GT(reward(limit + 0.001, 0.400), reward(limit + 0.04, 0.401)) << "limit " << limit;
+  }
 }
 
 TEST(Reward, largest_is_one_over_the_standard_error) {

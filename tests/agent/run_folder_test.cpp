@@ -1,8 +1,10 @@
 #include "agent/run_folder.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -62,6 +64,22 @@ TEST(SearchConfig, a_damaged_file_is_bad_input_that_names_it) {
   }
 }
 
+TEST(SearchConfig, a_value_of_another_type_is_bad_input_that_names_it) {
+  const test::TemporaryFolder folder;
+  const fs::path file = folder.path / "config.toml";
+  save_config(strange_config(), file);
+  std::string text = read_file(file);
+  const auto at = text.find("accuracy_limit = 0.875");
+  ASSERT_NE(at, std::string::npos) << text;
+  write_file(file, text.replace(at, 22, "accuracy_limit = 'high'"));
+  try {
+    (void)load_config(file);
+    FAIL() << "a limit that is no number was taken";
+  } catch (const InputError& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("accuracy_limit"));
+  }
+}
+
 TEST(RunFolder, refuses_a_folder_that_holds_a_run_or_strange_files) {
   const test::TemporaryFolder folder;
   const RunFolder run(folder.path / "run");
@@ -83,13 +101,27 @@ TEST(RunFolder, a_folder_left_by_a_kill_at_the_very_start_is_free) {
   EXPECT_NO_THROW(RunFolder(folder.path).check_free());
 }
 
+TEST(RunFolder, removes_temporaries_of_dead_processes_only) {
+  const test::TemporaryFolder folder;
+  const fs::path dead = folder.path / "checkpoint.pt.2147483647.tmp";  // above every process number of Linux
+  const fs::path alive = folder.path / fmt::format("quantized.bin.{}.tmp", getppid());
+  const fs::path own = folder.path / "notes.tmp";
+  for (const auto& file : {dead, alive, own}) std::ofstream(file) << "half";
+  RunFolder(folder.path).remove_stale_temporaries();
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_TRUE(fs::exists(alive));
+  EXPECT_TRUE(fs::exists(own));
+}
+
 TEST(RunFolder, only_a_finished_run_can_be_used) {
   const test::TemporaryFolder folder;
   EXPECT_THROW(open_finished_run(folder.path / "none"), InputError);
   const RunFolder run(folder.path / "run");
   run.create(strange_config());
   EXPECT_THROW(open_finished_run(run.path()), InputError);
-  write_file(run.quantized(), "{}");
+  write_file(run.quantized(), "integers");
+  EXPECT_THROW(open_finished_run(run.path()), InputError) << "the summary is written last";
+  write_file(run.summary(), "{}");
   EXPECT_NO_THROW(open_finished_run(run.path()));
 }
 

@@ -77,6 +77,19 @@ TEST(Searchers, uniform_proposes_each_uniform_policy_within_the_budget_once) {
   EXPECT_EQ(policies.size(), 14U);
 }
 
+TEST(Searchers, uniform_stays_inside_the_search_space) {
+  const auto policies_of = [](const SearchSpaceOptions& options) {
+    const SearchSpace space(test::small_network(), options);
+    test::ProductCycles source;
+    BudgetProjection projection(space, source, 1);
+    const auto policies = uniform_within_budget(projection);
+    for (const auto& policy : policies) EXPECT_NO_THROW((void)space.assignment(policy)) << policy.key();
+    return policies.size();
+  };
+  EXPECT_EQ(policies_of({.tied_pairs = false, .pinned = {"conv2"}}), 16U);
+  EXPECT_EQ(policies_of({.tied_pairs = true, .pinned = {}}), 3U);
+}
+
 TEST(Ddpg, learns_a_toy_task_better_than_random) {
   constexpr int kEvaluations = 60;
   double ddpg = 0;

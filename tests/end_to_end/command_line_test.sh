@@ -99,6 +99,7 @@ printf '\0\0\10\1\0\0\0\2\1\2' > data/train-labels-idx1-ubyte
 printf '\0\0\10\3\0\0\0\1\0\0\0\34\0\0\0\34' > data/t10k-images-idx3-ubyte && pixels 784 >> data/t10k-images-idx3-ubyte
 printf '\0\0\10\1\0\0\0\1\1' > data/t10k-labels-idx1-ubyte
 refused 'train-images' search --out run --data "mnist:$work/data"
+refused "$work/data/train-images" search --out run --data mnist:data
 cp data/train-labels-idx1-ubyte data/train-images-idx3-ubyte
 refused 'train-images' search --out run --data "mnist:$work/data"
 
@@ -109,6 +110,8 @@ mkdir other && echo x > other/notes.txt
 refused 'other files' search --out other
 refused 'holds no run' infer --run nothing
 refused 'not finished\|config.toml' infer --run held
+refused 'holds no run' eval --run nothing
+refused '--policy' eval --run nothing --policy w4a4
 refused 'folder' train --out nothing/lenet.pt
 
 "$bitloop" info > /dev/full 2> err

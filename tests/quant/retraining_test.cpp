@@ -176,6 +176,7 @@ TEST_F(LenetTest, quantized_models_survive_a_file) {
   const QuantizedModel loaded = load_quantized(folder.path() / "a" / "model.bin");
   expect_same_integers(model, loaded);
   EXPECT_EQ(model.seconds, loaded.seconds);
+  EXPECT_EQ(loaded.split_hash, data_->split_hash);
   EXPECT_EQ(test_accuracy(model), test_accuracy(loaded));
 }
 
