@@ -13,7 +13,8 @@ namespace {
 std::vector<int> reverse_order(const SearchSpace& space) {
   std::vector<int> order;
   const auto add = [&](int decision) {
-    if (decision >= 0 && std::find(order.begin(), order.end(), decision) == order.end()) order.push_back(decision);
+    if (decision >= 0 && std::find(order.begin(), order.end(), decision) == order.end())
+      order.push_back(decision);
   };
   for (int row = space.rows() - 1; row >= 0; --row) {
     add(space.input_decision(row));
@@ -35,10 +36,11 @@ BudgetProjection::BudgetProjection(const SearchSpace& space, CycleSource& source
   if (cycles(floor_) > limit_) find_floor();
   if (cycles(floor_) <= limit_) return;
   // Rounded up, so that the budget that the message names can be reached.
-  throw InputError(fmt::format("budget {} cannot be reached by {}: the lowest reachable cost ratio is {:.3f}; give "
-                               "--budget {:.3f} or more",
-                               budget_, space_.network().name, std::ceil(lowest_ratio() * 1000) / 1000,
-                               std::ceil(lowest_ratio() * 1000) / 1000));
+  throw InputError(
+      fmt::format("budget {} cannot be reached by {}: the lowest reachable cost ratio is {:.3f}; give "
+                  "--budget {:.3f} or more",
+                  budget_, space_.network().name, std::ceil(lowest_ratio() * 1000) / 1000,
+                  std::ceil(lowest_ratio() * 1000) / 1000));
 }
 
 /// The fewest bits need not take the fewest cycles: improves the floor by single changes until none helps.

@@ -7,22 +7,25 @@
 
 namespace bitloop::agent {
 
-/// Turns any assignment into one that keeps a budget, by the CMC 2024 paper's reverse-order projection (its 3.3.1) on
-/// measured cycles of the whole network.
+/// Turns any assignment into one that keeps a budget, by the CMC 2024 paper's reverse-order projection
+/// (its 3.3.1) on measured cycles of the whole network.
 ///
-/// From the last layer backwards the input, then the weights of a layer go down to the next width that really saves
-/// cycles, one step per visit, until the budget is kept. Fewer bits need not take fewer cycles: a step that saves
-/// nothing is not taken. Where no single step saves anything, decisions move one by one, in the same order, to the
-/// cheapest assignment known, which keeps the budget; so every projection ends and keeps it.
+/// From the last layer backwards the input, then the weights of a layer go down to the next width that really
+/// saves cycles, one step per visit, until the budget is kept. Fewer bits need not take fewer cycles: a step
+/// that saves nothing is not taken. Where no single step saves anything, decisions move one by one, in the
+/// same order, to the cheapest assignment known, which keeps the budget; so every projection ends and keeps
+/// it.
 class BudgetProjection {
  public:
-  /// `budget`: largest cost ratio. Throws InputError, with the lowest reachable ratio, where no policy is that cheap.
-  /// Both must outlive this.
+  /// `budget`: largest cost ratio. Throws InputError, with the lowest reachable ratio, where no policy is
+  /// that cheap. Both must outlive this.
   BudgetProjection(const SearchSpace& space, CycleSource& source, double budget);
 
   [[nodiscard]] Assignment project(Assignment assignment);
 
-  [[nodiscard]] host::Cycles cycles(const Assignment& assignment) { return source_.cycles(space_.policy(assignment)); }
+  [[nodiscard]] host::Cycles cycles(const Assignment& assignment) {
+    return source_.cycles(space_.policy(assignment));
+  }
   [[nodiscard]] host::Cycles cycles(const host::Policy& policy) { return source_.cycles(policy); }
   /// Cycles of the network at w8a8: what cost ratios refer to.
   [[nodiscard]] host::Cycles reference() const { return reference_; }

@@ -25,10 +25,10 @@ struct SegmentCycles {
   host::Cycles cycles = 0;
 };
 
-/// Measures the cycles of policies without training them: cycles do not depend on data, so a job with random integers
-/// takes what the trained one takes. Every count is that of a run of the whole network on the device: of one that ran, or,
-/// where the store knows all its segments, of one that would count the same (host::measure).
-/// Owns device and store. One thread at a time.
+/// Measures the cycles of policies without training them: cycles do not depend on data, so a job with random
+/// integers takes what the trained one takes. Every count is that of a run of the whole network on the
+/// device: of one that ran, or, where the store knows all its segments, of one that would count the same
+/// (host::measure). Owns device and store. One thread at a time.
 class CycleMeter : public CycleSource {
  public:
   /// `store`: null to run every policy once (--fresh).

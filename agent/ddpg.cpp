@@ -13,23 +13,27 @@ namespace bitloop::agent {
 namespace {
 
 // Hyper-parameters. HAQ = mit-han-lab/haq@8228d12; where another value stands, the reason follows.
-constexpr int kHidden = 64;                // HAQ 300; as much as some hundred transitions can fill
-constexpr double kCriticRate = 1e-3;       // HAQ
-constexpr double kActorRate = 1e-3;        // HAQ 1e-4 for 600 episodes; with a tenth of the episodes it hardly moves
-constexpr double kSoftUpdate = 0.05;       // HAQ 0.01; as above
-constexpr double kDiscount = 1.0;          // HAQ
-constexpr int kBatch = 64;                 // HAQ
-constexpr int kUpdatesPerTransition = 4;   // HAQ 1; as above
-constexpr int kReplayPerDecision = 2048;   // transitions; HAQ 64 episodes: we keep every episode of such short runs
-constexpr double kFirstNoise = 0.5;        // HAQ
-constexpr double kLastNoise = 0.08;        // a third of a bin's width (0.25): neighbours are still tried
-constexpr double kWarmUpShare = 0.2;       // of the evaluations, at most kMaxWarmUp
-constexpr int kMaxWarmUp = 20;             // HAQ
-constexpr int kRedraws = 8;                // a policy that was told already teaches nothing: draw again,
-constexpr double kRedrawNoise = 1.3;       // with this much more noise each time
-constexpr double kBaselineRate = 0.1;      // weight of a new episode in the moving averages of reward and its spread
+constexpr int kHidden = 64;           // HAQ 300; as much as some hundred transitions can fill
+constexpr double kCriticRate = 1e-3;  // HAQ
+constexpr double kActorRate =
+    1e-3;  // HAQ 1e-4 for 600 episodes; with a tenth of the episodes it hardly moves
+constexpr double kSoftUpdate = 0.05;      // HAQ 0.01; as above
+constexpr double kDiscount = 1.0;         // HAQ
+constexpr int kBatch = 64;                // HAQ
+constexpr int kUpdatesPerTransition = 4;  // HAQ 1; as above
+constexpr int kReplayPerDecision =
+    2048;                            // transitions; HAQ 64 episodes: we keep every episode of such short runs
+constexpr double kFirstNoise = 0.5;  // HAQ
+constexpr double kLastNoise = 0.08;  // a third of a bin's width (0.25): neighbours are still tried
+constexpr double kWarmUpShare = 0.2;  // of the evaluations, at most kMaxWarmUp
+constexpr int kMaxWarmUp = 20;        // HAQ
+constexpr int kRedraws = 8;           // a policy that was told already teaches nothing: draw again,
+constexpr double kRedrawNoise = 1.3;  // with this much more noise each time
+constexpr double kBaselineRate =
+    0.1;  // weight of a new episode in the moving averages of reward and its spread
 constexpr double kSmallestSpread = 1e-6;
-constexpr double kLargestReward = 3;       // spreads; an old outlier would outweigh all else once the spread has fallen
+constexpr double kLargestReward =
+    3;  // spreads; an old outlier would outweigh all else once the spread has fallen
 
 struct Transition {
   State state{};
@@ -39,14 +43,16 @@ struct Transition {
   double reward = 0;  ///< of the whole episode, as it came
 };
 
-/// Three linear layers with ReLU between. Weights come from `random`, not from LibTorch's global generator, which the
-/// evaluations may use meanwhile.
+/// Three linear layers with ReLU between. Weights come from `random`, not from LibTorch's global generator,
+/// which the evaluations may use meanwhile.
 torch::nn::Sequential make_mlp(int inputs, std::mt19937_64& random) {
-  torch::nn::Sequential mlp(torch::nn::Linear(inputs, kHidden), torch::nn::ReLU(), torch::nn::Linear(kHidden, kHidden),
-                            torch::nn::ReLU(), torch::nn::Linear(kHidden, 1));
+  torch::nn::Sequential mlp(torch::nn::Linear(inputs, kHidden), torch::nn::ReLU(),
+                            torch::nn::Linear(kHidden, kHidden), torch::nn::ReLU(),
+                            torch::nn::Linear(kHidden, 1));
   const torch::NoGradGuard no_grad;
   for (auto& parameter : mlp->parameters()) {
-    // The last layer starts small, so that first actions are near the middle (DDPG, Lillicrap et al., section 7).
+    // The last layer starts small, so that first actions are near the middle (DDPG, Lillicrap et al., section
+    // 7).
     const bool last_layer = parameter.size(0) == 1;
     const double bound = last_layer ? 3e-3 : 1 / std::sqrt(static_cast<double>(parameter.size(-1)));
     std::uniform_real_distribution<float> uniform(static_cast<float>(-bound), static_cast<float>(bound));
@@ -160,7 +166,8 @@ Ddpg::Impl::Proposal Ddpg::Impl::propose() {
   return proposal;
 }
 
-/// Stores the executed policy: where projection changed a width, the action is the centre of the executed one's bin.
+/// Stores the executed policy: where projection changed a width, the action is the centre of the executed
+/// one's bin.
 void Ddpg::Impl::remember(const Proposal& proposal, double reward) {
   const std::size_t steps = decisions().size();
   int previous_bits = 8;
@@ -199,7 +206,9 @@ void Ddpg::Impl::update() {
     const double reward = (t.reward - baseline) / std::max(spread, kSmallestSpread);
     rewards.push_back(static_cast<float>(std::clamp(reward, -kLargestReward, kLargestReward) / steps));
   }
-  const auto column = [](const std::vector<float>& values) { return torch::tensor(values).view({kBatch, -1}); };
+  const auto column = [](const std::vector<float>& values) {
+    return torch::tensor(values).view({kBatch, -1});
+  };
   const auto state = column(states);
   torch::Tensor goal;
   {

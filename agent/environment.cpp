@@ -49,7 +49,8 @@ Environment::Environment(const SearchSpace& space, const std::vector<double>& we
     throw std::invalid_argument("Environment: one weight deviation per weight layer");
   }
   for (std::size_t row = 0; row < layers.size(); ++row) {
-    rows_.push_back(raw_features(space.network(), *layers[row], static_cast<int>(row), weight_deviations[row]));
+    rows_.push_back(
+        raw_features(space.network(), *layers[row], static_cast<int>(row), weight_deviations[row]));
   }
   if (!rows_.empty()) normalise_columns(rows_);
 }
@@ -65,9 +66,10 @@ State Environment::state(int decision, int previous_bits) const {
 double Environment::judge(const host::Policy& policy, const Outcome& outcome) const {
   const host::Cycles measured = projection_->cycles(policy);
   if (outcome.cycles != measured) {
-    throw Error(fmt::format("policy '{}' took {} cycles with trained integers and {} with random ones: cycles must "
-                            "not depend on data; please report it",
-                            policy.key(), outcome.cycles, measured));
+    throw Error(
+        fmt::format("policy '{}' took {} cycles with trained integers and {} with random ones: cycles must "
+                    "not depend on data; please report it",
+                    policy.key(), outcome.cycles, measured));
   }
   return reward_(outcome.accuracy, outcome.cost_ratio);
 }

@@ -16,8 +16,8 @@ constexpr std::size_t kColumns = 9;
 /// Numbers are written so that reading gives the same bits.
 std::string to_row(const Episode& episode) {
   const Outcome& o = episode.outcome;
-  return fmt::format("{},{},{},{},{},{},{},{:.3f},{}\n", episode.number, episode.policy.key(), o.accuracy, o.loss,
-                     o.cycles, o.cost_ratio, episode.reward, o.seconds, o.remembered ? 1 : 0);
+  return fmt::format("{},{},{},{},{},{},{},{:.3f},{}\n", episode.number, episode.policy.key(), o.accuracy,
+                     o.loss, o.cycles, o.cost_ratio, episode.reward, o.seconds, o.remembered ? 1 : 0);
 }
 
 template <typename Number>
@@ -52,14 +52,15 @@ bool read_row(const std::string& line, const host::Network& network, Episode& ep
   Outcome& o = episode.outcome;
   o.remembered = cells[8] == "1";
   return read_number(cells[0], episode.number) && read_policy(cells[1], network, episode.policy) &&
-         read_number(cells[2], o.accuracy) && read_number(cells[3], o.loss) && read_number(cells[4], o.cycles) &&
-         read_number(cells[5], o.cost_ratio) && read_number(cells[6], episode.reward) &&
-         read_number(cells[7], o.seconds);
+         read_number(cells[2], o.accuracy) && read_number(cells[3], o.loss) &&
+         read_number(cells[4], o.cycles) && read_number(cells[5], o.cost_ratio) &&
+         read_number(cells[6], episode.reward) && read_number(cells[7], o.seconds);
 }
 
 }  // namespace
 
-EpisodeLog::EpisodeLog(const std::filesystem::path& path, const host::Network& network) : path_(path), file_(path) {
+EpisodeLog::EpisodeLog(const std::filesystem::path& path, const host::Network& network)
+    : path_(path), file_(path) {
   std::istringstream content(read_file(path));
   std::string line;
   if (!std::getline(content, line)) {
@@ -67,7 +68,8 @@ EpisodeLog::EpisodeLog(const std::filesystem::path& path, const host::Network& n
     return;
   }
   if (line + '\n' != kHeader) {
-    throw InputError(fmt::format("{} is no list of episodes of this version: choose another --out", path.string()));
+    throw InputError(
+        fmt::format("{} is no list of episodes of this version: choose another --out", path.string()));
   }
   while (std::getline(content, line)) {
     Episode episode;
@@ -89,9 +91,10 @@ void EpisodeLog::append(std::span<const Episode> episodes) {
     const Episode& before = recorded_[episode.number - 1];
     if (before.policy != episode.policy || before.reward != episode.reward ||
         before.outcome.remembered != episode.outcome.remembered) {
-      throw Error(fmt::format("{} episode {} cannot be repeated (policy '{}' became '{}'): the run was made by another "
-                              "version or machine; start a new one",
-                              path_.string(), episode.number, before.policy.key(), episode.policy.key()));
+      throw Error(fmt::format(
+          "{} episode {} cannot be repeated (policy '{}' became '{}'): the run was made by another "
+          "version or machine; start a new one",
+          path_.string(), episode.number, before.policy.key(), episode.policy.key()));
     }
   }
   if (!rows.empty()) file_.append(rows);

@@ -6,13 +6,14 @@
 namespace bitloop::agent {
 namespace {
 
-/// A searcher that has settled proposes what is remembered; after this many episodes per evaluation it is over.
+/// A searcher that has settled proposes what is remembered; after this many episodes per evaluation it is
+/// over.
 constexpr int kEpisodesPerEvaluation = 10;
 
 }  // namespace
 
-std::vector<Episode> run_episodes(Searcher& searcher, Evaluator& evaluator, const Judge& judge, int evaluations,
-                                  EpisodeLog& log, const EpisodeObserver& observer) {
+std::vector<Episode> run_episodes(Searcher& searcher, Evaluator& evaluator, const Judge& judge,
+                                  int evaluations, EpisodeLog& log, const EpisodeObserver& observer) {
   RememberingEvaluator memory(evaluator);
   for (const Episode& episode : log.recorded()) {
     if (!episode.outcome.remembered) memory.restore(episode.policy.key(), episode.outcome);

@@ -15,13 +15,14 @@ using Judge = std::function<double(const host::Policy&, const Outcome&)>;
 /// Called after each batch with the evaluations so far and all episodes so far.
 using EpisodeObserver = std::function<void(int evaluations, const std::vector<Episode>& episodes)>;
 
-/// Lets a searcher propose and an evaluator judge until `evaluations` policies have been evaluated, the searcher has
-/// no more, or remembered policies alone come for too long. Every batch is in `log` before the next one starts.
+/// Lets a searcher propose and an evaluator judge until `evaluations` policies have been evaluated, the
+/// searcher has no more, or remembered policies alone come for too long. Every batch is in `log` before the
+/// next one starts.
 ///
-/// Episodes that `log` holds already are not evaluated again: the searcher is asked and told as it was, which rebuilds
-/// its state, and the run goes on to the very result that it would have had.
-std::vector<Episode> run_episodes(Searcher& searcher, Evaluator& evaluator, const Judge& judge, int evaluations,
-                                  EpisodeLog& log, const EpisodeObserver& observer = {});
+/// Episodes that `log` holds already are not evaluated again: the searcher is asked and told as it was, which
+/// rebuilds its state, and the run goes on to the very result that it would have had.
+std::vector<Episode> run_episodes(Searcher& searcher, Evaluator& evaluator, const Judge& judge,
+                                  int evaluations, EpisodeLog& log, const EpisodeObserver& observer = {});
 
 /// Better first: higher reward, then higher accuracy, then fewer cycles, then the earlier episode.
 bool is_better(const Episode& a, const Episode& b);

@@ -31,9 +31,10 @@ std::vector<Outcome> RememberingEvaluator::evaluate(std::span<const host::Policy
 
 std::vector<Outcome> ParallelEvaluator::evaluate(std::span<const host::Policy> policies) {
   std::vector<Outcome> outcomes(policies.size());
-  parallel_for(static_cast<int>(policies.size()), static_cast<int>(workers_.size()), [&](int item, int worker) {
-    outcomes[item] = workers_[worker]->evaluate(policies.subspan(item, 1)).at(0);
-  });
+  parallel_for(static_cast<int>(policies.size()), static_cast<int>(workers_.size()),
+               [&](int item, int worker) {
+                 outcomes[item] = workers_[worker]->evaluate(policies.subspan(item, 1)).at(0);
+               });
   return outcomes;
 }
 

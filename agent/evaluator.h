@@ -37,9 +37,11 @@ class RememberingEvaluator : public Evaluator {
 
   std::vector<Outcome> evaluate(std::span<const host::Policy> policies) override;
 
-  /// An outcome from a run that goes on: the first time its policy is asked for, it counts as the evaluation that it
-  /// was, without being repeated.
-  void restore(const std::string& policy_key, const Outcome& outcome) { restored_.emplace(policy_key, outcome); }
+  /// An outcome from a run that goes on: the first time its policy is asked for, it counts as the evaluation
+  /// that it was, without being repeated.
+  void restore(const std::string& policy_key, const Outcome& outcome) {
+    restored_.emplace(policy_key, outcome);
+  }
 
   /// Policies evaluated so far; a remembered one does not count.
   [[nodiscard]] int evaluations() const { return static_cast<int>(memory_.size()); }
@@ -50,11 +52,12 @@ class RememberingEvaluator : public Evaluator {
   std::unordered_map<std::string, Outcome> restored_;
 };
 
-/// Spreads the policies of a batch over worker threads, each with an evaluator of its own. Outcomes do not depend on
-/// the number of workers.
+/// Spreads the policies of a batch over worker threads, each with an evaluator of its own. Outcomes do not
+/// depend on the number of workers.
 class ParallelEvaluator : public Evaluator {
  public:
-  explicit ParallelEvaluator(std::vector<std::unique_ptr<Evaluator>> workers) : workers_(std::move(workers)) {}
+  explicit ParallelEvaluator(std::vector<std::unique_ptr<Evaluator>> workers)
+      : workers_(std::move(workers)) {}
   std::vector<Outcome> evaluate(std::span<const host::Policy> policies) override;
 
  private:

@@ -7,18 +7,19 @@
 
 namespace bitloop::agent {
 
-/// Writes a whole file under a temporary name, syncs it, then renames it: readers see the old file or the new one.
-/// Throws Error, naming the file, where the disk does not take it; the old file stays.
+/// Writes a whole file under a temporary name, syncs it, then renames it: readers see the old file or the new
+/// one. Throws Error, naming the file, where the disk does not take it; the old file stays.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
 /// The same for a file that somebody else writes: `write` gets the temporary name.
-void write_file_by(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
+void write_file_by(const std::filesystem::path& path,
+                   const std::function<void(const std::filesystem::path&)>& write);
 
 /// Throws InputError where the file cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
-/// A text file that grows by whole lines. A line is on disk when `append` returns; where it cannot be, the file is as
-/// before and the call throws Error. Locked against other processes while open. Not thread-safe.
+/// A text file that grows by whole lines. A line is on disk when `append` returns; where it cannot be, the
+/// file is as before and the call throws Error. Locked against other processes while open. Not thread-safe.
 class LineFile {
  public:
   /// Opens or creates; an incomplete last line (a write that was killed) is cut off.

@@ -14,7 +14,8 @@ std::unique_ptr<Searcher> make_searcher(std::string_view method, const Environme
                                         const SearcherOptions& options) {
   if (method == "ddpg") return std::make_unique<Ddpg>(environment, options);
   if (method == "random") return std::make_unique<RandomSearch>(environment, options);
-  if (method == "uniform") return std::make_unique<UniformLines>(uniform_within_budget(environment.projection()), options.batch);
+  if (method == "uniform")
+    return std::make_unique<UniformLines>(uniform_within_budget(environment.projection()), options.batch);
   throw InputError(fmt::format("unknown method '{}': choose ddpg, random or uniform", method));
 }
 

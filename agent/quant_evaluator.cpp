@@ -6,9 +6,9 @@
 
 namespace bitloop::agent {
 
-QuantEvaluator::QuantEvaluator(std::shared_ptr<const quant::Quantizer> quantizer, const quant::Split& reward_split,
-                               const quant::Retraining& retraining, std::unique_ptr<host::Device> device,
-                               host::Cycles reference_cycles)
+QuantEvaluator::QuantEvaluator(std::shared_ptr<const quant::Quantizer> quantizer,
+                               const quant::Split& reward_split, const quant::Retraining& retraining,
+                               std::unique_ptr<host::Device> device, host::Cycles reference_cycles)
     : quantizer_(std::move(quantizer)),
       reward_split_(reward_split),
       retraining_(retraining),
@@ -29,8 +29,10 @@ Outcome QuantEvaluator::evaluate(const host::Policy& policy) {
       quant::IntegerReference(model.integers).accuracy(reward_split_, model.output_scale);
   const host::Job job = host::compile(model.integers, device_->info());
   driver_.load(job);
-  const auto image = std::span(reward_split_.pixels).first(static_cast<std::size_t>(job.image_shape.elements()));
-  Outcome outcome{.accuracy = accuracy.accuracy, .loss = accuracy.loss, .cycles = driver_.run(image).cycles()};
+  const auto image =
+      std::span(reward_split_.pixels).first(static_cast<std::size_t>(job.image_shape.elements()));
+  Outcome outcome{
+      .accuracy = accuracy.accuracy, .loss = accuracy.loss, .cycles = driver_.run(image).cycles()};
   outcome.cost_ratio = static_cast<double>(outcome.cycles) / static_cast<double>(reference_cycles_);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return outcome;

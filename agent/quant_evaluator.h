@@ -8,8 +8,8 @@
 
 namespace bitloop::agent {
 
-/// The real evaluation of a policy: retrains the network under it, takes the accuracy of its integers on the reward
-/// split from the integer reference, and the cycles of those very integers, compiled, from the device.
+/// The real evaluation of a policy: retrains the network under it, takes the accuracy of its integers on the
+/// reward split from the integer reference, and the cycles of those very integers, compiled, from the device.
 /// One thread at a time; several may share a quantizer, which trains on the calling thread.
 class QuantEvaluator : public Evaluator {
  public:

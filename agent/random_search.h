@@ -6,7 +6,8 @@
 
 namespace bitloop::agent {
 
-/// The line that every learner must beat: each decision drawn uniformly, projected to the budget like everyone's.
+/// The line that every learner must beat: each decision drawn uniformly, projected to the budget like
+/// everyone's.
 class RandomSearch : public Searcher {
  public:
   RandomSearch(const Environment& environment, const SearcherOptions& options)

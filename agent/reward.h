@@ -12,14 +12,15 @@ namespace bitloop::agent {
 ///   2. cost counts, a limit is given, accuracy below it:  1 / gap(acc_quant)    + 1 / cost_ratio
 ///   3. cost counts, no limit:                             10 * acc_quant        + 1 / cost_ratio
 ///   4. cost does not count:                               1 / gap(acc_quant)
-/// Guards: delta stands in every gap (the paper's 1 and 4 divide by zero at equality); an accuracy above the origin is
-/// no gap (the paper's absolute value punishes it); no 1 / gap exceeds `largest`. acc_origin is the accuracy of the
-/// w8a8 network on the reward split, after the same retraining (the paper takes it on the training set).
+/// Guards: delta stands in every gap (the paper's 1 and 4 divide by zero at equality); an accuracy above the
+/// origin is no gap (the paper's absolute value punishes it); no 1 / gap exceeds `largest`. acc_origin is the
+/// accuracy of the w8a8 network on the reward split, after the same retraining (the paper takes it on the
+/// training set).
 struct Reward {
   bool cost_counts = false;
   std::optional<double> accuracy_limit{};
   double accuracy_origin = 1;
-  double delta = 1e-4;    ///< paper, 3.2.2
+  double delta = 1e-4;   ///< paper, 3.2.2
   double largest = 300;  ///< see `largest_reward`
 
   [[nodiscard]] double operator()(double accuracy, double cost_ratio) const;

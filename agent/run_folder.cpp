@@ -42,8 +42,8 @@ void RunFolder::check_free() const {
   for (const auto& entry : fs::directory_iterator(path_)) {
     // What a run that was killed at its very start leaves behind.
     if (entry.path().filename() == "lines" || entry.path().filename() == "config.toml.tmp") continue;
-    throw InputError(fmt::format("{} holds other files ({}): choose an empty or new folder for --out", path_.string(),
-                                 entry.path().filename().string()));
+    throw InputError(fmt::format("{} holds other files ({}): choose an empty or new folder for --out",
+                                 path_.string(), entry.path().filename().string()));
   }
 }
 
@@ -51,7 +51,8 @@ void RunFolder::create(const SearchConfig& config) const {
   std::error_code error;
   fs::create_directories(path_ / "lines", error);
   if (error) {
-    throw InputError(fmt::format("{} cannot be created ({}): choose another --out", path_.string(), error.message()));
+    throw InputError(
+        fmt::format("{} cannot be created ({}): choose another --out", path_.string(), error.message()));
   }
   save_config(config, this->config());
 }
@@ -68,8 +69,8 @@ void RunFolder::remove_stale_temporaries() const {
 RunFolder open_finished_run(const fs::path& path) {
   const RunFolder run(path);
   if (!run.holds_run()) {
-    throw InputError(fmt::format("{} holds no run: make one with bitloop search --out {}", path.string(),
-                                 path.string()));
+    throw InputError(
+        fmt::format("{} holds no run: make one with bitloop search --out {}", path.string(), path.string()));
   }
   if (!fs::exists(run.summary())) {
     throw InputError(fmt::format("the run in {} is not finished: go on with bitloop search --resume --out {}",
@@ -81,9 +82,10 @@ RunFolder open_finished_run(const fs::path& path) {
 quant::QuantizedModel load_model(const RunFolder& run, const quant::Dataset& data) {
   quant::QuantizedModel model = quant::load_quantized(run.quantized());
   if (model.split_hash != data.split_hash) {
-    throw InputError(fmt::format("{} was trained with the images of split hash {}, {} now has {}: restore the data set "
-                                 "or search again",
-                                 run.quantized().string(), model.split_hash, data.spec, data.split_hash));
+    throw InputError(
+        fmt::format("{} was trained with the images of split hash {}, {} now has {}: restore the data set "
+                    "or search again",
+                    run.quantized().string(), model.split_hash, data.spec, data.split_hash));
   }
   return model;
 }

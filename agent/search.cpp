@@ -51,15 +51,17 @@ Search::Search(SearchConfig config, const std::string& version, DeviceFactory op
       projection_(space_, meter_, config_.budget) {
   const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
     if (!stored.empty() && stored != now) {
-      throw InputError(fmt::format("the run was made with {} {}, this is {}: go on with the same build and hardware, or "
-                                   "start a new run",
-                                   what, stored, now));
+      throw InputError(
+          fmt::format("the run was made with {} {}, this is {}: go on with the same build and hardware, or "
+                      "start a new run",
+                      what, stored, now));
     }
     stored = now;
   };
   if (config_.method == "uniform" && uniform_within_budget(projection_).empty()) {
-    throw InputError(fmt::format("no uniform policy of {} keeps the budget {}: give a larger --budget or another --method",
-                                 network_.name, config_.budget));
+    throw InputError(
+        fmt::format("no uniform policy of {} keeps the budget {}: give a larger --budget or another --method",
+                    network_.name, config_.budget));
   }
   check(config_.version, version, "version");
   check(config_.fingerprint, meter_.hardware().fingerprint, "hardware fingerprint");
@@ -77,8 +79,8 @@ quant::FloatCheckpoint Search::prepare(const RunFolder& folder, const SearchObse
   quantizer_ = std::make_shared<const quant::Quantizer>(network_, checkpoint, data_);
   std::vector<std::unique_ptr<Evaluator>> workers;
   for (int i = 0; i < workers_; ++i) {
-    workers.push_back(std::make_unique<QuantEvaluator>(quantizer_, data_.reward, config_.retraining, open_device_(),
-                                                       projection_.reference()));
+    workers.push_back(std::make_unique<QuantEvaluator>(quantizer_, data_.reward, config_.retraining,
+                                                       open_device_(), projection_.reference()));
   }
   workers_evaluator_ = std::make_unique<ParallelEvaluator>(std::move(workers));
   // Shared by all methods, so that none trains again what another has; each still counts its own evaluations.
@@ -108,7 +110,8 @@ std::vector<Episode> Search::run_uniform_lines(const RunFolder& folder, const Se
   };
   observer("uniform lines", 0, "");
   const auto episodes = run_episodes(searcher, *evaluator_, judge, static_cast<int>(policies.size()), log);
-  observer("uniform lines", 1, fmt::format("w8a8 {:.4f} on the reward split", episodes.front().outcome.accuracy));
+  observer("uniform lines", 1,
+           fmt::format("w8a8 {:.4f} on the reward split", episodes.front().outcome.accuracy));
   return episodes;
 }
 
@@ -127,18 +130,18 @@ std::vector<Episode> Search::run_method(const std::string& method, const std::fi
   const auto judge = [&](const host::Policy& policy, const Outcome& outcome) {
     return environment.judge(policy, outcome);
   };
-  return run_episodes(
-      *searcher, *evaluator_, judge, config_.episodes, log,
-      [&](int evaluations, const std::vector<Episode>& episodes) {
-        const Episode& best = *std::min_element(episodes.begin(), episodes.end(), is_better);
-        if (!is_line && best.policy.key() != written) {
-          write_file(best_policy, host::to_json(best.policy).dump(2) + "\n");
-          written = best.policy.key();
-        }
-        observer(stage, static_cast<double>(evaluations) / config_.episodes,
-                 fmt::format("{}/{} best {:.4f} at {:.3f} ({})", evaluations, config_.episodes, best.outcome.accuracy,
-                             best.outcome.cost_ratio, best.policy.key()));
-      });
+  return run_episodes(*searcher, *evaluator_, judge, config_.episodes, log,
+                      [&](int evaluations, const std::vector<Episode>& episodes) {
+                        const Episode& best = *std::min_element(episodes.begin(), episodes.end(), is_better);
+                        if (!is_line && best.policy.key() != written) {
+                          write_file(best_policy, host::to_json(best.policy).dump(2) + "\n");
+                          written = best.policy.key();
+                        }
+                        observer(
+                            stage, static_cast<double>(evaluations) / config_.episodes,
+                            fmt::format("{}/{} best {:.4f} at {:.3f} ({})", evaluations, config_.episodes,
+                                        best.outcome.accuracy, best.outcome.cost_ratio, best.policy.key()));
+                      });
 }
 
 /// Retrains longer: the best of the method, of the random line, and the uniform lines, all alike.
@@ -160,10 +163,12 @@ std::vector<Search::Finalist> Search::retrain_finalists(const std::vector<Episod
   }
   std::vector<std::size_t> distinct;
   const auto first_with = [&](const host::Policy& policy) {
-    return std::find_if(finalists.begin(), finalists.end(), [&](const Finalist& f) { return f.policy == policy; });
+    return std::find_if(finalists.begin(), finalists.end(),
+                        [&](const Finalist& f) { return f.policy == policy; });
   };
   for (std::size_t i = 0; i < finalists.size(); ++i) {
-    if (first_with(finalists[i].policy) == finalists.begin() + static_cast<std::ptrdiff_t>(i)) distinct.push_back(i);
+    if (first_with(finalists[i].policy) == finalists.begin() + static_cast<std::ptrdiff_t>(i))
+      distinct.push_back(i);
   }
   std::atomic<int> done{0};
   observer("final retraining", 0, "");
@@ -262,7 +267,8 @@ ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer
   };
   std::vector<Finalist> shown;
   for (const Finalist& f : finalists) {
-    const auto same = std::find_if(shown.begin(), shown.end(), [&](const Finalist& s) { return s.line == f.line; });
+    const auto same =
+        std::find_if(shown.begin(), shown.end(), [&](const Finalist& s) { return s.line == f.line; });
     if (same == shown.end()) {
       shown.push_back(f);
     } else if (is_better(judged(f), judged(*same))) {
@@ -278,7 +284,8 @@ ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer
   shown.erase(shown.begin());
 
   ordered_json result = summary(best, shown);
-  result["evaluations"] = std::count_if(method.begin(), method.end(), [](auto& e) { return !e.outcome.remembered; });
+  result["evaluations"] =
+      std::count_if(method.begin(), method.end(), [](auto& e) { return !e.outcome.remembered; });
   result["episodes"] = method.size();
   result["measured_jobs"] = meter_.jobs();
   result["remembered_jobs"] = meter_.remembered_jobs();

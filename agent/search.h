@@ -23,20 +23,21 @@ using DeviceFactory = std::function<std::unique_ptr<host::Device>()>;
 /// Told how far a stage of the search is: its title, 0..1, and what matters now.
 using SearchObserver = std::function<void(const std::string& stage, double done, const std::string& note)>;
 
-/// One whole search, from its configuration to the summary: uniform lines, the method, the random line with the same
-/// number of evaluations, and the end of the search (design, Rulings).
+/// One whole search, from its configuration to the summary: uniform lines, the method, the random line with
+/// the same number of evaluations, and the end of the search (design, Rulings).
 class Search {
  public:
   /// `store`: of measured cycles, or null; changes no result.
-  /// Opens network, data and device and checks that the budget can be reached; writes nothing. Throws InputError for
-  /// whatever the user got wrong. Fills in the configuration's version and fingerprint where they are empty.
+  /// Opens network, data and device and checks that the budget can be reached; writes nothing. Throws
+  /// InputError for whatever the user got wrong. Fills in the configuration's version and fingerprint where
+  /// they are empty.
   Search(SearchConfig config, const std::string& version, DeviceFactory open_device, int workers,
          std::unique_ptr<host::MeasurementStore> store);
 
   [[nodiscard]] const SearchConfig& config() const { return config_; }
 
-  /// Runs in a folder that was created for this configuration, or goes on there. Returns the summary, which is in the
-  /// folder then.
+  /// Runs in a folder that was created for this configuration, or goes on there. Returns the summary, which
+  /// is in the folder then.
   nlohmann::ordered_json run(const RunFolder& folder, const SearchObserver& observer);
 
  private:
@@ -47,8 +48,8 @@ class Search {
   std::vector<Episode> run_method(const std::string& method, const std::filesystem::path& log,
                                   const Environment& environment, const SearchObserver& observer,
                                   const std::filesystem::path& best_policy);
-  std::vector<Finalist> retrain_finalists(const std::vector<Episode>& method, const std::vector<Episode>& random,
-                                          const SearchObserver& observer);
+  std::vector<Finalist> retrain_finalists(const std::vector<Episode>& method,
+                                          const std::vector<Episode>& random, const SearchObserver& observer);
   nlohmann::ordered_json summary(const Finalist& best, const std::vector<Finalist>& lines);
   [[nodiscard]] nlohmann::ordered_json line_json(const Finalist& finalist);
 

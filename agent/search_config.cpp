@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <limits>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "agent/files.h"
 #include "host/error.h"
@@ -59,8 +59,8 @@ class Reader {
 
  private:
   [[noreturn]] void fail(std::string_view section, std::string_view name) const {
-    throw InputError(fmt::format("{}: [{}] {} is missing or wrong: restore the file or start a new run", file_,
-                                 section, name));
+    throw InputError(fmt::format("{}: [{}] {} is missing or wrong: restore the file or start a new run",
+                                 file_, section, name));
   }
 
   const toml::table& table_;
@@ -75,21 +75,22 @@ void save_config(const SearchConfig& c, const std::filesystem::path& path) {
   const toml::table table{
       {"run", toml::table{{"version", c.version}, {"fingerprint", c.fingerprint}}},
       {"task",
-       toml::table{{"model", c.model}, {"data", c.data}, {"budget", c.budget}, {"float_epochs", c.float_epochs}}},
+       toml::table{
+           {"model", c.model}, {"data", c.data}, {"budget", c.budget}, {"float_epochs", c.float_epochs}}},
       {"device", toml::table{{"device", c.device}, {"hardware", c.hardware}, {"memory", c.memory}}},
-      {"search",
-       toml::table{{"method", c.method},
-                   {"episodes", c.episodes},
-                   {"seed", static_cast<std::int64_t>(c.seed)},
-                   {"batch", c.batch},
-                   {"lines", to_array(c.lines)},
-                   {"tied_pairs", c.tied_pairs},
-                   {"pinned", to_array(c.pinned)}}},
+      {"search", toml::table{{"method", c.method},
+                             {"episodes", c.episodes},
+                             {"seed", static_cast<std::int64_t>(c.seed)},
+                             {"batch", c.batch},
+                             {"lines", to_array(c.lines)},
+                             {"tied_pairs", c.tied_pairs},
+                             {"pinned", to_array(c.pinned)}}},
       {"reward", reward},
       {"retraining", to_table(c.retraining)},
       {"final_retraining", to_table(c.final_retraining)}};
   std::ostringstream text;
-  text << "# A run of `bitloop search`; goes on with: bitloop search --resume --out FOLDER\n" << table << '\n';
+  text << "# A run of `bitloop search`; goes on with: bitloop search --resume --out FOLDER\n"
+       << table << '\n';
   write_file(path, text.str());
 }
 

@@ -47,7 +47,8 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
   };
   for (const auto& name : options.pinned) {
     if (std::none_of(layers.begin(), layers.end(), [&](const auto* layer) { return layer->name == name; })) {
-      throw InputError(fmt::format("layer '{}' cannot be pinned: {} has no such weight layer", name, network_.name));
+      throw InputError(
+          fmt::format("layer '{}' cannot be pinned: {} has no such weight layer", name, network_.name));
     }
   }
   for (const host::Layer* layer : layers) {
@@ -61,14 +62,17 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
     rows_.push_back({.name = layer->name});
     if (!tied_pairs_ && !pinned(*layer)) {
       rows_.back().weight_decision = static_cast<int>(decisions_.size());
-      decisions_.push_back({Decision::Kind::weight, row, {std::begin(host::kWidths), std::end(host::kWidths)}});
+      decisions_.push_back(
+          {Decision::Kind::weight, row, {std::begin(host::kWidths), std::end(host::kWidths)}});
     }
     const int produced = group[layer->output];
     if (fixed[produced] || !is_read[produced] || decision_of_group[produced] >= 0) continue;
     decision_of_group[produced] = static_cast<int>(decisions_.size());
-    decisions_.push_back({Decision::Kind::activation, row, activation_widths(is_signed[produced], tied_pairs_)});
+    decisions_.push_back(
+        {Decision::Kind::activation, row, activation_widths(is_signed[produced], tied_pairs_)});
   }
-  for (int row = 0; row < rows(); ++row) rows_[row].input_decision = decision_of_group[group[layers[row]->input]];
+  for (int row = 0; row < rows(); ++row)
+    rows_[row].input_decision = decision_of_group[group[layers[row]->input]];
 }
 
 Assignment SearchSpace::highest() const {
@@ -97,8 +101,10 @@ Assignment SearchSpace::assignment(const host::Policy& policy) const {
   Assignment assignment = highest();
   if (policy.layers.size() == rows_.size()) {
     for (int row = 0; row < rows(); ++row) {
-      if (rows_[row].weight_decision >= 0) assignment[rows_[row].weight_decision] = policy.layers[row].weight_bits;
-      if (rows_[row].input_decision >= 0) assignment[rows_[row].input_decision] = policy.layers[row].input_bits;
+      if (rows_[row].weight_decision >= 0)
+        assignment[rows_[row].weight_decision] = policy.layers[row].weight_bits;
+      if (rows_[row].input_decision >= 0)
+        assignment[rows_[row].input_decision] = policy.layers[row].input_bits;
     }
   }
   bool legal = this->policy(assignment).layers == policy.layers;
@@ -107,9 +113,10 @@ Assignment SearchSpace::assignment(const host::Policy& policy) const {
     legal = legal && std::find(widths.begin(), widths.end(), assignment[i]) != widths.end();
   }
   if (!legal) {
-    throw InputError(fmt::format("policy '{}' is outside the search space of {}: its pinned layers, tied pairs or "
-                                 "shared tensors differ",
-                                 policy.key(), network_.name));
+    throw InputError(
+        fmt::format("policy '{}' is outside the search space of {}: its pinned layers, tied pairs or "
+                    "shared tensors differ",
+                    policy.key(), network_.name));
   }
   return assignment;
 }

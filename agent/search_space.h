@@ -13,7 +13,8 @@ namespace bitloop::agent {
 struct Decision {
   enum class Kind { weight, activation };
   Kind kind = Kind::weight;
-  /// Row of the policy whose features describe the choice: the layer itself, or the one that produces the tensors.
+  /// Row of the policy whose features describe the choice: the layer itself, or the one that produces the
+  /// tensors.
   int row = 0;
   std::vector<int> widths;  ///< legal bits, ascending, at least two
 };
@@ -22,17 +23,18 @@ struct Decision {
 using Assignment = std::vector<int>;
 
 struct SearchSpaceOptions {
-  /// (input, weight) bits of a layer only from {(8,8), (4,4), (2,1)}: the coupled choices of the CMC 2024 paper.
+  /// (input, weight) bits of a layer only from {(8,8), (4,4), (2,1)}: the coupled choices of the CMC 2024
+  /// paper.
   bool tied_pairs = false;
   /// Layers that keep 8 bits for weights and input in every policy.
   std::vector<std::string> pinned;
 };
 
-/// The legal policies of a network, as a list of decisions in execution order: of each layer its weights, then the
-/// tensors that it produces.
+/// The legal policies of a network, as a list of decisions in execution order: of each layer its weights,
+/// then the tensors that it produces.
 ///
-/// Tensors joined by a max pool form one group and share one choice, as do all readers of a tensor. The image's group
-/// has always 8 bits. Signed tensors have at least 2.
+/// Tensors joined by a max pool form one group and share one choice, as do all readers of a tensor. The
+/// image's group has always 8 bits. Signed tensors have at least 2.
 class SearchSpace {
  public:
   /// Throws InputError where an option names a layer that the network has not.

@@ -19,8 +19,8 @@ struct Episode {
   double reward = 0;
 };
 
-/// Proposes policies and learns from outcomes, in batches: ask, then tell. Everything it does follows from its options
-/// and from what it was told, so that replaying a run's episodes rebuilds it exactly.
+/// Proposes policies and learns from outcomes, in batches: ask, then tell. Everything it does follows from
+/// its options and from what it was told, so that replaying a run's episodes rebuilds it exactly.
 class Searcher {
  public:
   virtual ~Searcher() = default;
@@ -36,7 +36,8 @@ struct SearcherOptions {
   std::uint64_t seed = 1;
 };
 
-/// A searcher by name (`method_names`); throws InputError for an unknown one. The environment must outlive it.
+/// A searcher by name (`method_names`); throws InputError for an unknown one. The environment must outlive
+/// it.
 std::unique_ptr<Searcher> make_searcher(std::string_view method, const Environment& environment,
                                         const SearcherOptions& options);
 

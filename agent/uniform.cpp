@@ -7,8 +7,8 @@
 namespace bitloop::agent {
 namespace {
 
-/// The policy of the space that has these bits wherever they are legal: what is pinned keeps 8 bits, and a choice that
-/// lacks the width takes the next one up.
+/// The policy of the space that has these bits wherever they are legal: what is pinned keeps 8 bits, and a
+/// choice that lacks the width takes the next one up.
 host::Policy uniform_in(const SearchSpace& space, int weight_bits, int input_bits) {
   Assignment assignment;
   for (const Decision& d : space.decisions()) {

@@ -1,6 +1,6 @@
-// What a measurement costs where the store knows every segment. Targets: a whole `bitloop measure --model lenet`
-// process at most 50 ms, a look-up inside a search at most 100 microseconds. Medians; exit 1 where one is missed.
-// usage: bench_measurement_store [BITLOOP]
+// What a measurement costs where the store knows every segment. Targets: a whole `bitloop measure --model
+// lenet` process at most 50 ms, a look-up inside a search at most 100 microseconds. Medians; exit 1 where one
+// is missed. usage: bench_measurement_store [BITLOOP]
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -28,7 +28,8 @@ double median(const std::function<void()>& action) {
   for (int i = 0; i < kRuns; ++i) {
     const auto start = std::chrono::steady_clock::now();
     action();
-    times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+    times.push_back(
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   }
   std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
   return times[kRuns / 2];
@@ -65,7 +66,9 @@ int main(int argc, char** argv) {
   const host::Network network = host::zoo_network("lenet");
   const host::Policy policy = host::load_policy(network, "w8a8");
   host::Job job;
-  const auto compile = [&] { job = host::compile(host::random_quantization(network, policy, 1), device->info()); };
+  const auto compile = [&] {
+    job = host::compile(host::random_quantization(network, policy, 1), device->info());
+  };
   compile();
   host::MeasurementStore store(host::MeasurementStore::default_path());
   const auto look_up = [&] {

@@ -1,6 +1,6 @@
-// Speed of the simulated accelerator: million clock cycles per second of whole jobs on one core, median of 7 runs.
-// Seconds are the process's processor time, so that other work on the machine counts less. Target: at least 1 on
-// `default` at every width; exit 1 where missed.
+// Speed of the simulated accelerator: million clock cycles per second of whole jobs on one core, median of 7
+// runs. Seconds are the process's processor time, so that other work on the machine counts less. Target: at
+// least 1 on `default` at every width; exit 1 where missed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,16 +35,16 @@ bool measure(const std::string& hardware, int weight_bits, int input_bits) {
   std::sort(speeds.begin(), speeds.end());
   const double median = speeds[kRuns / 2];
   fmt::print("{:10} {:>6} {:>12} {:>10.2f} {:>10.2f} {:>10.2f}   target {:.1f} {}\n", hardware,
-             fmt::format("w{}a{}", weight_bits, input_bits), cycles, median, speeds.front(), speeds.back(), kTarget,
-             median >= kTarget ? "reached" : "MISSED");
+             fmt::format("w{}a{}", weight_bits, input_bits), cycles, median, speeds.front(), speeds.back(),
+             kTarget, median >= kTarget ? "reached" : "MISSED");
   return median >= kTarget;
 }
 
 }  // namespace
 
 int main() {
-  fmt::print("{}\n{:10} {:>6} {:>12} {:>10} {:>10} {:>10}\n", kLayer, "hardware", "policy", "cycles", "Mcycle/s", "lowest",
-             "highest");
+  fmt::print("{}\n{:10} {:>6} {:>12} {:>10} {:>10} {:>10}\n", kLayer, "hardware", "policy", "cycles",
+             "Mcycle/s", "lowest", "highest");
   bool reached = true;
   for (const int bits : {8, 4, 2, 1}) reached = measure("default", bits, bits) && reached;
   return reached ? 0 : 1;

@@ -14,7 +14,8 @@ struct SingleLayer {
   std::vector<std::uint8_t> input;
 };
 
-inline SingleLayer single_layer(std::string_view layer, int weight_bits, int input_bits, const host::HardwareInfo& info) {
+inline SingleLayer single_layer(std::string_view layer, int weight_bits, int input_bits,
+                                const host::HardwareInfo& info) {
   const host::Network network = host::single_layer_network(layer);
   const host::Policy policy = host::uniform_policy(network, weight_bits, input_bits);
   const host::QuantizedNetwork quantized = host::random_quantization(network, policy, 1);

@@ -15,7 +15,8 @@ struct Configuration {
   double clock_hz;
   const char* parameters;  ///< of the RTL, as sim/verilate.cmake takes them: "ActivationRows=4096|F=16|..."
   /// Null where it is not compiled in but built on demand.
-  std::unique_ptr<host::Device> (*make)(const Configuration&, const MemoryModel&, const std::optional<WaveWindow>&);
+  std::unique_ptr<host::Device> (*make)(const Configuration&, const MemoryModel&,
+                                        const std::optional<WaveWindow>&);
 };
 
 /// All of sim/configurations.json (generated).

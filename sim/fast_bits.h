@@ -1,5 +1,5 @@
-// Included before generated code: Verilator 5.006 counts ones with shifts and masks (650 ns per cycle of the default
-// array); these are instructions that GCC also vectorizes (33 ns).
+// Included before generated code: Verilator 5.006 counts ones with shifts and masks (650 ns per cycle of the
+// default array); these are instructions that GCC also vectorizes (33 ns).
 #pragma once
 
 #include <verilated.h>

@@ -40,9 +40,9 @@ Values values_of(std::string_view parameters) {
   for (const std::string_view item : split(parameters, '|')) {
     const std::size_t equals = std::min(item.find('='), item.size() - 1);
     const auto value = parse_integer(item.substr(equals + 1));
-    const auto found =
-        std::find_if(kHardwareParameters.begin(), kHardwareParameters.end(),
-                     [&](const HardwareParameter& parameter) { return item.substr(0, equals) == parameter.rtl_name; });
+    const auto found = std::find_if(
+        kHardwareParameters.begin(), kHardwareParameters.end(),
+        [&](const HardwareParameter& parameter) { return item.substr(0, equals) == parameter.rtl_name; });
     if (!value || found == kHardwareParameters.end()) {
       throw Error(fmt::format("hardware parameter '{}' of sim/configurations.json is not known", item));
     }
@@ -61,11 +61,13 @@ long legal_value(const HardwareParameter& parameter, std::string_view text) {
   const auto value = parse_integer(text);
   const std::string must = fmt::format("a power of two from {} to {}", parameter.low, parameter.high);
   if (!value) {
-    throw InputError(fmt::format("hardware configuration: {}={} is no integer: give {}", parameter.name, text, must));
+    throw InputError(
+        fmt::format("hardware configuration: {}={} is no integer: give {}", parameter.name, text, must));
   }
-  if (*value < parameter.low || *value > parameter.high || !std::has_single_bit(static_cast<unsigned long>(*value))) {
-    throw InputError(fmt::format("hardware configuration: {}={} is not {}: the nearest is {}", parameter.name, *value,
-                                 must, nearest_power_of_two(*value, parameter.low, parameter.high)));
+  if (*value < parameter.low || *value > parameter.high ||
+      !std::has_single_bit(static_cast<unsigned long>(*value))) {
+    throw InputError(fmt::format("hardware configuration: {}={} is not {}: the nearest is {}", parameter.name,
+                                 *value, must, nearest_power_of_two(*value, parameter.low, parameter.high)));
   }
   return *value;
 }
@@ -96,7 +98,8 @@ std::string change_parameters(std::string_view parameters, std::string_view text
     const std::size_t index = parameter_index(item.substr(0, equals));
     values[index] = legal_value(kHardwareParameters[index], item.substr(equals + 1));
     if (std::exchange(given[index], true)) {
-      throw InputError(fmt::format("hardware configuration: {} is given twice", kHardwareParameters[index].name));
+      throw InputError(
+          fmt::format("hardware configuration: {} is given twice", kHardwareParameters[index].name));
     }
   }
   std::string changed;

@@ -14,8 +14,8 @@ struct HardwareParameter {
   int high;
 };
 
-/// Limits: P and F from the array and its drain, 64 parameter slots from the field of a descriptor that names one, the
-/// others from its 16-bit addresses.
+/// Limits: P and F from the array and its drain, 64 parameter slots from the field of a descriptor that names
+/// one, the others from its 16-bit addresses.
 inline constexpr std::array kHardwareParameters = {
     HardwareParameter{"p", "P", 2, 32},
     HardwareParameter{"f", "F", 2, 32},
@@ -25,9 +25,9 @@ inline constexpr std::array kHardwareParameters = {
     HardwareParameter{"staging_words", "StagingWords", 64, 32'768},
 };
 
-/// Changes `parameters` ("ActivationRows=4096|F=16|...", as sim/verilate.cmake takes them; their order stays) as `text`
-/// says: "p=4,f=8,activation_rows=2048,...". Throws InputError, with the limit and the nearest legal value, for a value
-/// that the RTL cannot have, and, with what is known, for anything else.
+/// Changes `parameters` ("ActivationRows=4096|F=16|...", as sim/verilate.cmake takes them; their order stays)
+/// as `text` says: "p=4,f=8,activation_rows=2048,...". Throws InputError, with the limit and the nearest
+/// legal value, for a value that the RTL cannot have, and, with what is known, for anything else.
 std::string change_parameters(std::string_view parameters, std::string_view text);
 
 /// What `change_parameters` needs to turn `base` into `parameters`: the parameters that differ.

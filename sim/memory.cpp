@@ -19,13 +19,13 @@ Memory::Memory(const MemoryModel& model) : model_(model) {
   if (model_.outstanding < 1 || model_.outstanding > static_cast<int>(kRing) || model_.read_latency < 1 ||
       model_.write_latency < 1 || model_.beats_per_cycle < 1) {
     throw InputError(fmt::format(
-        "memory model '{}': latencies and beats_per_cycle must be at least 1, outstanding from 1 to {}", model_.name,
-        kRing));
+        "memory model '{}': latencies and beats_per_cycle must be at least 1, outstanding from 1 to {}",
+        model_.name, kRing));
   }
   bytes_.reset(static_cast<std::byte*>(std::calloc(model_.bytes, 1)));
   if (!bytes_) {
-    throw InputError(fmt::format("memory model '{}': cannot allocate {} bytes; choose a smaller `bytes`", model_.name,
-                                 model_.bytes));
+    throw InputError(fmt::format("memory model '{}': cannot allocate {} bytes; choose a smaller `bytes`",
+                                 model_.name, model_.bytes));
   }
   stall_threshold_ = static_cast<std::uint64_t>(model_.random_stall * 4294967296.0);
   random_ = model_.stall_seed;
@@ -34,8 +34,8 @@ Memory::Memory(const MemoryModel& model) : model_(model) {
 
 void Memory::write(std::uint64_t address, std::span<const std::byte> bytes) {
   if (address > size() || bytes.size() > size() - address) {
-    throw DeviceError(fmt::format("memory write of {} bytes at {:#x} leaves the window of {} bytes", bytes.size(),
-                                  address, size()));
+    throw DeviceError(fmt::format("memory write of {} bytes at {:#x} leaves the window of {} bytes",
+                                  bytes.size(), address, size()));
   }
   if (!bytes.empty()) {
     std::memcpy(bytes_.get() + address, bytes.data(), bytes.size());
@@ -44,8 +44,8 @@ void Memory::write(std::uint64_t address, std::span<const std::byte> bytes) {
 
 void Memory::read(std::uint64_t address, std::span<std::byte> bytes) const {
   if (address > size() || bytes.size() > size() - address) {
-    throw DeviceError(fmt::format("memory read of {} bytes at {:#x} leaves the window of {} bytes", bytes.size(),
-                                  address, size()));
+    throw DeviceError(fmt::format("memory read of {} bytes at {:#x} leaves the window of {} bytes",
+                                  bytes.size(), address, size()));
   }
   if (!bytes.empty()) {
     std::memcpy(bytes.data(), bytes_.get() + address, bytes.size());
@@ -111,9 +111,10 @@ Memory::Burst Memory::accept(const AxiAddress& address, const char* channel) {
   const unsigned beats = address.length + 1u;
   if (address.size != 3 || address.burst != 1 || beats > kMaxBeats || address.address % kBeatBytes != 0 ||
       address.address % kPage + beats * kBeatBytes > kPage) {
-    report(fmt::format("{} address {:#x}, {} beats, size {}, burst {}: not an aligned INCR burst of at most 16 8-byte "
-                       "beats inside 4 KB",
-                       channel, address.address, beats, address.size, address.burst));
+    report(fmt::format(
+        "{} address {:#x}, {} beats, size {}, burst {}: not an aligned INCR burst of at most 16 8-byte "
+        "beats inside 4 KB",
+        channel, address.address, beats, address.size, address.burst));
   }
   const std::uint64_t end = std::uint64_t{address.address} + std::uint64_t{beats} * kBeatBytes;
   return {.address = address.address, .beats = beats, .due = 0, .inside = end <= size()};
@@ -205,8 +206,8 @@ void Memory::check_stable(const AxiMasterPins& master) {
                             master.aw.length == before_.aw.length)) {
     report(fmt::format("AW {:#x} changed before it was taken", before_.aw.address));
   }
-  if (before_.w_valid && !(master.w_valid && master.w_data == before_.w_data && master.w_last == before_.w_last &&
-                           master.w_strobe == before_.w_strobe)) {
+  if (before_.w_valid && !(master.w_valid && master.w_data == before_.w_data &&
+                           master.w_last == before_.w_last && master.w_strobe == before_.w_strobe)) {
     report("W beat changed before it was taken");
   }
   before_.ar.valid = master.ar.valid && !pins_.ar_ready;

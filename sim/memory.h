@@ -51,9 +51,9 @@ inline constexpr std::uint8_t kAxiDecodeError = 3;  ///< address outside the win
 
 /// Bytes and timing of the memory behind the accelerator: an AXI4 slave, stepped once per clock cycle.
 ///
-/// Each cycle moves `beats_per_cycle` beats: a read beat when it comes onto the R channel, a write beat when it
-/// leaves the one-beat W register. Reads and writes take turns while both want the same beat. With nothing under way
-/// the timing state is that of reset, so that what follows does not depend on what went before.
+/// Each cycle moves `beats_per_cycle` beats: a read beat when it comes onto the R channel, a write beat when
+/// it leaves the one-beat W register. Reads and writes take turns while both want the same beat. With nothing
+/// under way the timing state is that of reset, so that what follows does not depend on what went before.
 /// Responses come in order. A burst that leaves the window answers DECERR and changes nothing.
 /// Not thread-safe; owned by its device.
 class Memory {
@@ -64,7 +64,8 @@ class Memory {
   void write(std::uint64_t address, std::span<const std::byte> bytes);
   void read(std::uint64_t address, std::span<std::byte> bytes) const;
 
-  /// Nothing is under way and the pins are those of reset: `step` may be left out while the master drives no valid.
+  /// Nothing is under way and the pins are those of reset: `step` may be left out while the master drives no
+  /// valid.
   [[nodiscard]] bool idle() const { return idle_; }
   [[nodiscard]] const AxiSlavePins& pins() const { return pins_; }
   /// One rising clock edge: takes what the master drove before it; `pins` are those after it.
@@ -72,8 +73,8 @@ class Memory {
   /// Forgets whatever is under way; bytes stay.
   void reset();
 
-  /// What the master did against AXI4 or our narrower rules (INCR, 8-byte beats, at most 16, inside 4 KB, stable
-  /// until ready); empty where nothing.
+  /// What the master did against AXI4 or our narrower rules (INCR, 8-byte beats, at most 16, inside 4 KB,
+  /// stable until ready); empty where nothing.
   [[nodiscard]] const std::string& violation() const { return violation_; }
 
  private:

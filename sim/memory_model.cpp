@@ -35,10 +35,11 @@ void set_field(MemoryModel& model, std::string_view key, std::string_view value)
   } else if (key == "stall_seed") {
     model.stall_seed = parse_number<std::uint64_t>(key, value, 0, ~std::uint64_t{0});
   } else {
-    throw InputError(fmt::format(
-        "memory model: unknown parameter '{}'; known are latency, write_latency, beats_per_cycle, outstanding, bytes, "
-        "random_stall, stall_seed",
-        key));
+    throw InputError(
+        fmt::format("memory model: unknown parameter '{}'; known are latency, write_latency, "
+                    "beats_per_cycle, outstanding, bytes, "
+                    "random_stall, stall_seed",
+                    key));
   }
 }
 
@@ -50,9 +51,10 @@ MemoryModel parse_memory(std::string_view text) {
     return model;
   }
   if (text.find('=') == std::string_view::npos) {
-    throw InputError(fmt::format("memory model: '{}' is unknown; known are ddr8 and lists such as "
-                                 "latency=60,write_latency=20,outstanding=8",
-                                 text));
+    throw InputError(
+        fmt::format("memory model: '{}' is unknown; known are ddr8 and lists such as "
+                    "latency=60,write_latency=20,outstanding=8",
+                    text));
   }
   model.name = std::string(text);
   while (!text.empty()) {
@@ -68,8 +70,9 @@ MemoryModel parse_memory(std::string_view text) {
 }
 
 std::string timing_key(const MemoryModel& model) {
-  std::string key = fmt::format("read_latency={} write_latency={} beats_per_cycle={} outstanding={}", model.read_latency,
-                                model.write_latency, model.beats_per_cycle, model.outstanding);
+  std::string key =
+      fmt::format("read_latency={} write_latency={} beats_per_cycle={} outstanding={}", model.read_latency,
+                  model.write_latency, model.beats_per_cycle, model.outstanding);
   if (model.random_stall > 0) {
     key += fmt::format(" random_stall={} stall_seed={}", model.random_stall, model.stall_seed);
   }

@@ -20,8 +20,9 @@ struct MemoryModel {
   std::uint64_t stall_seed = 1;
 };
 
-/// Reads the text of `--memory`: a name (`ddr8`), or changes to it, "latency=60,write_latency=20,outstanding=8,...".
-/// Throws InputError, naming what is known, for anything else.
+/// Reads the text of `--memory`: a name (`ddr8`), or changes to it,
+/// "latency=60,write_latency=20,outstanding=8,...". Throws InputError, naming what is known, for anything
+/// else.
 MemoryModel parse_memory(std::string_view text);
 
 /// All that cycles depend on, as text: equal texts give equal cycles, whatever the names.

@@ -48,7 +48,8 @@ std::string sha256_hex(std::string_view text) {
   return hex;
 }
 
-/// What model and program must have in common: generated code is for one processor, the rest is fixed by the build.
+/// What model and program must have in common: generated code is for one processor, the rest is fixed by the
+/// build.
 std::string model_stamp() {
   std::ifstream processor("/proc/cpuinfo");
   std::string line;
@@ -70,8 +71,9 @@ std::string fault_of(const fs::path& path) {
   const std::string want = trailer(model);
   if (end == want) return "";
   const std::size_t hash_at = want.rfind(' ');
-  return end.substr(hash_at) == want.substr(hash_at) ? "it was made for another build of bitloop or another processor"
-                                                     : "it is damaged";
+  return end.substr(hash_at) == want.substr(hash_at)
+             ? "it was made for another build of bitloop or another processor"
+             : "it is damaged";
 }
 
 /// A folder for each fingerprint in the user's cache.
@@ -135,9 +137,10 @@ void build(const Configuration& configuration, const std::string& fingerprint, c
   say(fmt::format("hardware {}: building it once, into {}", configuration.name, folder.string()));
   const fs::path out = folder / "build";
   const fs::path log = folder / "build.log";
-  const int status = run_program({BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}", configuration.parameters),
-                                  "-DFINGERPRINT=" + fingerprint, "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
-                                 log);
+  const int status =
+      run_program({BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}", configuration.parameters),
+                   "-DFINGERPRINT=" + fingerprint, "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
+                  log);
   if (status != 0) {
     throw Error(fmt::format("hardware {} cannot be built: {} says why", configuration.name, log.string()));
   }
@@ -172,7 +175,8 @@ fs::path model_file(const Configuration& configuration, const std::string& finge
 std::string on_demand_obstacle() {
   for (const char* path : {BITLOOP_VERILATOR, BITLOOP_CXX, BITLOOP_CMAKE, BITLOOP_RTL, BITLOOP_BUILD_MODEL}) {
     if (!fs::exists(path)) {
-      return fmt::format("{} is gone, which bitloop was built with: bring it back or build bitloop again", path);
+      return fmt::format("{} is gone, which bitloop was built with: bring it back or build bitloop again",
+                         path);
     }
   }
   return "";
@@ -185,9 +189,10 @@ std::string rtl_fingerprint(const std::string& parameters) {
     if (entry.path().extension() == ".sv") sources.push_back(entry.path());
   }
   if (error || sources.empty()) {
-    throw Error(fmt::format("the RTL in {} is gone, which hardware is built from: bring it back, or use a "
-                            "configuration that is compiled in",
-                            BITLOOP_RTL));
+    throw Error(
+        fmt::format("the RTL in {} is gone, which hardware is built from: bring it back, or use a "
+                    "configuration that is compiled in",
+                    BITLOOP_RTL));
   }
   std::sort(sources.begin(), sources.end());
   std::string text;
@@ -205,13 +210,15 @@ std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration,
   const fs::path file = model_file(configuration, fingerprint);
   // Never unloaded: a device lives as long as its caller likes. Loading it again gives the same.
   void* model = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (model == nullptr) throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
+  if (model == nullptr)
+    throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
   const auto* make = static_cast<const Make*>(dlsym(model, "bitloop_make_device"));
-  if (make == nullptr) throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
+  if (make == nullptr)
+    throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
   auto device = (*make)(configuration, memory, wave);
   if (!device->info().fingerprint.starts_with(fingerprint)) {
-    throw Error(fmt::format("hardware {}: {} says that it is {}: delete the file", configuration.name, file.string(),
-                            device->info().fingerprint));
+    throw Error(fmt::format("hardware {}: {} says that it is {}: delete the file", configuration.name,
+                            file.string(), device->info().fingerprint));
   }
   return device;
 }

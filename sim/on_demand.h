@@ -16,9 +16,9 @@ std::string rtl_fingerprint(const std::string& parameters);
 
 /// A device of a configuration that is not compiled in (`configuration.make` is not looked at).
 ///
-/// Its model is `$XDG_CACHE_HOME/bitloop/hardware/FINGERPRINT/model.so`. Where that is missing, damaged or made for
-/// another build of Bitloop, it is built first (about half a minute), with a line on stderr; of several processes one
-/// builds and the others wait. Throws Error where it cannot be built.
+/// Its model is `$XDG_CACHE_HOME/bitloop/hardware/FINGERPRINT/model.so`. Where that is missing, damaged or
+/// made for another build of Bitloop, it is built first (about half a minute), with a line on stderr; of
+/// several processes one builds and the others wait. Throws Error where it cannot be built.
 std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration, const MemoryModel& memory,
                                              const std::optional<WaveWindow>& wave);
 

@@ -39,8 +39,9 @@ std::unique_ptr<host::Device> make_sim_device(std::string_view hardware, const M
     return make(*configuration, memory, wave);
   }
   if (hardware.find('=') == std::string_view::npos) {
-    throw InputError(fmt::format("hardware configuration '{}' is unknown; known are {}, and parameters such as p=4,f=8",
-                                 hardware, fmt::join(hardware_names(), ", ")));
+    throw InputError(
+        fmt::format("hardware configuration '{}' is unknown; known are {}, and parameters such as p=4,f=8",
+                    hardware, fmt::join(hardware_names(), ", ")));
   }
   const Configuration& base = *named(kBase);
   const std::string parameters = change_parameters(base.parameters, hardware);

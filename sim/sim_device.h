@@ -19,11 +19,12 @@ struct WaveWindow {
   host::Cycles last = ~host::Cycles{0};
 };
 
-/// The Verilated accelerator of a hardware configuration in this process: a name (`default`, `tiny`, `wide`), or
-/// parameters that differ from `default`: "p=4,f=8,activation_rows=2048,..." (sim/hardware_text.h). What is not
-/// compiled in is built on first use (sim/on_demand.h). Several devices may live in several threads, one thread per
-/// device. Throws InputError for a configuration that cannot be.
-std::unique_ptr<host::Device> make_sim_device(std::string_view hardware = "default", const MemoryModel& memory = {},
+/// The Verilated accelerator of a hardware configuration in this process: a name (`default`, `tiny`, `wide`),
+/// or parameters that differ from `default`: "p=4,f=8,activation_rows=2048,..." (sim/hardware_text.h). What
+/// is not compiled in is built on first use (sim/on_demand.h). Several devices may live in several threads,
+/// one thread per device. Throws InputError for a configuration that cannot be.
+std::unique_ptr<host::Device> make_sim_device(std::string_view hardware = "default",
+                                              const MemoryModel& memory = {},
                                               const std::optional<WaveWindow>& wave = {});
 
 /// Names of the configurations that have one.

@@ -25,10 +25,6 @@ string(SUBSTRING "${hash}" 0 16 fingerprint)
 set(packages ${sources})
 list(FILTER packages INCLUDE REGEX "_pkg\\.sv$")
 list(FILTER sources EXCLUDE REGEX "_pkg\\.sv$")
-set(waivers "")
-if(EXISTS "${RTL}/lint_waivers.vlt")
-  set(waivers "${RTL}/lint_waivers.vlt")
-endif()
 
 file(REMOVE_RECURSE "${OUT}")
 file(MAKE_DIRECTORY "${OUT}")
@@ -38,7 +34,7 @@ execute_process(
   COMMAND "${VERILATOR}" --cc -O3 --x-assign fast --x-initial fast --noassert -fno-const-bit-op-tree --trace-fst
           --unroll-count 1024 --unroll-stmts 200000 --output-split 0 -Wno-fatal -Wno-lint -Wno-style
           ${VERILATOR_FLAGS} ${arguments} "-GFingerprint=64'h${fingerprint}" --prefix "${PREFIX}" --top-module accelerator
-          -Mdir "${OUT}" ${waivers} ${packages} ${sources}
+          -Mdir "${OUT}" ${packages} ${sources}
   COMMAND_ERROR_IS_FATAL ANY)
 
 file(GLOB generated RELATIVE "${OUT}" "${OUT}/${PREFIX}*.cpp")

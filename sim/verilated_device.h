@@ -17,12 +17,14 @@ namespace bitloop::sim {
 
 /// The accelerator compiled by Verilator (`Model`) with the memory behind it.
 ///
-/// Time passes only inside register accesses, `wait_done` and `reset`. A cycle is two evaluations: the rising edge
-/// with the pins that were settled before it, then the new pins at low clock, after which outputs are settled.
+/// Time passes only inside register accesses, `wait_done` and `reset`. A cycle is two evaluations: the rising
+/// edge with the pins that were settled before it, then the new pins at low clock, after which outputs are
+/// settled.
 template <class Model>
 class VerilatedDevice final : public host::Device {
  public:
-  VerilatedDevice(const Configuration& configuration, const MemoryModel& memory, const std::optional<WaveWindow>& wave)
+  VerilatedDevice(const Configuration& configuration, const MemoryModel& memory,
+                  const std::optional<WaveWindow>& wave)
       : memory_(memory), wave_(wave) {
     context_.randReset(0);
     context_.traceEverOn(wave.has_value());
@@ -47,24 +49,29 @@ class VerilatedDevice final : public host::Device {
 
   const host::HardwareInfo& info() const override { return info_; }
   host::Address memory_size() const override { return memory_.size(); }
-  void write_memory(host::Address address, std::span<const std::byte> bytes) override { memory_.write(address, bytes); }
-  void read_memory(host::Address address, std::span<std::byte> bytes) override { memory_.read(address, bytes); }
+  void write_memory(host::Address address, std::span<const std::byte> bytes) override {
+    memory_.write(address, bytes);
+  }
+  void read_memory(host::Address address, std::span<std::byte> bytes) override {
+    memory_.read(address, bytes);
+  }
 
   void write_register(std::uint32_t offset, std::uint32_t value) override {
     if (offset == host::registers::kBase) {
       base_ = value;
     }
     if (const auto response = access_write(offset, value); response != kAxiOkay) {
-      throw DeviceError(fmt::format("simulated device: writing {:#x} to register {:#05x} was refused (response {})",
-                                    value, offset, response));
+      throw DeviceError(
+          fmt::format("simulated device: writing {:#x} to register {:#05x} was refused (response {})", value,
+                      offset, response));
     }
   }
 
   std::uint32_t read_register(std::uint32_t offset) override {
     const auto [value, response] = access_read(offset);
     if (response != kAxiOkay) {
-      throw DeviceError(
-          fmt::format("simulated device: reading register {:#05x} was refused (response {})", offset, response));
+      throw DeviceError(fmt::format("simulated device: reading register {:#05x} was refused (response {})",
+                                    offset, response));
     }
     return value;
   }
@@ -169,11 +176,13 @@ class VerilatedDevice final : public host::Device {
     return hash;
   }
 
-  // --- Clock -------------------------------------------------------------------------------------------------------
+  // --- Clock
+  // -------------------------------------------------------------------------------------------------------
 
   void tick() {
     Model& m = *model_;
-    const bool memory_steps = (m.m_axi_arvalid_o | m.m_axi_awvalid_o | m.m_axi_wvalid_o) != 0 || !memory_.idle();
+    const bool memory_steps =
+        (m.m_axi_arvalid_o | m.m_axi_awvalid_o | m.m_axi_wvalid_o) != 0 || !memory_.idle();
     AxiMasterPins master;
     if (memory_steps) {
       sample_master_pins(master);
@@ -225,12 +234,15 @@ class VerilatedDevice final : public host::Device {
     }
   }
 
-  // --- Pins --------------------------------------------------------------------------------------------------------
+  // --- Pins
+  // --------------------------------------------------------------------------------------------------------
 
   void sample_master_pins(AxiMasterPins& pins) const {
     const Model& m = *model_;
-    pins.ar = {m.m_axi_arvalid_o != 0, m.m_axi_araddr_o, m.m_axi_arlen_o, m.m_axi_arsize_o, m.m_axi_arburst_o};
-    pins.aw = {m.m_axi_awvalid_o != 0, m.m_axi_awaddr_o, m.m_axi_awlen_o, m.m_axi_awsize_o, m.m_axi_awburst_o};
+    pins.ar = {m.m_axi_arvalid_o != 0, m.m_axi_araddr_o, m.m_axi_arlen_o, m.m_axi_arsize_o,
+               m.m_axi_arburst_o};
+    pins.aw = {m.m_axi_awvalid_o != 0, m.m_axi_awaddr_o, m.m_axi_awlen_o, m.m_axi_awsize_o,
+               m.m_axi_awburst_o};
     pins.r_ready = m.m_axi_rready_o != 0;
     pins.b_ready = m.m_axi_bready_o != 0;
     pins.w_valid = m.m_axi_wvalid_o != 0;
@@ -253,7 +265,8 @@ class VerilatedDevice final : public host::Device {
     m.m_axi_bresp_i = pins.b_response;
   }
 
-  // --- Registers ---------------------------------------------------------------------------------------------------
+  // --- Registers
+  // ---------------------------------------------------------------------------------------------------
 
   std::uint8_t access_write(std::uint32_t offset, std::uint32_t value) {
     Model& m = *model_;

@@ -36,7 +36,8 @@ nlohmann::json hardware_json(const sim::NamedHardware& named, const std::string&
 
 constexpr const char* kOthers =
     "Any other hardware is built on first use: --hardware p=4,f=8,activation_rows=2048 (also weight_rows,\n"
-    "parameter_slots, staging_words; what is not named is as in default), kept in $XDG_CACHE_HOME/bitloop/hardware.";
+    "parameter_slots, staging_words; what is not named is as in default), kept in "
+    "$XDG_CACHE_HOME/bitloop/hardware.";
 
 std::string joined(const nlohmann::json& names) {
   std::string text;
@@ -53,17 +54,15 @@ int info(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
 
-  nlohmann::json facts{{"version", BITLOOP_VERSION},
-                       {"hardware", nlohmann::json::array()},
-                       {"models", host::zoo_names()},
-                       {"data", {"fashion-mnist", "mnist:DIR"}},
-                       {"methods", agent::method_names()},
-                       {"devices", {"sim"}}};
+  nlohmann::json facts{{"version", BITLOOP_VERSION},       {"hardware", nlohmann::json::array()},
+                       {"models", host::zoo_names()},      {"data", {"fashion-mnist", "mnist:DIR"}},
+                       {"methods", agent::method_names()}, {"devices", {"sim"}}};
   console::Table hardware({"hardware", "P", "F", "clock MHz", "memory", "fingerprint"});
   for (const sim::NamedHardware& named : sim::named_hardware()) {
     const auto json = hardware_json(named, options.text_of("memory"));
     hardware.add_row({named.info.name, json["pixels"].dump(), json["filters"].dump(),
-                      fmt::format("{:.0f}", json["clock_hz"].get<double>() / 1e6), json["memory"].get<std::string>(),
+                      fmt::format("{:.0f}", json["clock_hz"].get<double>() / 1e6),
+                      json["memory"].get<std::string>(),
                       named.compiled_in ? json["fingerprint"].get<std::string>() : "(built on first use)"});
     facts["hardware"].push_back(json);
   }

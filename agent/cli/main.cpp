@@ -33,7 +33,8 @@ Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usag
 
 int run(const Arguments& arguments) {
   if (arguments.empty()) {
-    throw bitloop::InputError("no verb given: name one of search, infer, measure, train, eval, info, or --help");
+    throw bitloop::InputError(
+        "no verb given: name one of search, infer, measure, train, eval, info, or --help");
   }
   const std::string& verb = arguments.front();
   const Arguments rest(arguments.begin() + 1, arguments.end());
@@ -50,8 +51,8 @@ int run(const Arguments& arguments) {
   if (verb == "search" || verb == "infer" || verb == "train" || verb == "eval") {
     return bitloop::cli::learning_verb(verb, rest);
   }
-  throw bitloop::InputError(
-      fmt::format("unknown verb '{}': choose search, infer, measure, train, eval or info (bitloop --help)", verb));
+  throw bitloop::InputError(fmt::format(
+      "unknown verb '{}': choose search, infer, measure, train, eval or info (bitloop --help)", verb));
 }
 
 int report(std::string message, int status) {

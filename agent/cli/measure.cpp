@@ -58,7 +58,7 @@ nlohmann::ordered_json counters_json(const host::Counters& counters) {
 
 /// One row per segment and one for the whole job.
 console::Table counters_table(const host::Job& job, const host::Measurement& measurement, bool all) {
-  static const std::vector<std::string> kShown = {"cycles",     "array_active", "stall_load",
+  static const std::vector<std::string> kShown = {"cycles",      "array_active", "stall_load",
                                                   "stall_drain", "load_only",    "sequencing"};
   const auto names = host::counter_names();
   std::vector<std::string> columns{"layer"};
@@ -75,7 +75,8 @@ console::Table counters_table(const host::Job& job, const host::Measurement& mea
     for (const std::size_t i : indices) cells.push_back(std::to_string(counters[i]));
     table.add_row(cells);
   };
-  for (std::size_t i = 0; i < measurement.segments.size(); ++i) add(job.segments.at(i), measurement.segments[i]);
+  for (std::size_t i = 0; i < measurement.segments.size(); ++i)
+    add(job.segments.at(i), measurement.segments[i]);
   add("total", measurement.total);
   return table;
 }
@@ -123,8 +124,8 @@ int measure(const console::Arguments& arguments) {
   std::optional<sim::WaveWindow> wave;
   if (options.has("wave")) wave = wave_window(options);
 
-  const auto device =
-      console::open_device(options.text_of("device"), options.text_of("hardware"), options.text_of("memory"), wave);
+  const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
+                                           options.text_of("memory"), wave);
   const host::HardwareInfo& hardware = device->info();
   const host::Job job = host::compile(host::random_quantization(network, policy, kSeed), hardware);
   // A waveform shows a run, so there must be one.
@@ -137,12 +138,13 @@ int measure(const console::Arguments& arguments) {
   } else if (format == console::Format::csv) {
     console::print(counters_table(job, measurement, true).csv());
   } else {
-    console::print(fmt::format("{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
-                               "segments: {} measured, {} remembered\n\n{}",
-                               network.name, policy_text, hardware.name, hardware.memory, measurement.cycles(),
-                               1e3 * static_cast<double>(measurement.cycles()) / hardware.clock_hz,
-                               hardware.clock_hz / 1e6, measured.segments_measured, measured.segments_remembered,
-                               counters_table(job, measurement, false).text()));
+    console::print(
+        fmt::format("{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
+                    "segments: {} measured, {} remembered\n\n{}",
+                    network.name, policy_text, hardware.name, hardware.memory, measurement.cycles(),
+                    1e3 * static_cast<double>(measurement.cycles()) / hardware.clock_hz,
+                    hardware.clock_hz / 1e6, measured.segments_measured, measured.segments_remembered,
+                    counters_table(job, measurement, false).text()));
   }
   return 0;
 }

@@ -25,7 +25,8 @@ void Options::text(const char* name, const char* help) {
   description_.add_options()(name, po::value<std::string>()->value_name("TEXT"), help);
 }
 void Options::text(const char* name, const std::string& fallback, const char* help) {
-  description_.add_options()(name, po::value<std::string>()->default_value(fallback)->value_name("TEXT"), help);
+  description_.add_options()(name, po::value<std::string>()->default_value(fallback)->value_name("TEXT"),
+                             help);
 }
 void Options::integer(const char* name, long fallback, const char* help) {
   description_.add_options()(name, po::value<long>()->default_value(fallback)->value_name("N"), help);
@@ -72,12 +73,15 @@ bool Options::parse(const Arguments& arguments) {
   return false;
 }
 
-bool Options::given(const std::string& name) const { return values_.count(name) > 0 && !values_[name].defaulted(); }
+bool Options::given(const std::string& name) const {
+  return values_.count(name) > 0 && !values_[name].defaulted();
+}
 
 long Options::integer_of(const std::string& name, long low, long high) const {
   const long value = values_[name].as<long>();
   if (value < low || value > high) {
-    throw InputError(fmt::format("--{} {} is out of range: give an integer from {} to {}", name, value, low, high));
+    throw InputError(
+        fmt::format("--{} {} is out of range: give an integer from {} to {}", name, value, low, high));
   }
   return value;
 }
@@ -85,7 +89,8 @@ long Options::integer_of(const std::string& name, long low, long high) const {
 double Options::number_of(const std::string& name, double low, double high) const {
   const double value = values_[name].as<double>();
   if (!std::isfinite(value) || value < low || value > high) {
-    throw InputError(fmt::format("--{} {} is out of range: give a number from {} to {}", name, value, low, high));
+    throw InputError(
+        fmt::format("--{} {} is out of range: give a number from {} to {}", name, value, low, high));
   }
   return value;
 }
@@ -95,7 +100,8 @@ std::string Options::required(const std::string& name, std::string_view hint) co
   return text_of(name);
 }
 
-std::vector<std::string> Options::words(const std::string& name, const std::vector<std::string>& allowed) const {
+std::vector<std::string> Options::words(const std::string& name,
+                                        const std::vector<std::string>& allowed) const {
   std::vector<std::string> words;
   std::istringstream list(text_of(name));
   for (std::string word; std::getline(list, word, ',');) {
@@ -119,7 +125,8 @@ void require_name(std::string_view what, std::string_view name, const std::vecto
   }
 }
 
-std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware, std::string_view memory,
+std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware,
+                                          std::string_view memory,
                                           const std::optional<sim::WaveWindow>& wave) {
   require_name("device", device, {"sim"});
   return sim::make_sim_device(hardware, sim::parse_memory(memory), wave);

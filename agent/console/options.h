@@ -50,7 +50,8 @@ class Options {
   /// An option that the verb cannot do without; `hint` shows one.
   [[nodiscard]] std::string required(const std::string& name, std::string_view hint) const;
   /// Comma-separated words, each of which must be one of `allowed` (where that is not empty).
-  [[nodiscard]] std::vector<std::string> words(const std::string& name, const std::vector<std::string>& allowed) const;
+  [[nodiscard]] std::vector<std::string> words(const std::string& name,
+                                               const std::vector<std::string>& allowed) const;
 
  private:
   std::string verb_;
@@ -60,7 +61,8 @@ class Options {
 };
 
 /// Opens the device that --device names (`sim`), with --hardware and --memory.
-std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware, std::string_view memory,
+std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware,
+                                          std::string_view memory,
                                           const std::optional<sim::WaveWindow>& wave = {});
 
 /// The store of measured cycles, whose warnings go to standard error; none with --fresh.

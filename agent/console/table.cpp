@@ -66,7 +66,8 @@ std::string Table::text() const {
     std::string line;
     for (std::size_t i = 0; i < cells.size(); ++i) {
       line += i == 0 ? "" : "  ";
-      line += numbers[i] ? fmt::format("{:>{}}", cells[i], widths[i]) : fmt::format("{:<{}}", cells[i], widths[i]);
+      line += numbers[i] ? fmt::format("{:>{}}", cells[i], widths[i])
+                         : fmt::format("{:<{}}", cells[i], widths[i]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + '\n';

@@ -36,7 +36,8 @@ struct Evaluation {
 Evaluation evaluate_run(const console::Options& options) {
   for (const char* name : {"model", "data", "policy", "checkpoint", "retrain", "retrain-images", "seed"}) {
     if (options.given(name)) {
-      throw InputError(fmt::format("--run takes network, data and integers from the run: leave --{} out", name));
+      throw InputError(
+          fmt::format("--run takes network, data and integers from the run: leave --{} out", name));
     }
   }
   const auto run = agent::open_finished_run(options.text_of("run"));
@@ -64,8 +65,8 @@ Evaluation evaluate_policy(const console::Options& options) {
   const auto checkpoint =
       options.has("checkpoint")
           ? quant::FloatCheckpoint::load(network, data, options.text_of("checkpoint"))
-          : quant::FloatCheckpoint::cached(network, data, {},
-                                           [&](double done, const std::string& note) { bar.update(done, note); });
+          : quant::FloatCheckpoint::cached(
+                network, data, {}, [&](double done, const std::string& note) { bar.update(done, note); });
   bar.finish();
   Evaluation evaluation{.network = network.name,
                         .data = data.name,
@@ -100,14 +101,9 @@ int eval(const console::Arguments& arguments) {
       options.has("run") ? evaluate_run(options) : evaluate_policy(options);
   const auto interval = agent::accuracy_interval(accuracy.accuracy, accuracy.images);
   if (format == console::Format::json) {
-    nlohmann::ordered_json json{{"network", network},
-                                {"data", data},
-                                {"policy", policy},
-                                {"accuracy", accuracy.accuracy},
-                                {"low", interval.low},
-                                {"high", interval.high},
-                                {"loss", nullptr},
-                                {"images", accuracy.images}};
+    nlohmann::ordered_json json{
+        {"network", network},  {"data", data},          {"policy", policy}, {"accuracy", accuracy.accuracy},
+        {"low", interval.low}, {"high", interval.high}, {"loss", nullptr},  {"images", accuracy.images}};
     if (!is_float) json["loss"] = accuracy.loss;
     console::print(json.dump(2) + "\n");
   } else {

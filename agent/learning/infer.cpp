@@ -28,8 +28,8 @@ Exit status 1 where a byte differs.
 struct Comparison {
   std::size_t images = 0;
   std::size_t correct = 0;
-  std::size_t mismatches = 0;  ///< codes that differ
-  std::size_t codes = 0;       ///< codes compared
+  std::size_t mismatches = 0;       ///< codes that differ
+  std::size_t codes = 0;            ///< codes compared
   std::size_t layers_compared = 0;  ///< tensors of the network that were compared at least once
   std::size_t layer_images = 0;     ///< images of which every tensor was compared
   host::Cycles cycles = 0;
@@ -76,24 +76,29 @@ class Comparer {
     for (std::size_t t = 0; t < network.tensors.size(); ++t) {
       const std::string& name = network.tensors[t].name;
       const auto is_it = [&](const host::TensorPlace& place) { return place.name == name; };
-      if (static_cast<int>(t) != network.input && std::none_of(job_.tensors.begin(), job_.tensors.end(), is_it)) {
-        throw Error(fmt::format("the job keeps no tensor '{}', so it cannot be compared: please report it", name));
+      if (static_cast<int>(t) != network.input &&
+          std::none_of(job_.tensors.begin(), job_.tensors.end(), is_it)) {
+        throw Error(
+            fmt::format("the job keeps no tensor '{}', so it cannot be compared: please report it", name));
       }
     }
   }
 
   [[nodiscard]] std::size_t tensor_index(const std::string& name) const {
     const auto& tensors = model_.integers.network.tensors;
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
-    if (found == tensors.end()) throw Error(fmt::format("job names a tensor '{}' that the network has not", name));
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
+    if (found == tensors.end())
+      throw Error(fmt::format("job names a tensor '{}' that the network has not", name));
     return static_cast<std::size_t>(found - tensors.begin());
   }
 
   static void compare(std::size_t image, const std::string& name, const host::CodeTensor& got,
                       const host::CodeTensor& expected, Comparison& comparison) {
     if (got.codes.size() != expected.codes.size()) {
-      throw Error(fmt::format("tensor '{}' has {} codes on the device, {} in the integer reference: please report it",
-                              name, got.codes.size(), expected.codes.size()));
+      throw Error(
+          fmt::format("tensor '{}' has {} codes on the device, {} in the integer reference: please report it",
+                      name, got.codes.size(), expected.codes.size()));
     }
     comparison.codes += expected.codes.size();
     for (std::size_t i = 0; i < expected.codes.size(); ++i) {
@@ -130,7 +135,8 @@ Comparison compare_images(host::Device& device, const quant::QuantizedModel& mod
   comparison.layers_compared = comparer.tensors();
   for (std::size_t image = 0; image < comparison.layer_images; ++image) {
     comparer.compare(image, comparison, cycles);
-    bar.update(static_cast<double>(images + image + 1) / work, fmt::format("{} mismatches", comparison.mismatches));
+    bar.update(static_cast<double>(images + image + 1) / work,
+               fmt::format("{} mismatches", comparison.mismatches));
   }
   return comparison;
 }
@@ -159,8 +165,8 @@ int infer(const console::Arguments& arguments) {
     throw InputError(fmt::format("--images {} is more than the {} images of {}'s test split", images,
                                  data.test.size(), data.name));
   }
-  const auto device = console::open_device(of_run("device", config.device), of_run("hardware", config.hardware),
-                                           of_run("memory", config.memory));
+  const auto device = console::open_device(
+      of_run("device", config.device), of_run("hardware", config.hardware), of_run("memory", config.memory));
 
   const Comparison c = compare_images(*device, model, data.test, images, layer_images);
   const double accuracy = static_cast<double>(c.correct) / static_cast<double>(c.images);
@@ -181,15 +187,17 @@ int infer(const console::Arguments& arguments) {
     if (c.mismatches > 0) json["first_mismatch"] = c.first_mismatch;
     console::print(json.dump(2) + "\n");
   } else {
-    console::Table table({"images", "accuracy", "mismatches", "codes compared", "cycles per image", "tensors compared"});
+    console::Table table(
+        {"images", "accuracy", "mismatches", "codes compared", "cycles per image", "tensors compared"});
     table.add_row({std::to_string(c.images), fmt::format("{:.4f}", accuracy), std::to_string(c.mismatches),
                    std::to_string(c.codes), std::to_string(per_image),
                    fmt::format("{} of the first {} images", c.layers_compared, c.layer_images)});
     console::print(format == console::Format::csv ? table.csv() : table.text());
   }
   if (c.mismatches == 0) return 0;
-  throw Error(fmt::format("{} codes differ from the integer reference, first {}: report it with the run folder",
-                          c.mismatches, c.first_mismatch));
+  throw Error(
+      fmt::format("{} codes differ from the integer reference, first {}: report it with the run folder",
+                  c.mismatches, c.first_mismatch));
 }
 
 }  // namespace bitloop::learning

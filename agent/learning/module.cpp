@@ -1,5 +1,5 @@
-// The learning module's one entry: `bitloop` opens the module with dlopen when one of these verbs is named, so that
-// the others start without LibTorch.
+// The learning module's one entry: `bitloop` opens the module with dlopen when one of these verbs is named,
+// so that the others start without LibTorch.
 
 #include <fmt/format.h>
 

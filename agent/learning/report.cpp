@@ -33,15 +33,16 @@ console::Table layers_table(const ordered_json& best) {
 }
 
 console::Table lines_table(const ordered_json& summary) {
-  console::Table table({"policy", "cycles", "cost_ratio", "in budget", "reward split", "test split", "95 % interval",
-                        "weight:input bits per layer"});
+  console::Table table({"policy", "cycles", "cost_ratio", "in budget", "reward split", "test split",
+                        "95 % interval", "weight:input bits per layer"});
   const auto add = [&](const ordered_json& line, const std::string& name) {
-    table.add_row({name, line["cycles"].dump(), fmt::format("{:.3f}", line["cost_ratio"].get<double>()),
-                   line["within_budget"].get<bool>() ? "yes" : "no",
-                   fmt::format("{:.4f}", line["reward_accuracy"].get<double>()),
-                   fmt::format("{:.4f}", line["test_accuracy"].get<double>()),
-                   fmt::format("{:.4f}-{:.4f}", line["test_low"].get<double>(), line["test_high"].get<double>()),
-                   line["policy"].get<std::string>()});
+    table.add_row(
+        {name, line["cycles"].dump(), fmt::format("{:.3f}", line["cost_ratio"].get<double>()),
+         line["within_budget"].get<bool>() ? "yes" : "no",
+         fmt::format("{:.4f}", line["reward_accuracy"].get<double>()),
+         fmt::format("{:.4f}", line["test_accuracy"].get<double>()),
+         fmt::format("{:.4f}-{:.4f}", line["test_low"].get<double>(), line["test_high"].get<double>()),
+         line["policy"].get<std::string>()});
   };
   add(summary["best"], "best (" + summary["method"].get<std::string>() + ")");
   for (const auto& line : summary["lines"]) add(line, line["line"].get<std::string>());
@@ -70,9 +71,10 @@ std::string search_report(const ordered_json& summary) {
       1e3 * cycles / summary["clock_hz"].get<double>(), summary["clock_hz"].get<double>() / 1e6,
       best["cost_ratio"].get<double>(), summary["budget"].get<double>(), best["test_accuracy"].get<double>(),
       summary["float_test_accuracy"].get<double>(), layers_table(best).text(), lines_table(summary).text(),
-      verdict(summary), summary["evaluations"].dump(), summary["episodes"].dump(), summary["measured_jobs"].dump(),
-      summary.value("remembered_jobs", 0), summary["seconds"].get<double>(), summary["hardware"].get<std::string>(),
-      summary["fingerprint"].get<std::string>().substr(0, 12), summary["memory"].get<std::string>());
+      verdict(summary), summary["evaluations"].dump(), summary["episodes"].dump(),
+      summary["measured_jobs"].dump(), summary.value("remembered_jobs", 0), summary["seconds"].get<double>(),
+      summary["hardware"].get<std::string>(), summary["fingerprint"].get<std::string>().substr(0, 12),
+      summary["memory"].get<std::string>());
 }
 
 std::string search_csv(const ordered_json& summary) { return lines_table(summary).csv(); }

@@ -86,9 +86,10 @@ agent::SearchConfig config_from(const console::Options& options) {
   c.memory = options.text_of("memory");
   c.objective = options.text_of("objective");
   if (c.objective != "accuracy") {
-    throw InputError(fmt::format("objective '{}' is not known to this version: use accuracy, with --acc-limit X for the "
-                                 "fewest cycles above an accuracy",
-                                 c.objective));
+    throw InputError(
+        fmt::format("objective '{}' is not known to this version: use accuracy, with --acc-limit X for the "
+                    "fewest cycles above an accuracy",
+                    c.objective));
   }
   if (options.has("acc-limit")) c.accuracy_limit = options.number_of("acc-limit", 0, 1);
   c.cost_in_reward = options.is_set("cost-in-reward") || c.accuracy_limit.has_value();
@@ -108,9 +109,10 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   const agent::SearchConfig now = config_from(options);
   const auto check = [&](const char* name, const auto& a, const auto& b) {
     if (options.given(name) && a != b) {
-      throw InputError(fmt::format("--{} differs from the run that goes on: leave it out, or start a new run without "
-                                   "--resume in another folder",
-                                   name));
+      throw InputError(
+          fmt::format("--{} differs from the run that goes on: leave it out, or start a new run without "
+                      "--resume in another folder",
+                      name));
     }
   };
   check("model", now.model, stored.model);
@@ -158,7 +160,8 @@ int search(const console::Arguments& arguments) {
     folder.remove_stale_temporaries();
   } else {
     folder.check_free();
-    if (options.is_set("resume")) fmt::print(stderr, "{} holds no run yet: starting one\n", folder.path().string());
+    if (options.is_set("resume"))
+      fmt::print(stderr, "{} holds no run yet: starting one\n", folder.path().string());
   }
   const auto workers = static_cast<int>(options.integer_of("workers", 1, 1024));
   if (goes_on && std::filesystem::exists(folder.summary())) {

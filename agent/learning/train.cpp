@@ -38,7 +38,8 @@ int train(const console::Arguments& arguments) {
   training.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
   const std::filesystem::path folder = out.has_parent_path() ? out.parent_path() : ".";
   if (!std::filesystem::is_directory(folder)) {
-    throw InputError(fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
+    throw InputError(
+        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
   }
   const quant::Dataset data = quant::load_dataset(options.text_of("data"));
 
@@ -50,9 +51,9 @@ int train(const console::Arguments& arguments) {
   const double reward = checkpoint.accuracy(data.reward);
   const double test = checkpoint.accuracy(data.test);
   if (format == console::Format::json) {
-    const nlohmann::ordered_json json{{"network", network.name},       {"data", data.name},
-                                      {"epochs", training.epochs},     {"checkpoint", out.string()},
-                                      {"reward_accuracy", reward},     {"test_accuracy", test}};
+    const nlohmann::ordered_json json{{"network", network.name},   {"data", data.name},
+                                      {"epochs", training.epochs}, {"checkpoint", out.string()},
+                                      {"reward_accuracy", reward}, {"test_accuracy", test}};
     console::print(json.dump(2) + "\n");
   } else {
     console::Table table({"network", "data", "epochs", "reward split", "test split", "checkpoint"});

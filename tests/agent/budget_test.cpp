@@ -57,7 +57,9 @@ TEST(BudgetProjection, skips_steps_that_save_nothing) {
 TEST(BudgetProjection, crosses_a_plateau_of_one_width) {
   // 4 bits cost what 8 cost, 2 bits half: the step 8 -> 4 saves nothing, 8 -> 2 does.
   class Plateau : public CycleSource {
-    host::Cycles cycles(const host::Policy& policy) override { return policy.layers[3].input_bits <= 2 ? 50 : 100; }
+    host::Cycles cycles(const host::Policy& policy) override {
+      return policy.layers[3].input_bits <= 2 ? 50 : 100;
+    }
   } source;
   const SearchSpace space(test::small_network());
   BudgetProjection projection(space, source, 0.5);
@@ -90,7 +92,8 @@ TEST(BudgetProjection, keeps_any_reachable_budget_on_random_tables) {
       for (int i = 0; i < 20; ++i) {
         const long before = source.asked;
         const Assignment projected = projection->project(random_assignment(space, random));
-        EXPECT_LE(projection->cycles(projected), projection->limit()) << "seed " << seed << " budget " << budget;
+        EXPECT_LE(projection->cycles(projected), projection->limit())
+            << "seed " << seed << " budget " << budget;
         EXPECT_LT(source.asked - before, 200) << "seed " << seed << " budget " << budget;
       }
     }
@@ -121,7 +124,9 @@ TEST(BudgetProjection, counts_pinned_layers_in_the_lowest_ratio) {
 TEST(BudgetProjection, finds_a_floor_below_the_fewest_bits) {
   // One-bit weights of conv1 are dearer than two-bit ones.
   class Dearer : public CycleSource {
-    host::Cycles cycles(const host::Policy& policy) override { return policy.layers[0].weight_bits == 2 ? 40 : 100; }
+    host::Cycles cycles(const host::Policy& policy) override {
+      return policy.layers[0].weight_bits == 2 ? 40 : 100;
+    }
   } source;
   const SearchSpace space(test::small_network());
   BudgetProjection projection(space, source, 0.5);

@@ -16,10 +16,11 @@ class EnvironmentTest : public ::testing::Test {
 };
 
 TEST_F(EnvironmentTest, features_of_the_papers_table_2_in_its_order) {
-  // conv2: index 1 of 0..3; 4 input channels of {1,4,128,16}; 8 output channels of {4,8,16,10}; kernel 3 of {3,3,1,1};
-  // stride 1 of {1,1,0,0}; map 16 of {64,16,128,16}; 288 weights of {36,288,2048,160}; deviation 0.2 of 0.1..0.3.
+  // conv2: index 1 of 0..3; 4 input channels of {1,4,128,16}; 8 output channels of {4,8,16,10}; kernel 3 of
+  // {3,3,1,1}; stride 1 of {1,1,0,0}; map 16 of {64,16,128,16}; 288 weights of {36,288,2048,160}; deviation
+  // 0.2 of 0.1..0.3.
   const State state = environment_.state(space_.weight_decision(1), 4);
-  const State expected{1 / 3.F,  3 / 127.F,    4 / 12.F, 1, 1, 0, (288 - 36) / 2012.F, 0.5F, 0, 0.5F};
+  const State expected{1 / 3.F, 3 / 127.F, 4 / 12.F, 1, 1, 0, (288 - 36) / 2012.F, 0.5F, 0, 0.5F};
   for (int i = 0; i < kStateSize; ++i) EXPECT_NEAR(state[i], expected[i], 1e-6) << "feature " << i;
 }
 

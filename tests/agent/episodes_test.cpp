@@ -51,7 +51,9 @@ class RunTest : public ::testing::Test {
 };
 
 TEST(Episodes, after_the_last_retraining_the_reward_decides_not_the_accuracy_alone) {
-  const Judge cost_counts = [](const host::Policy&, const Outcome& o) { return 10 * o.accuracy + 1 / o.cost_ratio; };
+  const Judge cost_counts = [](const host::Policy&, const Outcome& o) {
+    return 10 * o.accuracy + 1 / o.cost_ratio;
+  };
   const Episode dear{.policy = {}, .outcome = {.accuracy = 0.5, .cost_ratio = 0.9}};
   const Episode cheap{.policy = {}, .outcome = {.accuracy = 0.5, .cost_ratio = 0.3}};
   EXPECT_TRUE(is_better(judged_again(cheap, 0.88, cost_counts), judged_again(dear, 0.90, cost_counts)));
@@ -61,7 +63,8 @@ TEST(Episodes, after_the_last_retraining_the_reward_decides_not_the_accuracy_alo
 TEST_F(RunTest, stops_after_the_asked_number_of_evaluations) {
   const auto episodes = run(folder_.path / "episodes.csv");
   EXPECT_EQ(evaluations_, 30);
-  EXPECT_EQ(std::count_if(episodes.begin(), episodes.end(), [](auto& e) { return !e.outcome.remembered; }), 30);
+  EXPECT_EQ(std::count_if(episodes.begin(), episodes.end(), [](auto& e) { return !e.outcome.remembered; }),
+            30);
   EXPECT_EQ(rows(folder_.path / "episodes.csv").size(), episodes.size() + 1);
 }
 
@@ -71,7 +74,8 @@ TEST_F(RunTest, goes_on_after_a_kill_to_the_same_result_without_repeating_evalua
     const fs::path file = folder_.path / ("killed" + std::to_string(killed_after) + ".csv");
     EXPECT_THROW(run(file, killed_after), Error);
     const auto kept = rows(file);
-    const auto evaluated = std::count_if(kept.begin() + 1, kept.end(), [](auto& row) { return row.back() == '0'; });
+    const auto evaluated =
+        std::count_if(kept.begin() + 1, kept.end(), [](auto& row) { return row.back() == '0'; });
     run(file);
     EXPECT_EQ(evaluations_, 30 - evaluated) << "killed after " << killed_after;
     EXPECT_EQ(rows(file), rows(folder_.path / "whole.csv")) << "killed after " << killed_after;
@@ -90,7 +94,8 @@ TEST_F(RunTest, any_torn_end_of_the_log_is_repaired) {
   run(folder_.path / "whole.csv");
   std::ifstream stream(folder_.path / "whole.csv");
   const std::string content{std::istreambuf_iterator<char>(stream), {}};
-  for (std::size_t cut : {std::size_t{0}, std::size_t{5}, std::size_t{100}, content.size() / 2, content.size() - 1}) {
+  for (std::size_t cut :
+       {std::size_t{0}, std::size_t{5}, std::size_t{100}, content.size() / 2, content.size() - 1}) {
     const fs::path file = folder_.path / ("torn" + std::to_string(cut) + ".csv");
     std::ofstream(file) << content.substr(0, cut);
     run(file);
@@ -129,11 +134,13 @@ TEST_F(RunTest, numbers_come_back_from_the_log_bit_by_bit) {
 TEST(BestEpisodes, are_distinct_and_ordered_by_reward_then_accuracy_then_cycles) {
   const auto network = test::small_network();
   const auto episode = [&](int number, int bits, double reward, double accuracy, host::Cycles cycles) {
-    return Episode{number, host::uniform_policy(network, bits, 8), {.accuracy = accuracy, .cycles = cycles}, reward};
+    return Episode{
+        number, host::uniform_policy(network, bits, 8), {.accuracy = accuracy, .cycles = cycles}, reward};
   };
-  const auto best = best_episodes({episode(1, 8, 5, 0.8, 90), episode(2, 4, 7, 0.8, 50), episode(3, 4, 7, 0.8, 50),
-                                   episode(4, 2, 7, 0.9, 60), episode(5, 1, 7, 0.9, 40)},
-                                  3);
+  const auto best =
+      best_episodes({episode(1, 8, 5, 0.8, 90), episode(2, 4, 7, 0.8, 50), episode(3, 4, 7, 0.8, 50),
+                     episode(4, 2, 7, 0.9, 60), episode(5, 1, 7, 0.9, 40)},
+                    3);
   ASSERT_EQ(best.size(), 3U);
   EXPECT_EQ(best[0].number, 5);
   EXPECT_EQ(best[1].number, 4);

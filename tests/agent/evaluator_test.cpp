@@ -72,14 +72,19 @@ TEST(ParallelEvaluator, outcomes_do_not_depend_on_the_number_of_workers) {
       evaluators.push_back(std::make_unique<test::FormulaEvaluator>(sources[i], 256));
     }
     std::vector<double> accuracies;
-    for (const auto& o : ParallelEvaluator(std::move(evaluators)).evaluate(asked)) accuracies.push_back(o.accuracy);
+    for (const auto& o : ParallelEvaluator(std::move(evaluators)).evaluate(asked))
+      accuracies.push_back(o.accuracy);
     if (workers == 1) expected = accuracies;
     EXPECT_EQ(accuracies, expected);
   }
 }
 
 TEST(ParallelFor, rethrows_the_error_of_a_worker) {
-  EXPECT_THROW(parallel_for(10, 3, [](int item, int) { if (item == 4) throw Error("four"); }), Error);
+  EXPECT_THROW(parallel_for(10, 3,
+                            [](int item, int) {
+                              if (item == 4) throw Error("four");
+                            }),
+               Error);
 }
 
 TEST(ParallelFor, runs_every_item_once) {

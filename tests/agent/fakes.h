@@ -49,13 +49,15 @@ class ProductCycles : public CycleSource {
   host::Cycles cycles(const host::Policy& policy) override {
     ++asked;
     host::Cycles sum = 0;
-    for (const auto& layer : policy.layers) sum += static_cast<host::Cycles>(layer.weight_bits * layer.input_bits);
+    for (const auto& layer : policy.layers)
+      sum += static_cast<host::Cycles>(layer.weight_bits * layer.input_bits);
     return sum;
   }
   int asked = 0;
 };
 
-/// Random cycles per layer and pair, neither monotone nor free of plateaus, plus a random part per neighbouring pair.
+/// Random cycles per layer and pair, neither monotone nor free of plateaus, plus a random part per
+/// neighbouring pair.
 class RandomCycles : public CycleSource {
  public:
   explicit RandomCycles(std::uint64_t seed) : seed_(seed) {}
@@ -65,8 +67,9 @@ class RandomCycles : public CycleSource {
     int previous = 8;
     for (std::size_t i = 0; i < policy.layers.size(); ++i) {
       const auto& layer = policy.layers[i];
-      std::seed_seq sequence{seed_, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(layer.weight_bits),
-                             static_cast<std::uint64_t>(layer.input_bits), static_cast<std::uint64_t>(previous)};
+      std::seed_seq sequence{
+          seed_, static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(layer.weight_bits),
+          static_cast<std::uint64_t>(layer.input_bits), static_cast<std::uint64_t>(previous)};
       std::mt19937 random(sequence);
       // Coarse steps make plateaus; the random part makes lower bits dearer at times.
       const auto base = static_cast<host::Cycles>(layer.weight_bits * layer.input_bits / 8 * 100);

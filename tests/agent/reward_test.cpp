@@ -38,7 +38,8 @@ TEST(Reward, branch_4_ignores_the_cost) {
 TEST(Reward, is_finite_at_equality_in_all_branches) {
   for (const bool cost : {false, true}) {
     for (const std::optional<double> limit : {std::optional<double>{}, std::optional<double>{0.9}}) {
-      const Reward reward{.cost_counts = cost, .accuracy_limit = limit, .accuracy_origin = 0.90, .largest = 1e9};
+      const Reward reward{
+          .cost_counts = cost, .accuracy_limit = limit, .accuracy_origin = 0.90, .largest = 1e9};
       EXPECT_LE(reward(0.90, 0.5), 1 / kDelta + 2);
     }
   }

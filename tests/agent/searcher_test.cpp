@@ -29,7 +29,8 @@ class Toy {
       std::vector<Episode> episodes;
       for (std::size_t i = 0; i < policies.size(); ++i) {
         EXPECT_LE(outcomes[i].cycles, projection_.limit()) << method;
-        episodes.push_back({.policy = policies[i], .outcome = outcomes[i],
+        episodes.push_back({.policy = policies[i],
+                            .outcome = outcomes[i],
                             .reward = environment_.judge(policies[i], outcomes[i])});
         rewards.push_back(episodes.back().reward);
       }
@@ -63,9 +64,7 @@ TEST(Searchers, repeat_exactly_with_the_same_seed_and_differ_with_another) {
   }
 }
 
-TEST(Searchers, unknown_method_is_bad_input) {
-  EXPECT_THROW(Toy(0.5).rewards("magic", 1, 4), InputError);
-}
+TEST(Searchers, unknown_method_is_bad_input) { EXPECT_THROW(Toy(0.5).rewards("magic", 1, 4), InputError); }
 
 TEST(Searchers, uniform_proposes_each_uniform_policy_within_the_budget_once) {
   SearchSpace space(test::small_network());

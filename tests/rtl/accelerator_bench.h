@@ -21,15 +21,16 @@ namespace registers = bitloop::host::registers;
 
 using Descriptor = std::array<std::uint32_t, 16>;
 
-constexpr int kPixels = 4;    // as in CMakeLists.txt
+constexpr int kPixels = 4;  // as in CMakeLists.txt
 constexpr int kFilters = 8;
 constexpr int kActivationRows = 1024;
 constexpr int kStagingWords = 256;
 constexpr std::uint32_t kBase = 0x10000;
 
 /// Drives one Verilated accelerator: an AXI4 memory that also checks the protocol, and the register bus.
-/// `stalls` in percent per channel and cycle; 0 is the default memory (60 cycles to a read's first beat, 20 from the
-/// last write beat to the response, 8 bursts each way), except that reads and writes do not share their beats.
+/// `stalls` in percent per channel and cycle; 0 is the default memory (60 cycles to a read's first beat, 20
+/// from the last write beat to the response, 8 bursts each way), except that reads and writes do not share
+/// their beats.
 template <class Model>
 class Bench {
  public:
@@ -178,7 +179,8 @@ class Bench {
   }
 
   /// Places a chain of segments from `at` on; records go to `records`, 256 bytes each.
-  void place_job(std::uint32_t at, const std::vector<std::vector<Descriptor>>& segments, std::uint32_t records) {
+  void place_job(std::uint32_t at, const std::vector<std::vector<Descriptor>>& segments,
+                 std::uint32_t records) {
     for (std::size_t i = 0; i < segments.size(); ++i) {
       Descriptor header{};
       const auto next = at + 64 * static_cast<std::uint32_t>(segments[i].size() + 1);
@@ -280,7 +282,8 @@ struct Rows {
   std::uint32_t offset = 0, memory_pitch = 0;
   std::uint32_t rows = 1, width = 1, words = 1, pitch = 1, base = 0, stride = 1, first = 0, ring = 1;
 
-  [[nodiscard]] Descriptor descriptor(std::uint32_t opcode, int load = 0, int compute = 0, int store = 0) const {
+  [[nodiscard]] Descriptor descriptor(std::uint32_t opcode, int load = 0, int compute = 0,
+                                      int store = 0) const {
     Descriptor d = instruction(opcode, load, compute, store);
     d[2] = offset;
     d[3] = memory_pitch;
@@ -308,10 +311,11 @@ struct Rows {
   }
 };
 
-constexpr std::uint32_t kLoadAct = 1, kLoadWeight = 2, kLoadParam = 3, kLoadImage = 4, kPack = 5, kConv = 0x10,
-                        kMaxPool = 0x11, kStore = 0x20;
+constexpr std::uint32_t kLoadAct = 1, kLoadWeight = 2, kLoadParam = 3, kLoadImage = 4, kPack = 5,
+                        kConv = 0x10, kMaxPool = 0x11, kStore = 0x20;
 
-inline Descriptor load_words(std::uint32_t opcode, std::uint32_t offset, std::uint32_t count, std::uint32_t base) {
+inline Descriptor load_words(std::uint32_t opcode, std::uint32_t offset, std::uint32_t count,
+                             std::uint32_t base) {
   Descriptor d = instruction(opcode);
   d[2] = offset;
   d[4] = count;

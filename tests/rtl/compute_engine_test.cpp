@@ -1,6 +1,6 @@
-// The compute engine alone: random CONV and MAX_POOL instructions whose operands this test places in the SRAMs word by
-// word, against the plain definition of docs/accelerator.md. Instructions follow each other without a pause, with
-// different widths, so that what one leaves behind would show in the next.
+// The compute engine alone: random CONV and MAX_POOL instructions whose operands this test places in the
+// SRAMs word by word, against the plain definition of docs/accelerator.md. Instructions follow each other
+// without a pause, with different widths, so that what one leaves behind would show in the next.
 #include <gtest/gtest.h>
 #include <verilated.h>
 
@@ -27,7 +27,9 @@ int log2_of(int bits) { return bits == 1 ? 0 : bits == 2 ? 1 : bits == 4 ? 2 : 3
 
 class Bench {
  public:
-  Bench() : context_(std::make_unique<VerilatedContext>()), top_(std::make_unique<Vcompute_engine>(context_.get())) {
+  Bench()
+      : context_(std::make_unique<VerilatedContext>()),
+        top_(std::make_unique<Vcompute_engine>(context_.get())) {
     top_->rst_i = 1;
     for (int i = 0; i < 4; ++i) tick();
     top_->rst_i = 0;
@@ -178,7 +180,8 @@ class Trial {
       for (int x = 0; x < c_.width; ++x) {
         const int q = (first_row_ + y) % rows * pitch_ + x;
         for (int k = 0; k < words; ++k)
-          bench_.load(q % kP, position_row(input_.base, input_.stride, q, k), input_word(y * c_.width + x, k));
+          bench_.load(q % kP, position_row(input_.base, input_.stride, q, k),
+                      input_word(y * c_.width + x, k));
       }
     }
     output_ = {2000 + pick(rng_, 0, 50), (c_.out_h() * c_.out_w() + kP - 1) / kP + pick(rng_, 0, 2), 0};
@@ -213,7 +216,8 @@ class Trial {
             for (int i = 0; i < block_channels(); ++i) {
               const int channel = b * block_channels() + i;
               // channels beyond the tensor carry noise: the activations' zeros must hide it
-              const int code = f < c_.filters && channel < c_.channels ? weights_[f][channel * taps + t] : 255;
+              const int code =
+                  f < c_.filters && channel < c_.channels ? weights_[f][channel * taps + t] : 255;
               plane |= std::uint64_t(code >> j & 1) << i;
             }
             halves.push_back(static_cast<std::uint32_t>(plane));
@@ -224,7 +228,8 @@ class Trial {
       if (halves.size() % 2) halves.push_back(0);
       ASSERT_LT(weight_base_ + halves.size() / 2, kWeightRows);
       for (std::size_t k = 0; k < halves.size() / 2; ++k)
-        bench_.weight(f, weight_base_ + static_cast<int>(k), halves[2 * k] | std::uint64_t{halves[2 * k + 1]} << 32);
+        bench_.weight(f, weight_base_ + static_cast<int>(k),
+                      halves[2 * k] | std::uint64_t{halves[2 * k + 1]} << 32);
     }
   }
 
@@ -245,12 +250,15 @@ class Trial {
   }
 
   std::array<std::uint32_t, 16> instruction() {
-    const auto pack = [](int low, int high) { return (std::uint32_t(low) & 0xffff) | std::uint32_t(high) << 16; };
+    const auto pack = [](int low, int high) {
+      return (std::uint32_t(low) & 0xffff) | std::uint32_t(high) << 16;
+    };
     const int rows = input_.ring / pitch_;
     std::array<std::uint32_t, 16> d{};
     d[0] = c_.pool ? 0x11 : 0x10;
     d[2] = pack(c_.height, c_.width);
-    d[3] = c_.kernel_h | c_.kernel_w << 8 | c_.stride << 16 | c_.stride << 20 | c_.dilation << 24 | c_.dilation << 28;
+    d[3] = c_.kernel_h | c_.kernel_w << 8 | c_.stride << 16 | c_.stride << 20 | c_.dilation << 24 |
+           c_.dilation << 28;
     d[4] = pack(-c_.pad, -c_.pad);
     d[5] = pack(0, c_.out_w());
     d[6] = std::uint32_t(c_.out_h() * c_.out_w()) | std::uint32_t(-c_.pad & 0xff) << 24;
@@ -276,7 +284,8 @@ class Trial {
     for (int channel = 0; channel < c_.channels; ++channel) {
       for (int ky = 0; ky < c_.kernel_h; ++ky) {
         for (int kx = 0; kx < c_.kernel_w; ++kx) {
-          const int y = oy * c_.stride - c_.pad + ky * c_.dilation, x = ox * c_.stride - c_.pad + kx * c_.dilation;
+          const int y = oy * c_.stride - c_.pad + ky * c_.dilation,
+                    x = ox * c_.stride - c_.pad + kx * c_.dilation;
           const bool inside = y >= 0 && y < c_.height && x >= 0 && x < c_.width;
           const int code = inside ? codes_[channel][y * c_.width + x] : c_.zero;
           acc += code * weights_[f][channel * c_.kernel_h * c_.kernel_w + ky * c_.kernel_w + kx];
@@ -293,8 +302,10 @@ class Trial {
     int best = 0;
     for (int ky = 0; ky < c_.kernel_h; ++ky) {
       for (int kx = 0; kx < c_.kernel_w; ++kx) {
-        const int y = oy * c_.stride - c_.pad + ky * c_.dilation, x = ox * c_.stride - c_.pad + kx * c_.dilation;
-        if (y >= 0 && y < c_.height && x >= 0 && x < c_.width) best = std::max(best, codes_[channel][y * c_.width + x]);
+        const int y = oy * c_.stride - c_.pad + ky * c_.dilation,
+                  x = ox * c_.stride - c_.pad + kx * c_.dilation;
+        if (y >= 0 && y < c_.height && x >= 0 && x < c_.width)
+          best = std::max(best, codes_[channel][y * c_.width + x]);
       }
     }
     return best;
@@ -317,10 +328,13 @@ class Trial {
           const int bit = c_.out == 1 ? channel % 64 : channel % 32 + j % 2 * 32;
           code |= std::uint32_t(words[k] >> bit & 1) << j;
         }
-        const std::int64_t expected = f >= outputs ? 0 : c_.pool ? expected_pool(f, oy, ox) : expected_conv(f, oy, ox);
+        const std::int64_t expected = f >= outputs ? 0
+                                      : c_.pool    ? expected_pool(f, oy, ox)
+                                                   : expected_conv(f, oy, ox);
         ASSERT_EQ(code, static_cast<std::uint32_t>(expected))
-            << (c_.pool ? "pool" : "conv") << " w" << c_.w << "a" << c_.a << " out " << c_.out << " position " << n
-            << " filter " << f << " channels " << c_.channels << " kernel " << c_.kernel_h << 'x' << c_.kernel_w;
+            << (c_.pool ? "pool" : "conv") << " w" << c_.w << "a" << c_.a << " out " << c_.out << " position "
+            << n << " filter " << f << " channels " << c_.channels << " kernel " << c_.kernel_h << 'x'
+            << c_.kernel_w;
       }
     }
   }

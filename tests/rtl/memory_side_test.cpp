@@ -33,7 +33,8 @@ void expect_no_error(Full& bench) { EXPECT_EQ(bench.read_register(registers::kEr
 
 std::uint64_t states(const std::vector<std::uint64_t>& counters) {
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < registers::kCounterCount; ++i) sum += registers::kCounterIsState[i] ? counters[i] : 0;
+  for (std::size_t i = 0; i < registers::kCounterCount; ++i)
+    sum += registers::kCounterIsState[i] ? counters[i] : 0;
   return sum;
 }
 
@@ -106,7 +107,8 @@ TEST(MemorySide, weights_and_parameters_reach_their_banks) {
       ASSERT_EQ(wgt[(5 + k) * kFilters + f], bench.memory[kData / 8 + k * kFilters + f]);
     }
   }
-  for (std::uint32_t f = 0; f < kFilters; ++f) EXPECT_EQ(wgt[100 * kFilters + f], bench.memory[(kData + 0x8000) / 8 + f]);
+  for (std::uint32_t f = 0; f < kFilters; ++f)
+    EXPECT_EQ(wgt[100 * kFilters + f], bench.memory[(kData + 0x8000) / 8 + f]);
   constexpr std::uint32_t kSlot = 2 * kFilters + 2;
   for (std::uint32_t i = 0; i < 3 * kSlot; ++i) {
     ASSERT_EQ(par[(2 + i / kSlot) * 256 + i % kSlot], bench.memory[(kData + 0x4008) / 8 + i]);
@@ -165,7 +167,8 @@ void pack_test(unsigned seed) {
   expect_no_error(bench);
 
   const auto byte = [&](std::uint32_t offset) {
-    return static_cast<std::uint32_t>(bench.memory[(image + offset) / 8] >> (8 * ((image + offset) % 8)) & 255);
+    return static_cast<std::uint32_t>(bench.memory[(image + offset) / 8] >> (8 * ((image + offset) % 8)) &
+                                      255);
   };
   std::uint32_t start = out.first;
   for (std::uint32_t n = 0; n < packed_rows; ++n) {
@@ -174,12 +177,13 @@ void pack_test(unsigned seed) {
       for (std::uint32_t r = 0; r < kernel_rows; ++r) {
         for (std::uint32_t k = 0; k < columns; ++k) {
           for (std::uint32_t c = 0; c < channels; ++c) {
-            const int y = iy + static_cast<int>(n * stride_y + r), x = ix + static_cast<int>(m * stride_x + k);
+            const int y = iy + static_cast<int>(n * stride_y + r),
+                      x = ix + static_cast<int>(m * stride_x + k);
             const bool inside =
                 y >= 0 && x >= 0 && y < static_cast<int>(height) && x < static_cast<int>(width);
-            const std::uint64_t value =
-                inside ? byte(static_cast<std::uint32_t>(y) * line + static_cast<std::uint32_t>(x) * channels + c)
-                       : pads >> (8 * c) & 255;
+            const std::uint64_t value = inside ? byte(static_cast<std::uint32_t>(y) * line +
+                                                      static_cast<std::uint32_t>(x) * channels + c)
+                                               : pads >> (8 * c) & 255;
             const std::uint32_t lane = (r * columns + k) * channels + c;
             for (std::uint32_t bit = 0; bit < 8; ++bit) {
               expected[bit / 2] |= (value >> bit & 1) << (lane + 32 * (bit % 2));
@@ -240,8 +244,12 @@ std::vector<Descriptor> layer() {
   rows.memory_pitch = 8 * 32;
   Rows out = rows;
   out.offset = kResult;
-  return {load_words(kLoadWeight, kData + 0x1000, 20, 0), rows.descriptor(kLoadAct), conv(2),
-          load_words(kLoadParam, kData + 0x3000, 1, 0),   conv(3),                   out.descriptor(kStore, 2, 2)};
+  return {load_words(kLoadWeight, kData + 0x1000, 20, 0),
+          rows.descriptor(kLoadAct),
+          conv(2),
+          load_words(kLoadParam, kData + 0x3000, 1, 0),
+          conv(3),
+          out.descriptor(kStore, 2, 2)};
 }
 
 TEST(MemorySide, instructions_wait_for_the_counts_they_name) {
@@ -281,8 +289,8 @@ TEST(MemorySide, equal_segments_give_equal_records_and_sum_to_the_job) {
   EXPECT_EQ(total[0], sum + start);
   EXPECT_EQ(states(total), total[0]);
   std::printf("record of a layer: %lu cycles; of an empty segment: %lu; a record's writing: %lu\n",
-              static_cast<unsigned long>(records[2][0]),
-              static_cast<unsigned long>(records[1][0]), static_cast<unsigned long>(start));
+              static_cast<unsigned long>(records[2][0]), static_cast<unsigned long>(records[1][0]),
+              static_cast<unsigned long>(start));
 
   Full alone(2, 0);
   alone.memory = bench.memory;
@@ -430,8 +438,8 @@ TEST(MemorySide, bus_errors_end_the_job) {
     std::uint32_t read, write, error;
   };
   // Weights, header, instructions; stored rows, the first record.
-  for (const Case& c : {Case{kData + 0x1000, 0, 2}, Case{kJob, 0, 2}, Case{kJob + 64, 0, 2}, Case{0, kResult, 4},
-                        Case{0, kRecords, 4}}) {
+  for (const Case& c : {Case{kData + 0x1000, 0, 2}, Case{kJob, 0, 2}, Case{kJob + 64, 0, 2},
+                        Case{0, kResult, 4}, Case{0, kRecords, 4}}) {
     for (int stalls : {0, 40}) {
       Full bench(1, stalls);
       fill(bench);
@@ -488,7 +496,8 @@ TEST(MemorySide, a_snapshot_reads_running_counters_and_changes_no_cycle) {
   }
   EXPECT_GT(snapshots, 3);
   EXPECT_EQ(watched.counters(), plain.counters());
-  for (std::uint32_t i = 0; i < 6; ++i) EXPECT_EQ(watched.record(kRecords + 256 * i), plain.record(kRecords + 256 * i));
+  for (std::uint32_t i = 0; i < 6; ++i)
+    EXPECT_EQ(watched.record(kRecords + 256 * i), plain.record(kRecords + 256 * i));
 }
 
 TEST(MemorySide, start_is_refused_while_a_job_runs) {

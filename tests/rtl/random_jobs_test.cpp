@@ -1,5 +1,6 @@
-// Random small networks, compiled and run by the RTL behind the simulated memory, against the golden functions: every
-// tensor, byte for byte, and what must hold of the counters. A job is made from its seed alone, its device included.
+// Random small networks, compiled and run by the RTL behind the simulated memory, against the golden
+// functions: every tensor, byte for byte, and what must hold of the counters. A job is made from its seed
+// alone, its device included.
 //
 //   BITLOOP_RANDOM_JOBS=20000   more jobs (2,000 by default, over all configurations)
 //   BITLOOP_RANDOM_SEED=123     first seed; with BITLOOP_RANDOM_JOBS=1 this repeats one job
@@ -57,7 +58,9 @@ void append_layer(Random& random, host::Network& network, host::LayerKind kind, 
     layer.kernel_width = chance(random, 80) ? layer.kernel_height : pick(random, 1, 7);
     layer.stride = pick(random, 1, 3);
     const int smaller = std::min(layer.kernel_height, layer.kernel_width);
-    layer.pad = chance(random, 40) ? 0 : pick(random, 0, kind == host::LayerKind::max_pool ? smaller / 2 : smaller - 1);
+    layer.pad = chance(random, 40)
+                    ? 0
+                    : pick(random, 0, kind == host::LayerKind::max_pool ? smaller / 2 : smaller - 1);
     if (image) {
       layer.kernel_width = layer.kernel_height;
     }
@@ -67,7 +70,8 @@ void append_layer(Random& random, host::Network& network, host::LayerKind kind, 
   if (kind == host::LayerKind::max_pool) {
     out.channels = in.channels;
   }
-  const bool is_signed = kind == host::LayerKind::max_pool ? network.tensors.back().is_signed : chance(random, 25);
+  const bool is_signed =
+      kind == host::LayerKind::max_pool ? network.tensors.back().is_signed : chance(random, 25);
   network.tensors.push_back({fmt::format("tensor{}", layer.output), out, is_signed});
   network.layers.push_back(layer);
 }
@@ -85,12 +89,14 @@ RandomJob draw(Random& random) {
   }
   network.tensors.push_back({"input", shape, !network.image_input && chance(random, 25)});
   const bool linear_first = !network.image_input && chance(random, 25);
-  append_layer(random, network, linear_first ? host::LayerKind::linear : host::LayerKind::conv, network.image_input);
+  append_layer(random, network, linear_first ? host::LayerKind::linear : host::LayerKind::conv,
+               network.image_input);
   if (!linear_first && chance(random, 30)) {
     append_layer(random, network, host::LayerKind::max_pool, false);
   }
   if (network.layers.size() == 2 || chance(random, 25)) {
-    append_layer(random, network, chance(random, 50) ? host::LayerKind::linear : host::LayerKind::conv, false);
+    append_layer(random, network, chance(random, 50) ? host::LayerKind::linear : host::LayerKind::conv,
+                 false);
   }
   network.tensors.back().name = "output";
   network.tensors.back().is_signed = false;
@@ -150,9 +156,10 @@ std::string describe(const RandomJob& job) {
     const char* kind = layer.kind == host::LayerKind::conv     ? "conv"
                        : layer.kind == host::LayerKind::linear ? "linear"
                                                                : "max_pool";
-    text += fmt::format(" | {} in={}x{}x{}{} out={}x{}x{} kernel={}x{} stride={} pad={}", kind, in.channels, in.height,
-                        in.width, job.network.tensors[layer.input].is_signed ? " signed" : "", out.channels, out.height,
-                        out.width, layer.kernel_height, layer.kernel_width, layer.stride, layer.pad);
+    text += fmt::format(" | {} in={}x{}x{}{} out={}x{}x{} kernel={}x{} stride={} pad={}", kind, in.channels,
+                        in.height, in.width, job.network.tensors[layer.input].is_signed ? " signed" : "",
+                        out.channels, out.height, out.width, layer.kernel_height, layer.kernel_width,
+                        layer.stride, layer.pad);
   }
   return text + fmt::format(" | out_bits={} policy {}", job.network.output_bits, job.policy.key());
 }
@@ -202,7 +209,8 @@ std::uint64_t state_sum(const host::Counters& counters) {
 /// Throws where counters contradict each other. Returns the cycles outside all segments.
 std::uint64_t check_counters(const host::Measurement& measurement) {
   if (state_sum(measurement.total) != measurement.cycles()) {
-    throw Error(fmt::format("states sum to {} of {} cycles", state_sum(measurement.total), measurement.cycles()));
+    throw Error(
+        fmt::format("states sum to {} of {} cycles", state_sum(measurement.total), measurement.cycles()));
   }
   std::uint64_t inside = 0;
   for (const host::Counters& segment : measurement.segments) {
@@ -217,7 +225,8 @@ std::uint64_t check_counters(const host::Measurement& measurement) {
   return measurement.cycles() - inside;
 }
 
-/// Cycles of a job outside its segments: writing the last record, with the default memory (docs/accelerator.md).
+/// Cycles of a job outside its segments: writing the last record, with the default memory
+/// (docs/accelerator.md).
 constexpr std::uint64_t kRecordCycles = 56;
 
 /// What came of all jobs of one configuration. Shared by threads.
@@ -262,7 +271,8 @@ void run_seed(const std::string& hardware, std::uint64_t seed, Outcome& outcome)
         outcome.outside = outside;
       }
       if (*outcome.outside != outside) {
-        throw Error(fmt::format("{} cycles outside the segments, {} in other jobs", outside, *outcome.outside));
+        throw Error(
+            fmt::format("{} cycles outside the segments, {} in other jobs", outside, *outcome.outside));
       }
     }
     const std::lock_guard lock(outcome.mutex);

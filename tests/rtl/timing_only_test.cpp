@@ -1,5 +1,6 @@
-// The accelerator without its datapath (`Datapath = 0`) against the whole one: random jobs from the compiler give the
-// same counters, of the job and of every segment, and the same handshakes, addresses and cycles on every bus channel.
+// The accelerator without its datapath (`Datapath = 0`) against the whole one: random jobs from the compiler
+// give the same counters, of the job and of every segment, and the same handshakes, addresses and cycles on
+// every bus channel.
 //
 //   BITLOOP_TIMING_JOBS=1000   more jobs (300 by default)
 #include <fmt/format.h>
@@ -30,7 +31,8 @@ int pick(Random& random, int low, int high) {
 /// A handshake: cycle, channel, address and length where the channel has them.
 using Event = std::array<std::uint64_t, 3>;
 
-/// A Verilated accelerator that writes down its bus. One at a time per `Model`: `events` is of the last one made.
+/// A Verilated accelerator that writes down its bus. One at a time per `Model`: `events` is of the last one
+/// made.
 template <class Model>
 class Traced : public Model {
  public:
@@ -76,7 +78,8 @@ struct Drawn {
   host::Policy policy;
 };
 
-/// On an image or a tensor of codes a convolution; then perhaps a max pool and a second convolution or a linear layer.
+/// On an image or a tensor of codes a convolution; then perhaps a max pool and a second convolution or a
+/// linear layer.
 Drawn draw(Random& random) {
   Drawn drawn;
   host::Network& network = drawn.network;
@@ -134,7 +137,8 @@ struct Outcome {
 template <class Model>
 Outcome run(const host::QuantizedNetwork& network, bool spill_all, const sim::MemoryModel& memory,
             std::span<const std::uint8_t> input) {
-  const sim::Configuration configuration{.name = "test", .clock_hz = 100e6, .parameters = "", .make = nullptr};
+  const sim::Configuration configuration{
+      .name = "test", .clock_hz = 100e6, .parameters = "", .make = nullptr};
   sim::VerilatedDevice<Traced<Model>> device(configuration, memory, std::nullopt);
   const host::Job job = host::compile(network, device.info(), {.spill_all = spill_all});
   host::Driver driver(device);

@@ -1,5 +1,5 @@
-// What the store composes against what the hardware counts: whole networks under random policies whose segments were
-// measured in runs of other policies.
+// What the store composes against what the hardware counts: whole networks under random policies whose
+// segments were measured in runs of other policies.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +21,8 @@ host::Job job_of(const host::Network& network, const Policy& policy, const host:
   return host::compile(host::random_quantization(network, policy, 1), hardware);
 }
 
-/// 64 policies in which every layer of a chain meets every combination of its weights', input's and output's widths.
+/// 64 policies in which every layer of a chain meets every combination of its weights', input's and output's
+/// widths.
 std::vector<Policy> covering_policies(const host::Network& network) {
   std::vector<Policy> policies;
   for (int i = 0; i < 64; ++i) {
@@ -80,7 +81,8 @@ host::Job equal_segments(int count, const host::HardwareInfo& hardware) {
   job.descriptors = 0x2000;
   std::vector<host::Descriptor> words;
   for (int i = 0; i < count; ++i) {
-    const auto next = static_cast<std::uint32_t>(job.descriptors + (words.size() + 2) * host::kDescriptorBytes);
+    const auto next =
+        static_cast<std::uint32_t>(job.descriptors + (words.size() + 2) * host::kDescriptorBytes);
     const auto record = static_cast<std::uint32_t>(job.records + host::kRecordBytes * job.segments.size());
     words.push_back(host::encode(host::SegmentHeader{i + 1 == count, 1, next, record}));
     words.push_back(host::encode(host::Instruction{host::LoadWeight{0x4f40, 20, 0}, {}}));

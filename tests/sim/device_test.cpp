@@ -136,7 +136,8 @@ TEST_F(SimDevice, an_unknown_opcode_ends_the_job_with_its_offset_and_the_next_jo
   EXPECT_EQ(device->read_register(reg::kError), 0u);
 }
 
-TEST_F(SimDevice, reading_outside_the_memory_ends_the_job_with_a_read_error_and_the_next_job_runs_after_a_reset) {
+TEST_F(SimDevice,
+       reading_outside_the_memory_ends_the_job_with_a_read_error_and_the_next_job_runs_after_a_reset) {
   ASSERT_TRUE(run(segment({load_weight(1 << 20, 64)})));
   EXPECT_EQ(device->read_register(reg::kError), kReadError);
   device->reset();
@@ -144,7 +145,8 @@ TEST_F(SimDevice, reading_outside_the_memory_ends_the_job_with_a_read_error_and_
   EXPECT_EQ(device->read_register(reg::kError), 0u);
 }
 
-TEST_F(SimDevice, writing_outside_the_memory_ends_the_job_with_a_write_error_and_the_next_job_runs_after_a_reset) {
+TEST_F(SimDevice,
+       writing_outside_the_memory_ends_the_job_with_a_write_error_and_the_next_job_runs_after_a_reset) {
   ASSERT_TRUE(run(segment({}, 1 << 20)));
   EXPECT_EQ(device->read_register(reg::kError), kWriteError);
   device->reset();

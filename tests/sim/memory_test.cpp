@@ -24,8 +24,10 @@ class Master {
   void queue_read(std::uint32_t address, unsigned beats) {
     reads_.push_back({.valid = true, .address = address, .length = static_cast<std::uint8_t>(beats - 1)});
   }
-  void queue_write(std::uint32_t address, const std::vector<std::uint64_t>& words, std::uint8_t strobe = 0xff) {
-    writes_.push_back({.valid = true, .address = address, .length = static_cast<std::uint8_t>(words.size() - 1)});
+  void queue_write(std::uint32_t address, const std::vector<std::uint64_t>& words,
+                   std::uint8_t strobe = 0xff) {
+    writes_.push_back(
+        {.valid = true, .address = address, .length = static_cast<std::uint8_t>(words.size() - 1)});
     for (std::size_t i = 0; i < words.size(); ++i) {
       beats_.push_back({words[i], strobe, i + 1 == words.size()});
     }

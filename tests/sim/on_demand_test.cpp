@@ -27,7 +27,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr const char* kParameters = "F=16|P=8|ActivationRows=4096|ParameterSlots=64|StagingWords=4096|WeightRows=1024";
+constexpr const char* kParameters =
+    "F=16|P=8|ActivationRows=4096|ParameterSlots=64|StagingWords=4096|WeightRows=1024";
 
 TEST(HardwareText, changes_what_it_names_and_keeps_the_rest) {
   EXPECT_EQ(change_parameters(kParameters, "p=4,weight_rows=512"),
@@ -46,7 +47,8 @@ TEST(HardwareText, refuses_a_value_with_the_limit_and_the_nearest_legal_one) {
   EXPECT_THAT(refusal("p=5"), says("p=5", "from 2 to 32", "nearest is 4"));
   EXPECT_THAT(refusal("f=64"), says("f=64", "from 2 to 32", "nearest is 32"));
   EXPECT_THAT(refusal("f=-4"), says("f=-4", "from 2 to 32", "nearest is 2"));
-  EXPECT_THAT(refusal("activation_rows=40000"), says("activation_rows=40000", "to 32768", "nearest is 32768"));
+  EXPECT_THAT(refusal("activation_rows=40000"),
+              says("activation_rows=40000", "to 32768", "nearest is 32768"));
   EXPECT_THAT(refusal("weight_rows=1000"), says("weight_rows=1000", "to 32768", "nearest is 1024"));
   EXPECT_THAT(refusal("parameter_slots=128"), says("parameter_slots=128", "to 64", "nearest is 64"));
   EXPECT_THAT(refusal("staging_words=0"), says("staging_words=0", "from 64", "nearest is 64"));
@@ -54,7 +56,8 @@ TEST(HardwareText, refuses_a_value_with_the_limit_and_the_nearest_legal_one) {
 
 TEST(HardwareText, refuses_what_is_no_list_of_known_parameters) {
   const auto refusal = [](const char* text) { return [text] { make_sim_device(text); }; };
-  EXPECT_THAT(refusal("p=4,q=32"), ThrowsMessage<InputError>(AllOf(HasSubstr("'q'"), HasSubstr("weight_rows"))));
+  EXPECT_THAT(refusal("p=4,q=32"),
+              ThrowsMessage<InputError>(AllOf(HasSubstr("'q'"), HasSubstr("weight_rows"))));
   EXPECT_THAT(refusal("p=4,f"), ThrowsMessage<InputError>(HasSubstr("'f' is not of the form")));
   EXPECT_THAT(refusal("p=4,"), ThrowsMessage<InputError>(HasSubstr("'' is not of the form")));
   EXPECT_THAT(refusal("p=4x"), ThrowsMessage<InputError>(HasSubstr("p=4x is no integer")));
@@ -136,8 +139,8 @@ TEST_F(BuiltHardware, runs_random_jobs_with_the_golden_tensors) {
     const int kernel = between(random, 1, 3);
     const std::string layer =
         i % 4 == 0 ? fmt::format("linear in={} out={}", between(random, 1, 200), between(random, 1, 40))
-                   : fmt::format("conv in={}x{}x{} out={} kernel={} stride={} pad={}", between(random, 1, 70), size,
-                                 size, between(random, 1, 40), kernel, between(random, 1, 2),
+                   : fmt::format("conv in={}x{}x{} out={} kernel={} stride={} pad={}", between(random, 1, 70),
+                                 size, size, between(random, 1, 40), kernel, between(random, 1, 2),
                                  between(random, 0, kernel - 1));
     SCOPED_TRACE(fmt::format("{}, job {} of seed {}", layer, i, seed));
     const host::Network network = host::single_layer_network(layer);
@@ -153,7 +156,8 @@ TEST_F(BuiltHardware, runs_random_jobs_with_the_golden_tensors) {
       const auto tensor = std::find_if(network.tensors.begin(), network.tensors.end(),
                                        [&](const host::Tensor& t) { return t.name == place.name; });
       ASSERT_NE(tensor, network.tensors.end()) << place.name;
-      ASSERT_EQ(driver.read_tensor(place).codes, golden[tensor - network.tensors.begin()].codes) << place.name;
+      ASSERT_EQ(driver.read_tensor(place).codes, golden[tensor - network.tensors.begin()].codes)
+          << place.name;
     }
   }
 }
