@@ -5,7 +5,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "host/device.h"
 #include "host/measure.h"
 #include "host/network.h"
 #include "host/policy.h"
@@ -27,28 +26,28 @@ struct SegmentCycles {
 
 /// Measures the cycles of policies without training them: cycles do not depend on data, so a job with random
 /// integers takes what the trained one takes. Every count is that of a run of the whole network on the
-/// device: of one that ran, or, where the store knows all its segments, of one that would count the same
-/// (host::measure). Owns device and store. One thread at a time.
+/// device, from segments that each ran once or that the store knows (host::measure_network). Owns devices and
+/// store. One thread at a time.
 class CycleMeter : public CycleSource {
  public:
-  /// `store`: null to run every policy once (--fresh).
-  CycleMeter(std::unique_ptr<host::Device> device, host::Network network,
+  /// `store`: null to remember no longer than this meter lives (--fresh).
+  CycleMeter(host::SegmentMeter::OpenDevice open_device, host::Network network,
              std::unique_ptr<host::MeasurementStore> store = nullptr);
 
   host::Cycles cycles(const host::Policy& policy) override;
   /// Cycles per segment, in execution order.
   std::vector<SegmentCycles> segments(const host::Policy& policy);
 
-  [[nodiscard]] const host::HardwareInfo& hardware() const { return device_->info(); }
-  /// Jobs that ran so far, and jobs whose segments were all remembered.
+  [[nodiscard]] const host::HardwareInfo& hardware() const { return meter_.hardware(); }
+  /// Policies of which a segment ran so far, and those whose segments were all remembered.
   [[nodiscard]] int jobs() const { return jobs_; }
   [[nodiscard]] int remembered_jobs() const { return remembered_jobs_; }
 
  private:
-  host::Measurement measure(const host::Policy& policy, std::vector<std::string>* names);
+  host::MeasuredNetwork measure(const host::Policy& policy);
 
-  std::unique_ptr<host::Device> device_;
   std::unique_ptr<host::MeasurementStore> store_;
+  host::SegmentMeter meter_;
   host::Network network_;
   std::unordered_map<std::string, host::Cycles> remembered_;
   int jobs_ = 0;

@@ -16,7 +16,7 @@ constexpr int kStaticFeatures = 8;
 
 State raw_features(const host::Network& network, const host::Layer& layer, int row, double deviation) {
   const host::Shape& in = network.input_shape(layer);
-  const bool conv = layer.kind == host::LayerKind::conv;
+  const bool conv = layer.kind != host::LayerKind::linear;
   State state{};
   state[0] = static_cast<float>(row);
   state[1] = static_cast<float>(conv ? in.channels : in.elements());

@@ -22,14 +22,6 @@ namespace fs = std::filesystem;
                           path.string(), what, std::strerror(errno)));
 }
 
-/// Closes a descriptor at the end of a scope.
-struct Descriptor {
-  int value;
-  ~Descriptor() {
-    if (value >= 0) close(value);
-  }
-};
-
 bool write_all(int file, std::string_view content) {
   while (!content.empty()) {
     const ssize_t written = write(file, content.data(), content.size());
@@ -40,37 +32,7 @@ bool write_all(int file, std::string_view content) {
   return true;
 }
 
-/// Makes a rename durable. Some file systems refuse; then the rename is as durable as they make it.
-void sync_folder(const fs::path& file) {
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  const Descriptor descriptor{open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (descriptor.value >= 0) (void)fsync(descriptor.value);
-}
-
 }  // namespace
-
-void write_file_by(const fs::path& path, const std::function<void(const fs::path&)>& write) {
-  fs::path temporary = path;
-  temporary += ".tmp";
-  try {
-    write(temporary);
-    const Descriptor file{open(temporary.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.value < 0 || fsync(file.value) != 0) fail(path, "written");
-    if (std::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "renamed into place");
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw;
-  }
-  sync_folder(path);
-}
-
-void write_file(const fs::path& path, std::string_view content) {
-  write_file_by(path, [&](const fs::path& temporary) {
-    const Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (file.value < 0 || !write_all(file.value, content)) fail(path, "written");
-  });
-}
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

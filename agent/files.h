@@ -1,19 +1,10 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 
 namespace bitloop::agent {
-
-/// Writes a whole file under a temporary name, syncs it, then renames it: readers see the old file or the new
-/// one. Throws Error, naming the file, where the disk does not take it; the old file stays.
-void write_file(const std::filesystem::path& path, std::string_view content);
-
-/// The same for a file that somebody else writes: `write` gets the temporary name.
-void write_file_by(const std::filesystem::path& path,
-                   const std::function<void(const std::filesystem::path&)>& write);
 
 /// Throws InputError where the file cannot be read.
 std::string read_file(const std::filesystem::path& path);

@@ -1,34 +1,15 @@
 #include "agent/run_folder.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <charconv>
-#include <csignal>
 #include <vector>
 
+#include "host/atomic_file.h"
 #include "host/error.h"
 
 namespace bitloop::agent {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-/// A file NAME.PID.tmp whose process is gone; this one writes none before it has called.
-bool is_stale_temporary(const fs::path& file) {
-  if (file.extension() != ".tmp") return false;
-  const std::string number = file.stem().extension().string();
-  if (number.size() < 2) return false;
-  pid_t process = 0;
-  const char* end = number.data() + number.size();
-  const auto [rest, error] = std::from_chars(number.data() + 1, end, process);
-  if (error != std::errc{} || rest != end || process <= 0) return false;
-  return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH);
-}
-
-}  // namespace
 
 void RunFolder::check_free() const {
   if (!fs::exists(path_)) return;
@@ -41,9 +22,10 @@ void RunFolder::check_free() const {
   }
   for (const auto& entry : fs::directory_iterator(path_)) {
     // What a run that was killed at its very start leaves behind.
-    if (entry.path().filename() == "lines" || entry.path().filename() == "config.toml.tmp") continue;
+    const std::string name = entry.path().filename().string();
+    if (name == "lines" || (name.starts_with("config.toml.") && name.ends_with(".tmp"))) continue;
     throw InputError(fmt::format("{} holds other files ({}): choose an empty or new folder for --out",
-                                 path_.string(), entry.path().filename().string()));
+                                 path_.string(), name));
   }
 }
 
@@ -60,7 +42,7 @@ void RunFolder::create(const SearchConfig& config) const {
 void RunFolder::remove_stale_temporaries() const {
   std::vector<fs::path> stale;
   for (const auto& entry : fs::recursive_directory_iterator(path_)) {
-    if (is_stale_temporary(entry.path())) stale.push_back(entry.path());
+    if (host::is_stale_temporary(entry.path())) stale.push_back(entry.path());
   }
   std::error_code ignored;  // they are in nobody's way
   for (const fs::path& file : stale) fs::remove(file, ignored);

@@ -12,7 +12,9 @@
 #include "agent/quant_evaluator.h"
 #include "agent/statistics.h"
 #include "agent/uniform.h"
+#include "host/atomic_file.h"
 #include "host/error.h"
+#include "quant/geometry.h"
 
 namespace bitloop::agent {
 namespace {
@@ -44,10 +46,10 @@ Search::Search(SearchConfig config, const std::string& version, DeviceFactory op
     : config_(std::move(config)),
       open_device_(std::move(open_device)),
       workers_(workers),
-      network_(host::zoo_network(config_.model)),
+      network_(quant::trainable_zoo_network(config_.model)),
       data_(quant::load_dataset(config_.data)),
       space_(network_, {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned}),
-      meter_(open_device_(), network_, std::move(store)),
+      meter_(open_device_, network_, std::move(store)),
       projection_(space_, meter_, config_.budget) {
   const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
     if (!stored.empty() && stored != now) {
@@ -134,7 +136,7 @@ std::vector<Episode> Search::run_method(const std::string& method, const std::fi
                       [&](int evaluations, const std::vector<Episode>& episodes) {
                         const Episode& best = *std::min_element(episodes.begin(), episodes.end(), is_better);
                         if (!is_line && best.policy.key() != written) {
-                          write_file(best_policy, host::to_json(best.policy).dump(2) + "\n");
+                          host::write_file_atomically(best_policy, host::to_json(best.policy).dump(2) + "\n");
                           written = best.policy.key();
                         }
                         observer(
@@ -291,8 +293,8 @@ ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer
   result["remembered_jobs"] = meter_.remembered_jobs();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::save_quantized(best.model, folder.quantized());
-  write_file(folder.policy(), host::to_json(best.policy).dump(2) + "\n");
-  write_file(folder.summary(), result.dump(2) + "\n");
+  host::write_file_atomically(folder.policy(), host::to_json(best.policy).dump(2) + "\n");
+  host::write_file_atomically(folder.summary(), result.dump(2) + "\n");
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "agent/files.h"
+#include "host/atomic_file.h"
 #include "host/error.h"
 
 namespace bitloop::agent {
@@ -91,7 +92,7 @@ void save_config(const SearchConfig& c, const std::filesystem::path& path) {
   std::ostringstream text;
   text << "# A run of `bitloop search`; goes on with: bitloop search --resume --out FOLDER\n"
        << table << '\n';
-  write_file(path, text.str());
+  host::write_file_atomically(path, text.str());
 }
 
 SearchConfig load_config(const std::filesystem::path& path) {

@@ -3,24 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "host/error.h"
 
 namespace bitloop::agent {
 namespace {
-
-/// Group of every tensor: tensors that a max pool joins have the same one.
-std::vector<int> tensor_groups(const host::Network& network) {
-  std::vector<int> group(network.tensors.size());
-  std::iota(group.begin(), group.end(), 0);
-  for (const host::Layer& layer : network.layers) {
-    if (layer.kind != host::LayerKind::max_pool) continue;
-    const int from = group[layer.output];
-    std::replace(group.begin(), group.end(), from, group[layer.input]);
-  }
-  return group;
-}
 
 std::vector<int> activation_widths(bool is_signed, bool tied_pairs) {
   if (tied_pairs || is_signed) return {2, 4, 8};
@@ -34,7 +21,7 @@ int tied_weight_bits(int input_bits) { return input_bits <= 2 ? 1 : input_bits; 
 SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions& options)
     : network_(network), tied_pairs_(options.tied_pairs) {
   const auto layers = network_.weight_layers();
-  const std::vector<int> group = tensor_groups(network_);
+  const std::vector<int> group = host::width_classes(network_);
   std::vector<bool> fixed(network_.tensors.size(), false);
   std::vector<bool> is_signed(network_.tensors.size(), false);
   std::vector<bool> is_read(network_.tensors.size(), false);
@@ -52,27 +39,29 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
     }
   }
   for (const host::Layer* layer : layers) {
-    is_read[group[layer->input]] = true;
-    if (pinned(*layer)) fixed[group[layer->input]] = true;
+    is_read[group[layer->input()]] = true;
+    if (pinned(*layer)) fixed[group[layer->input()]] = true;
   }
 
   std::vector<int> decision_of_group(network_.tensors.size(), -1);
-  for (const host::Layer* layer : layers) {
-    const int row = static_cast<int>(rows_.size());
-    rows_.push_back({.name = layer->name});
-    if (!tied_pairs_ && !pinned(*layer)) {
-      rows_.back().weight_decision = static_cast<int>(decisions_.size());
-      decisions_.push_back(
-          {Decision::Kind::weight, row, {std::begin(host::kWidths), std::end(host::kWidths)}});
+  for (const host::Layer& layer : network_.layers) {
+    if (layer.has_weights()) {
+      rows_.push_back({.name = layer.name});
+      if (!tied_pairs_ && !pinned(layer)) {
+        rows_.back().weight_decision = static_cast<int>(decisions_.size());
+        decisions_.push_back(
+            {Decision::Kind::weight, rows() - 1, {std::begin(host::kWidths), std::end(host::kWidths)}});
+      }
     }
-    const int produced = group[layer->output];
+    const int row = std::max(0, rows() - 1);
+    const int produced = group[layer.output];
     if (fixed[produced] || !is_read[produced] || decision_of_group[produced] >= 0) continue;
     decision_of_group[produced] = static_cast<int>(decisions_.size());
     decisions_.push_back(
         {Decision::Kind::activation, row, activation_widths(is_signed[produced], tied_pairs_)});
   }
   for (int row = 0; row < rows(); ++row)
-    rows_[row].input_decision = decision_of_group[group[layers[row]->input]];
+    rows_[row].input_decision = decision_of_group[group[layers[row]->input()]];
 }
 
 Assignment SearchSpace::highest() const {

@@ -14,7 +14,7 @@ struct Decision {
   enum class Kind { weight, activation };
   Kind kind = Kind::weight;
   /// Row of the policy whose features describe the choice: the layer itself, or the one that produces the
-  /// tensors.
+  /// tensors (of the result of an add: the last one before it).
   int row = 0;
   std::vector<int> widths;  ///< legal bits, ascending, at least two
 };
@@ -33,8 +33,8 @@ struct SearchSpaceOptions {
 /// The legal policies of a network, as a list of decisions in execution order: of each layer its weights,
 /// then the tensors that it produces.
 ///
-/// Tensors joined by a max pool form one group and share one choice, as do all readers of a tensor. The
-/// image's group has always 8 bits. Signed tensors have at least 2.
+/// Tensors joined by layers that keep codes form one group and share one choice, as do all readers of a
+/// tensor. The image's group has always 8 bits. Signed tensors have at least 2.
 class SearchSpace {
  public:
   /// Throws InputError where an option names a layer that the network has not.

@@ -3,103 +3,42 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 
+#include "host/constants.h"
 #include "host/error.h"
 #include "host/instruction.h"
-#include "host/plane_words.h"
-#include "host/stream_schedule.h"
-#include "host/tile_schedule.h"
 
 namespace bitloop::host {
 namespace {
 
-constexpr Address kBurst = 128;  // bytes; parameters start at whole bursts
-
-/// Hands out the job's memory, from offset 0 upwards. Tensors, weights and descriptors start at pages.
+/// Hands out the job's memory, from offset 0 upwards, in whole pages.
 class MemoryMap {
  public:
-  Address take(Address bytes, Address alignment) {
-    const Address offset = (end_ + alignment - 1) / alignment * alignment;
-    end_ = offset + bytes;
+  Address take(Address bytes) {
+    const Address offset = end_;
+    end_ += (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
     if (end_ > kLargestJob) throw InputError("the network takes more than 4 GB of the accelerator's memory");
     return offset;
   }
-  [[nodiscard]] Address bytes() const { return (end_ + kPageBytes - 1) / kPageBytes * kPageBytes; }
+  [[nodiscard]] Address bytes() const { return end_; }
 
  private:
   Address end_ = 0;
 };
 
-/// How a layer will run, and its constants.
-struct LayerJob {
-  LoweredLayer lowered;
-  const QuantizedLayer* integers = nullptr;
-  std::optional<StreamPlan> stream;
-  std::optional<TilePlan> tiles;
-  LayerPlaces places;
-
-  [[nodiscard]] const std::vector<ReductionPart>& parts() const {
-    return stream ? stream->weights.parts : tiles->weights.parts;
-  }
-};
-
-LayerJob plan_layer(const QuantizedNetwork& network, const Layer& layer, const QuantizedLayer* integers,
-                    const HardwareInfo& hardware) {
-  LayerJob job{lower(network, layer, integers), integers, {}, {}, {}};
-  job.stream = plan_stream(job.lowered.op, hardware);
-  if (!job.stream) job.tiles = plan_tiles(job.lowered.op, hardware);
-  return job;
-}
-
-/// The weight streams of all groups and parts, one behind the other.
-std::vector<std::byte> weight_bytes(const LayerJob& job, int lanes) {
-  Words words;
-  for (int first = 0; first < job.lowered.op.filters; first += lanes) {
-    for (const ReductionPart& part : job.parts()) {
-      const Words stream = pack_weights(job.lowered.weights, part, first, lanes);
-      words.insert(words.end(), stream.begin(), stream.end());
-    }
-  }
-  return to_bytes(words);
-}
-
-std::vector<std::byte> parameter_bytes(const LayerJob& job, int lanes) {
-  Words words;
-  for (int first = 0; first < job.lowered.op.filters; first += lanes) {
-    const Words slot = pack_parameters(*job.integers, first, lanes);
-    words.insert(words.end(), slot.begin(), slot.end());
-  }
-  return to_bytes(words);
-}
-
-std::vector<Instruction> schedule_layer(const LayerJob& job, const HardwareInfo& hardware) {
-  std::unique_ptr<Schedule> schedule;
-  if (job.stream) {
-    schedule = std::make_unique<StreamSchedule>(job.lowered.op, hardware, *job.stream, job.places);
-  } else {
-    schedule = std::make_unique<TileSchedule>(job.lowered.op, hardware, *job.tiles, job.places);
-  }
-  schedule->run();
-  return schedule->program.instructions();
-}
-
-void append(std::vector<std::byte>& bytes, const Descriptor& descriptor) {
-  const DescriptorBytes part = to_bytes(descriptor);
-  bytes.insert(bytes.end(), part.begin(), part.end());
-}
-
 /// The whole job, step by step: plans, memory map, constants, descriptors.
 class JobBuilder {
  public:
-  JobBuilder(const QuantizedNetwork& network, const HardwareInfo& hardware)
-      : network_(network), hardware_(hardware) {}
+  JobBuilder(const QuantizedNetwork& network, const HardwareInfo& hardware, const CompileOptions& options)
+      : network_(network),
+        hardware_(hardware),
+        options_(options),
+        plan_(plan_all(network.network, network.policy, hardware, options)) {}
 
-  Job build(const CompileOptions& options) {
-    plan_layers();
+  Job build() {
     name_job();
-    place_tensors();
-    name_tensors(options);
+    map_.take(plan_.network.tensor_bytes);
+    name_tensors();
     place_constants();
     place_descriptors();
     job_.bytes = map_.bytes();
@@ -107,15 +46,6 @@ class JobBuilder {
   }
 
  private:
-  void plan_layers() {
-    std::size_t weight_layer = 0;
-    for (const Layer& layer : network_.network.layers) {
-      const QuantizedLayer* integers = layer.has_weights() ? &network_.layers.at(weight_layer++) : nullptr;
-      layers_.push_back(plan_layer(network_, layer, integers, hardware_));
-      job_.segments.push_back(layer.name);
-    }
-  }
-
   void name_job() {
     const Network& graph = network_.network;
     job_.network = graph.name;
@@ -127,70 +57,67 @@ class JobBuilder {
     job_.parameter_slots = hardware_.parameter_slots;
     job_.staging_words = graph.image_input ? hardware_.staging_words : 0;
     job_.image_shape = graph.tensors[graph.input].shape;
-    job_.input_bits = graph.image_input ? 0 : network_.tensor_bits[graph.input];
+    job_.input_bits = graph.image_input ? 0 : plan_.network.bits.read(graph.input);
+    job_.image = plan_.network.place({graph.input, false}).offset;
+    for (const Segment& segment : plan_.network.segments) job_.segments.push_back(segment.name);
   }
 
-  void place_tensors() {
-    const Network& graph = network_.network;
-    for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
-      const bool image = graph.image_input && static_cast<int>(i) == graph.input;
-      const Shape& shape = graph.tensors[i].shape;
-      const Address bytes = image ? static_cast<Address>(shape.elements() + 7) / 8 * 8
-                                  : tensor_bytes(shape, network_.tensor_bits[i]);
-      tensors_.push_back(map_.take(bytes, kPageBytes));
-    }
-    job_.image = tensors_[graph.input];
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      layers_[i].places.input = tensors_[graph.layers[i].input];
-      layers_[i].places.output = tensors_[graph.layers[i].output];
-    }
+  void name_tensor(const Form& form) {
+    const Tensor& tensor = network_.network.tensors[form.tensor];
+    const Place& place = plan_.network.place(form);
+    const TensorBits& bits = plan_.network.bits;
+    if (!place.in_memory) return;
+    TensorPlace named{tensor.name, tensor.shape,
+                      form.narrow ? bits.narrow[form.tensor] : bits.written[form.tensor], place.offset};
+    named.narrow = form.narrow;
+    named.words = place.words;
+    named.first_word = place.first_word;
+    job_.tensors.push_back(named);
   }
 
-  void name_tensors(const CompileOptions& options) {
+  void name_tensors() {
     const Network& graph = network_.network;
-    const auto name = [&](int index) {
-      const Tensor& tensor = graph.tensors[index];
-      job_.tensors.push_back({tensor.name, tensor.shape, network_.tensor_bits[index], tensors_[index]});
-    };
     for (const Layer& layer : graph.layers) {
-      if (options.spill_all && layer.output != graph.output) name(layer.output);
+      if (!options_.spill_all || graph.is_output(layer.output)) continue;
+      name_tensor({layer.output, false});
+      name_tensor({layer.output, true});
     }
-    name(graph.output);
+    for (const int output : graph.outputs) name_tensor({output, false});
   }
 
-  Address add_block(std::vector<std::byte> bytes, Address alignment) {
-    const Address offset = map_.take(bytes.size(), alignment);
-    job_.blocks.push_back({offset, std::move(bytes)});
+  Address add_block(std::vector<std::byte> bytes) {
+    const Address offset = map_.take(bytes.size());
+    if (!bytes.empty()) job_.blocks.push_back({offset, std::move(bytes)});
     return offset;
   }
 
   void place_constants() {
-    for (LayerJob& layer : layers_) {
-      if (layer.integers == nullptr) continue;
-      layer.places.weights = add_block(weight_bytes(layer, hardware_.filters), kPageBytes);
-      layer.places.parameters = add_block(parameter_bytes(layer, hardware_.filters), kBurst);
+    for (std::size_t i = 0; i < plan_.segments.size(); ++i) {
+      Segment& segment = plan_.network.segments[i];
+      if (segment.narrowed < 0) {
+        set_padding(segment.op, network_.layers[static_cast<std::size_t>(segment.layers.front())]);
+      }
+      segment.weights = add_block(weight_bytes(segment, plan_.segments[i], network_, hardware_.filters));
+      segment.parameters = add_block(parameter_bytes(segment, network_, hardware_.filters));
     }
   }
 
   void place_descriptors() {
-    job_.records = map_.take(kRecordBytes * layers_.size(), kPageBytes);
-    job_.descriptors = map_.take(0, kPageBytes);
+    job_.records = map_.take(kRecordBytes * plan_.segments.size());
+    job_.descriptors = map_.bytes();
     std::vector<std::byte> bytes;
-    for (std::size_t i = 0; i < layers_.size(); ++i) append_segment(bytes, i);
-    add_block(std::move(bytes), kPageBytes);
+    for (std::size_t i = 0; i < plan_.segments.size(); ++i) append_segment(bytes, i);
+    add_block(std::move(bytes));
   }
 
   void append_segment(std::vector<std::byte>& bytes, std::size_t index) {
     try {
-      const std::vector<Instruction> instructions = schedule_layer(layers_[index], hardware_);
-      SegmentHeader header;
-      header.last = index + 1 == layers_.size();
-      header.instructions = static_cast<std::uint32_t>(instructions.size());
-      const Address end = job_.descriptors + bytes.size() + (instructions.size() + 1) * kDescriptorBytes;
-      header.next = header.last ? 0 : static_cast<std::uint32_t>(end);
-      header.record = static_cast<std::uint32_t>(job_.records + kRecordBytes * index);
-      append(bytes, encode(header));
-      for (const Instruction& instruction : instructions) append(bytes, encode(instruction));
+      const auto instructions =
+          schedule_segment(plan_.network.segments[index], plan_.segments[index], hardware_);
+      const bool last = index + 1 == plan_.segments.size();
+      const auto more = segment_descriptors(instructions, job_.descriptors + bytes.size(),
+                                            job_.records + kRecordBytes * index, last);
+      bytes.insert(bytes.end(), more.begin(), more.end());
     } catch (const InputError& error) {
       const std::string prefix = fmt::format("layer {}", job_.segments[index]);
       if (std::string_view(error.what()).starts_with(prefix)) throw;
@@ -200,35 +127,61 @@ class JobBuilder {
 
   const QuantizedNetwork& network_;
   const HardwareInfo& hardware_;
+  const CompileOptions& options_;
+  PlannedNetwork plan_;
   Job job_;
   MemoryMap map_;
-  std::vector<LayerJob> layers_;
-  std::vector<Address> tensors_;
 };
 
 void check_integers(const QuantizedNetwork& network) {
-  const auto layers = network.network.weight_layers();
-  if (network.layers.size() != layers.size() ||
-      network.tensor_bits.size() != network.network.tensors.size()) {
-    throw InputError(fmt::format("network {}: its integers do not belong to it", network.network.name));
+  const Network& graph = network.network;
+  if (network.layers.size() != graph.layers.size() || network.narrowing.size() != graph.tensors.size()) {
+    throw InputError(fmt::format("network {}: its integers do not belong to it", graph.name));
   }
-  for (std::size_t i = 0; i < layers.size(); ++i) {
+  for (std::size_t i = 0; i < graph.layers.size(); ++i) {
+    const Layer& layer = graph.layers[i];
     const QuantizedLayer& integers = network.layers[i];
-    const auto filters = static_cast<std::size_t>(network.network.output_shape(*layers[i]).channels);
-    const auto channels = static_cast<std::size_t>(network.network.input_shape(*layers[i]).channels);
-    if (integers.weights.size() != static_cast<std::size_t>(network.network.weight_count(*layers[i])) ||
-        integers.requantization.size() != filters || integers.pad_codes.size() != channels) {
-      throw InputError(fmt::format("layer {}: its integers have the wrong size", layers[i]->name));
+    const auto filters = static_cast<std::size_t>(graph.output_shape(layer).channels);
+    const auto channels = static_cast<std::size_t>(graph.input_shape(layer).channels);
+    const std::size_t sets = layer.has_weights()                     ? filters
+                             : layer.kind == LayerKind::add          ? 2
+                             : layer.kind == LayerKind::average_pool ? 1
+                                                                     : 0;
+    const bool leaky = layer.activation == Activation::leaky_relu;
+    if (integers.weights.size() != static_cast<std::size_t>(graph.weight_count(layer)) ||
+        integers.requantization.size() != sets || integers.negative.size() != (leaky ? filters : 0) ||
+        (layer.has_weights() && integers.pad_codes.size() != channels)) {
+      throw InputError(fmt::format("layer {}: its integers have the wrong size", layer.name));
     }
   }
 }
 
+std::vector<SegmentPlan> plan_segments(const NetworkPlan& network, const HardwareInfo& hardware) {
+  std::vector<SegmentPlan> plans;
+  for (const Segment& segment : network.segments) plans.push_back(plan_segment(segment, hardware));
+  return plans;
+}
+
 }  // namespace
+
+PlannedNetwork plan_all(const Network& network, const Policy& policy, const HardwareInfo& hardware,
+                        const CompileOptions& options) {
+  NetworkPlan plan = plan_network(network, policy, hardware, options);
+  try {
+    std::vector<SegmentPlan> segments = plan_segments(plan, hardware);
+    return {std::move(plan), std::move(segments)};
+  } catch (const InputError&) {
+    if (options.separate) throw;
+    CompileOptions separate = options;
+    separate.separate = true;
+    return plan_all(network, policy, hardware, separate);
+  }
+}
 
 Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware, const CompileOptions& options) {
   network.network.validate();
   check_integers(network);
-  return JobBuilder(network, hardware).build(options);
+  return JobBuilder(network, hardware, options).build();
 }
 
 }  // namespace bitloop::host

@@ -168,13 +168,23 @@ Measurement Driver::read_counters() {
 }
 
 CodeTensor Driver::read_tensor(const TensorPlace& place) {
-  const Address bytes = tensor_bytes(place.shape, place.bits);
+  const Address bytes = memory_bytes(place);
   if (!loaded_ || place.offset > job_.bytes || bytes > job_.bytes - place.offset) {
     throw DeviceError(fmt::format("tensor {} is not of the loaded job", place.name));
   }
   std::vector<std::byte> memory(bytes);
   device_.read_memory(kBase + place.offset, memory);
-  return unpack_tensor(place.shape, place.bits, memory);
+  if (place.words == 0) return unpack_tensor(place.shape, place.bits, memory);
+  // Of each row, the words of this part.
+  const Address word_bytes = kWordBytes * static_cast<Address>(place.shape.width);
+  const auto words = static_cast<Address>(words_per_position(place.shape.channels, place.bits));
+  std::vector<std::byte> part;
+  for (int row = 0; row < place.shape.height; ++row) {
+    const Address first = word_bytes * (static_cast<Address>(row) * place.words + place.first_word);
+    const auto begin = memory.begin() + static_cast<std::ptrdiff_t>(first);
+    part.insert(part.end(), begin, begin + static_cast<std::ptrdiff_t>(word_bytes * words));
+  }
+  return unpack_tensor(place.shape, place.bits, part);
 }
 
 }  // namespace bitloop::host

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <type_traits>
+
 #include "host/error.h"
 
 namespace bitloop::host {
@@ -15,6 +18,8 @@ enum Opcode : std::uint32_t {
   kPack = 0x05,
   kConv = 0x10,
   kMaxPool = 0x11,
+  kDepthwise = 0x12,
+  kAdd = 0x13,
   kStore = 0x20,
   kSegment = 0x30,
 };
@@ -79,7 +84,10 @@ RowTransfer get_transfer(const Descriptor& d) {
 }
 
 void put(Writer& w, const LoadAct& i) { put(w, i, kLoadAct); }
-void put(Writer& w, const Store& i) { put(w, i, kStore); }
+void put(Writer& w, const Store& i) {
+  put(w, i, kStore);
+  w.put(8, 0, 4, i.repeat, "repeat");
+}
 
 void put(Writer& w, const LoadWeight& i) {
   w.words[0] = kLoadWeight;
@@ -199,6 +207,7 @@ void put(Writer& w, const Conv& i) {
   w.words[0] = kConv;
   put_walk(w, i);
   w.put(12, 2, 2, i.weight_bits_log2, "weight width");
+  w.put(12, 7, 1, i.leaky, "leaky");
   w.put(12, 8, 1, i.clear, "clear");
   w.put(12, 9, 1, i.drain, "drain");
   w.put(12, 10, 1, i.zero_extend, "zero extend");
@@ -213,9 +222,40 @@ void put(Writer& w, const MaxPool& i) {
   put_walk(w, i);
 }
 
+void put(Writer& w, const Depthwise& i) {
+  w.words[0] = kDepthwise;
+  put_walk(w, i);
+  w.put(12, 7, 1, i.leaky, "leaky");
+  w.put(12, 8, 1, i.unit, "unit weights");
+  w.put(12, 9, 1, i.upper_half, "upper half");
+  w.put(12, 10, 1, i.zero_extend, "zero extend");
+  w.put(13, 16, 6, i.channels - 1, "channels of a block - 1");
+  w.put(13, 24, 6, i.bit_offset, "bit offset");
+  w.put(14, 0, 16, i.weight_base, "weight base");
+  w.put(14, 16, 6, i.parameter_slot, "parameter slot");
+}
+
+/// Operand 2's word stride takes the place of the step from kernel row to kernel row: there is one row.
+void put(Writer& w, const Add& i) {
+  w.words[0] = kAdd;
+  WindowWalk walk = i;
+  walk.step_kernel_row = 0;
+  walk.blocks = i.operands;
+  put_walk(w, walk);
+  w.put(9, 16, 16, i.second_stride, "word stride of operand 2");
+  w.put(12, 10, 1, i.zero_extend, "zero extend");
+  w.put(13, 16, 6, i.channels - 1, "channels of a block - 1");
+  w.put(13, 24, 6, i.bit_offset, "bit offset");
+  w.put(14, 0, 16, i.second_base, "base of operand 2");
+  w.put(14, 16, 6, i.parameter_slot, "parameter slot");
+  w.put(15, 0, 16, i.second_first, "first position of operand 2");
+  w.put(15, 16, 16, i.second_ring, "ring size of operand 2");
+}
+
 Conv get_conv(const Descriptor& d) {
   Conv i{get_walk(d)};
   i.weight_bits_log2 = field(d, 12, 2, 2);
+  i.leaky = field(d, 12, 7, 1) != 0;
   i.clear = field(d, 12, 8, 1) != 0;
   i.drain = field(d, 12, 9, 1) != 0;
   i.zero_extend = field(d, 12, 10, 1) != 0;
@@ -225,6 +265,38 @@ Conv get_conv(const Descriptor& d) {
   i.parameter_slot = field(d, 14, 16, 6);
   return i;
 }
+
+Depthwise get_depthwise(const Descriptor& d) {
+  Depthwise i{get_walk(d)};
+  i.leaky = field(d, 12, 7, 1) != 0;
+  i.unit = field(d, 12, 8, 1) != 0;
+  i.upper_half = field(d, 12, 9, 1) != 0;
+  i.zero_extend = field(d, 12, 10, 1) != 0;
+  i.channels = field(d, 13, 16, 6) + 1;
+  i.bit_offset = field(d, 13, 24, 6);
+  i.weight_base = field(d, 14, 0, 16);
+  i.parameter_slot = field(d, 14, 16, 6);
+  return i;
+}
+
+Add get_add(const Descriptor& d) {
+  Add i{get_walk(d)};
+  i.operands = i.blocks;
+  i.blocks = 1;
+  i.second_stride = i.step_kernel_row;
+  i.step_kernel_row = 0;
+  i.zero_extend = field(d, 12, 10, 1) != 0;
+  i.channels = field(d, 13, 16, 6) + 1;
+  i.bit_offset = field(d, 13, 24, 6);
+  i.second_base = field(d, 14, 0, 16);
+  i.parameter_slot = field(d, 14, 16, 6);
+  i.second_first = field(d, 15, 0, 16);
+  i.second_ring = field(d, 15, 16, 16);
+  return i;
+}
+
+/// 0 repeats stand for 1.
+Store get_store(const Descriptor& d) { return {get_transfer(d), std::max(1, field(d, 8, 0, 4))}; }
 
 Pack get_pack(const Descriptor& d) {
   Pack i;
@@ -251,7 +323,7 @@ Operation decode_operation(const Descriptor& d) {
     case kLoadAct:
       return LoadAct{get_transfer(d)};
     case kStore:
-      return Store{get_transfer(d)};
+      return get_store(d);
     case kLoadWeight:
       return LoadWeight{d[2], d[4], field(d, 6, 0, 16)};
     case kLoadParam:
@@ -264,6 +336,10 @@ Operation decode_operation(const Descriptor& d) {
       return get_conv(d);
     case kMaxPool:
       return MaxPool{get_walk(d)};
+    case kDepthwise:
+      return get_depthwise(d);
+    case kAdd:
+      return get_add(d);
     default:
       throw InputError(fmt::format("opcode {:#04x} is unknown", d[0] & 0xff));
   }
@@ -272,9 +348,13 @@ Operation decode_operation(const Descriptor& d) {
 }  // namespace
 
 Engine engine_of(const Operation& operation) {
-  if (std::holds_alternative<Store>(operation)) return Engine::store;
-  const bool compute = std::holds_alternative<Conv>(operation) || std::holds_alternative<MaxPool>(operation);
-  return compute ? Engine::compute : Engine::load;
+  return std::visit(
+      [](const auto& i) {
+        using Kind = std::decay_t<decltype(i)>;
+        if (std::is_same_v<Kind, Store>) return Engine::store;
+        return std::is_base_of_v<WindowWalk, Kind> ? Engine::compute : Engine::load;
+      },
+      operation);
 }
 
 Descriptor encode(const Instruction& instruction) {
@@ -321,25 +401,6 @@ SegmentHeader decode_segment(const Descriptor& d) {
   return {(d[0] >> 8 & 1) != 0, d[2], d[3], d[4]};
 }
 
-Descriptor timing_form(const Descriptor& instruction) {
-  Descriptor words = instruction;
-  switch (words[0] & 0xff) {
-    case kLoadAct:
-    case kLoadWeight:
-    case kLoadParam:
-    case kLoadImage:
-    case kStore:
-      words[2] %= kPageBytes;  // the offset
-      break;
-    case kPack:
-      words[9] = 0;  // pad codes
-      break;
-    default:  // nothing that could be left out
-      break;
-  }
-  return words;
-}
-
 namespace {
 
 std::string text(const RowTransfer& i) {
@@ -362,7 +423,9 @@ std::string text(const WindowWalk& i) {
 
 struct Describe {
   std::string operator()(const LoadAct& i) const { return "LOAD_ACT " + text(i); }
-  std::string operator()(const Store& i) const { return "STORE " + text(i); }
+  std::string operator()(const Store& i) const {
+    return fmt::format("STORE {} repeat {}", text(i), i.repeat);
+  }
   std::string operator()(const LoadWeight& i) const {
     return fmt::format("LOAD_WEIGHT @{:#x} words {} base {}", i.offset, i.words, i.base);
   }
@@ -379,11 +442,24 @@ struct Describe {
         i.packed_width, i.iy, i.ix, i.chip.base, i.chip.stride, i.chip.first);
   }
   std::string operator()(const Conv& i) const {
-    return fmt::format("CONV {} w {} clear {} drain {} extend {} filters {} bit {} weights {} slot {}",
-                       text(i), 1 << i.weight_bits_log2, i.clear, i.drain, i.zero_extend, i.filters,
-                       i.bit_offset, i.weight_base, i.parameter_slot);
+    return fmt::format(
+        "CONV {} w {} clear {} drain {} extend {} leaky {} filters {} bit {} weights {} slot {}", text(i),
+        1 << i.weight_bits_log2, i.clear, i.drain, i.zero_extend, i.leaky, i.filters, i.bit_offset,
+        i.weight_base, i.parameter_slot);
   }
   std::string operator()(const MaxPool& i) const { return "MAX_POOL " + text(i); }
+  std::string operator()(const Depthwise& i) const {
+    return fmt::format(
+        "DEPTHWISE {} unit {} upper {} extend {} leaky {} channels {} bit {} weights {} slot {}", text(i),
+        i.unit, i.upper_half, i.zero_extend, i.leaky, i.channels, i.bit_offset, i.weight_base,
+        i.parameter_slot);
+  }
+  std::string operator()(const Add& i) const {
+    return fmt::format(
+        "ADD {} operands {} extend {} channels {} bit {} slot {} second base {}+{} first {} ring {}", text(i),
+        i.operands, i.zero_extend, i.channels, i.bit_offset, i.parameter_slot, i.second_base, i.second_stride,
+        i.second_first, i.second_ring);
+  }
 };
 
 }  // namespace

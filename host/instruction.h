@@ -37,6 +37,7 @@ struct LoadAct : RowTransfer {
   bool operator==(const LoadAct&) const = default;
 };
 struct Store : RowTransfer {
+  int repeat = 1;  ///< times that each position is written, 1..15
   bool operator==(const Store&) const = default;
 };
 
@@ -80,7 +81,8 @@ struct Pack {
   bool operator==(const Pack&) const = default;
 };
 
-/// What CONV and MAX_POOL share: walking windows over a ring of input rows and writing output positions.
+/// What the compute engine's instructions share: walking windows over a ring of input rows and writing output
+/// positions.
 struct WindowWalk {
   int input_height = 0;
   int input_width = 0;
@@ -119,11 +121,39 @@ struct Conv : WindowWalk {
   bool clear = true;
   bool drain = true;
   bool zero_extend = false;
+  bool leaky = false;  ///< a second set of parameters, in the next slot
   int filters = 1;
   int bit_offset = 0;
   int weight_base = 0;
   int parameter_slot = 0;
   bool operator==(const Conv&) const = default;
+};
+
+/// One channel block (`blocks` is 1).
+struct Depthwise : WindowWalk {
+  bool unit = false;        ///< all weights are one
+  bool upper_half = false;  ///< 1-bit input: the block is the upper half of its words
+  bool zero_extend = false;
+  bool leaky = false;
+  int channels = 1;
+  int bit_offset = 0;
+  int weight_base = 0;
+  int parameter_slot = 0;  ///< of the first F channels; the others' follow
+  bool operator==(const Depthwise&) const = default;
+};
+
+/// One channel block of one or two 8-bit operands (`blocks` is 1), the first walked by 1x1 windows.
+struct Add : WindowWalk {
+  int operands = 1;
+  bool zero_extend = false;
+  int channels = 1;
+  int bit_offset = 0;
+  int parameter_slot = 0;  ///< of the first F channels, one per operand; the others' follow
+  int second_base = 0;     ///< operand 2: its positions follow each other in a ring
+  int second_stride = 0;
+  int second_first = 0;
+  int second_ring = 0;
+  bool operator==(const Add&) const = default;
 };
 
 struct MaxPool : WindowWalk {
@@ -141,7 +171,8 @@ struct SegmentHeader {
 enum class Engine { load, compute, store };
 inline constexpr int kEngines = 3;
 
-using Operation = std::variant<LoadAct, LoadWeight, LoadParam, LoadImage, Pack, Conv, MaxPool, Store>;
+using Operation =
+    std::variant<LoadAct, LoadWeight, LoadParam, LoadImage, Pack, Conv, MaxPool, Depthwise, Add, Store>;
 
 /// An instruction of one engine and, per engine, how many instructions of this segment it waits for.
 struct Instruction {
@@ -169,9 +200,6 @@ Instruction decode_instruction(const Descriptor& descriptor);
 SegmentHeader decode_segment(const Descriptor& descriptor);
 
 inline constexpr std::uint32_t kPageBytes = 4096;  ///< no burst crosses a multiple of this
-
-/// An instruction's words without what no cycle can depend on: offsets modulo kPageBytes, pad codes zero.
-Descriptor timing_form(const Descriptor& instruction);
 
 /// One line for people.
 std::string to_string(const Instruction& instruction);

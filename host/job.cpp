@@ -1,7 +1,6 @@
 #include "host/job.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "host/atomic_file.h"
 #include "host/error.h"
 #include "host/instruction.h"
 #include "host/plane_words.h"
@@ -19,11 +19,12 @@ namespace {
 
 // File: magic (8 bytes), length of the header (8 bytes, little endian), header, blocks, SHA-256 of all before
 // it.
-constexpr std::string_view kMagic = "BLJOB002";
+constexpr std::string_view kMagic = "BLJOB003";
 constexpr std::size_t kPrefixBytes = 16;
 constexpr std::size_t kLargestHeader = 64u << 20;
 constexpr std::int64_t kLargestDimension = 1 << 20;
-constexpr std::int64_t kLargestSram = 1 << 20;  // rows, slots or words
+constexpr std::int64_t kLargestSram = 1 << 20;   // rows, slots or words
+constexpr std::int64_t kLargestWords = 1 << 16;  // per position
 
 using Bytes = std::vector<std::byte>;
 
@@ -55,8 +56,13 @@ nlohmann::json header_json(const Job& job) {
     blocks.push_back({{"offset", block.offset}, {"bytes", block.bytes.size()}});
   nlohmann::json tensors = nlohmann::json::array();
   for (const TensorPlace& t : job.tensors) {
-    tensors.push_back(
-        {{"name", t.name}, {"shape", shape_json(t.shape)}, {"bits", t.bits}, {"offset", t.offset}});
+    tensors.push_back({{"name", t.name},
+                       {"shape", shape_json(t.shape)},
+                       {"bits", t.bits},
+                       {"offset", t.offset},
+                       {"narrow", t.narrow ? 1 : 0},
+                       {"words", t.words},
+                       {"first_word", t.first_word}});
   }
   return {{"network", job.network},
           {"policy", job.policy},
@@ -143,7 +149,9 @@ Job job_from(const nlohmann::json& header, std::span<const std::byte> data) {
   for (const nlohmann::json& t : array(header, "tensors")) {
     job.tensors.push_back({t.at("name").get<std::string>(), shape_from(t, "shape"),
                            static_cast<int>(number(t, "bits", 32)),
-                           static_cast<Address>(number(t, "offset", kLargestJob))});
+                           static_cast<Address>(number(t, "offset", kLargestJob)),
+                           number(t, "narrow", 1) != 0, static_cast<int>(number(t, "words", kLargestWords)),
+                           static_cast<int>(number(t, "first_word", kLargestWords))});
   }
   read_blocks(job, header, data);
   validate_job(job);
@@ -210,6 +218,12 @@ Bytes read_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+Address memory_bytes(const TensorPlace& tensor) {
+  if (tensor.words == 0) return tensor_bytes(tensor.shape, tensor.bits);
+  return kWordBytes * static_cast<Address>(tensor.shape.height) * static_cast<Address>(tensor.shape.width) *
+         static_cast<Address>(tensor.words);
+}
+
 Address input_bytes(const Job& job) {
   if (job.input_bits == 0) return static_cast<Address>(job.image_shape.elements() + 7) / 8 * 8;
   return tensor_bytes(job.image_shape, job.input_bits);
@@ -257,26 +271,17 @@ void validate_job(const Job& job) {
   for (const TensorPlace& tensor : job.tensors) {
     check_shape(tensor.name, tensor.shape);
     if (!is_code_width(tensor.bits)) refuse(fmt::format("tensor {} has an impossible width", tensor.name));
-    check_range(tensor.name, tensor.offset, tensor_bytes(tensor.shape, tensor.bits), job);
+    const int words = words_per_position(tensor.shape.channels, tensor.bits);
+    if (tensor.words != 0 && (tensor.first_word < 0 || tensor.first_word > tensor.words - words)) {
+      refuse(fmt::format("tensor {} is no part of what it lies in", tensor.name));
+    }
+    check_range(tensor.name, tensor.offset, memory_bytes(tensor), job);
   }
 }
 
 void write_job(const Job& job, const std::filesystem::path& path) {
   validate_job(job);
-  const Bytes bytes = serialize(job);
-  std::filesystem::path temporary = path;
-  temporary += fmt::format(".{}.tmp", ::getpid());
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(temporary, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw Error(
-        fmt::format("job {} cannot be written; is there room, and may you write there?", path.string()));
-  }
+  write_file_atomically(path, serialize(job));
 }
 
 Job read_job(const std::filesystem::path& path) {

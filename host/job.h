@@ -17,9 +17,15 @@ struct TensorPlace {
   std::string name;
   Shape shape;
   int bits = 8;
-  Address offset = 0;  ///< bytes from the job's base
+  Address offset = 0;   ///< bytes from the job's base
+  bool narrow = false;  ///< the tensor's narrow form (host/policy.h)
+  int words = 0;        ///< per position, of the tensor in memory that this is a part of; 0: its own
+  int first_word = 0;   ///< of the part
   bool operator==(const TensorPlace&) const = default;
 };
+
+/// Bytes of a tensor in memory, with all that it is a part of.
+Address memory_bytes(const TensorPlace& tensor);
 
 /// Bytes to place at an offset before the job starts: descriptors, weights, parameters.
 struct Block {
@@ -49,7 +55,7 @@ struct Job {
   int staging_words = 0;  ///< of the ring, whose size must be equal; 0 where the job stages no image
   std::vector<Block> blocks;
   std::vector<std::string> segments;  ///< names of layers, one record each
-  std::vector<TensorPlace> tensors;   ///< tensors that can be read back; the network's result is last
+  std::vector<TensorPlace> tensors;   ///< tensors that can be read back; the network's results are last
   bool operator==(const Job&) const = default;
 };
 

@@ -10,7 +10,6 @@
 namespace bitloop::host {
 namespace {
 
-constexpr int kLargestRing = 65535;     // positions, 16-bit fields
 constexpr int kInstructionCycles = 15;  // start-up of a compute instruction
 constexpr int kTransferCycles = 25;     // start-up of a load or store that is not hidden
 constexpr int kStartCycles = 150;       // descriptors and latency before the first load arrives
@@ -21,9 +20,6 @@ constexpr int kUnlimited = 1 << 20;  // rounds of slack where a whole tensor is 
 
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 int divide_up(long value, long by) { return static_cast<int>((value + by - 1) / by); }
-
-/// Rows that whole turns of a ring must be a multiple of, so that its size is a multiple of P.
-int row_granule(int pitch, int pixels) { return pixels / std::gcd(pitch, pixels); }
 
 /// Cycles of one round of a plan: a strip of all units, or a strip of one unit.
 struct Round {
@@ -72,12 +68,14 @@ double turns(double items, double buffers, double rounds) {
 /// One candidate and everything needed to judge it.
 class Candidate {
  public:
-  Candidate(const WindowOp& op, const HardwareInfo& hardware) : op_(op), hardware_(hardware) {}
+  Candidate(const Segment& segment, const HardwareInfo& hardware)
+      : segment_(segment), op_(segment.op), hardware_(hardware) {}
 
   StreamPlan plan;
 
   /// Rows of the input that strips need: one alone, or with `ahead` strips that follow.
   [[nodiscard]] int input_rows(int ahead) const {
+    if (ahead < 0) return op_.input_height;
     int rows = 1;
     const auto& ends = plan.strip_ends;
     for (std::size_t s = 0; s < ends.size(); ++s) {
@@ -88,58 +86,96 @@ class Candidate {
     return rows;
   }
 
-  /// Rows of the output that are in use while a strip is computed and `behind` strips are stored.
-  [[nodiscard]] int output_rows(int behind) const {
+  /// Rows of the output that `count` strips in succession touch.
+  [[nodiscard]] int output_rows(int count) const {
+    if (count < 0) return op_.output_height;
     int rows = 1;
     const auto& ends = plan.strip_ends;
     for (std::size_t s = 0; s < ends.size(); ++s) {
-      const std::size_t first = s >= static_cast<std::size_t>(behind) ? s - behind : 0;
+      const std::size_t first = s >= static_cast<std::size_t>(count) ? s - count : 0;
       rows = std::max(rows, divide_up(ends[s], op_.output_width) - begin(first) / op_.output_width);
     }
     return rows;
   }
 
-  /// Places both rings; false where they do not fit.
-  bool place(int pitch, int input_rows_wanted, int output_rows_wanted) {
-    const int pixels = hardware_.pixels;
-    plan.input.pitch = pitch;
-    plan.input.rows = round_up(input_rows_wanted, row_granule(pitch, pixels));
-    plan.output.pitch = op_.output_width;
-    plan.output.rows = round_up(output_rows_wanted, row_granule(op_.output_width, pixels));
-    if (plan.input.positions() > kLargestRing || plan.output.positions() > kLargestRing) return false;
-    plan.input.stride = plan.input.positions() / pixels;
-    plan.output.stride = plan.output.positions() / pixels;
-    plan.input.base = 0;
-    plan.output.base = plan.input.bank_rows();
-    return plan.input.bank_rows() + plan.output.bank_rows() <= hardware_.activation_rows;
+  /// Places all rings; false where they do not fit.
+  bool place(int pitch, int ahead, int behind) {
+    next_row_ = segment_.free.first;
+    plan.results.clear();
+    const auto last = static_cast<int>(segment_.results.size()) - 1;
+    bool fits = place_one(plan.input, segment_.input, pitch, input_rows(ahead), op_.input_bits);
+    if (segment_.second) {
+      fits = fits && place_one(plan.second.emplace(), *segment_.second, op_.output_width,
+                               output_rows(std::max(0, ahead)), 8);
+    }
+    for (int i = 0; i <= last && fits; ++i) {
+      Buffer buffer;
+      const Place& place = segment_.results[static_cast<std::size_t>(i)];
+      if (op_.kind == OpKind::copy && place.in_memory) {
+        buffer = plan.input;
+      } else {
+        const int rows = output_rows(i == last || place.in_memory ? behind : 0);
+        fits = place_one(buffer, place, op_.output_width, rows, segment_.result_bits(i));
+      }
+      plan.results.push_back(buffer);
+    }
+    return fits && next_row_ <= segment_.free.end;
   }
 
-  /// Estimated cycles of the layer.
+  /// Estimated cycles of the layer. Passes beyond the third are like the third.
   [[nodiscard]] double cycles(const Slack& slack) const {
-    std::vector<Round> rounds;
     const std::size_t passes = plan.strips_outer ? 1 : plan.units.size();
-    const double loads = weight_loads() / static_cast<double>(passes);
+    const double first = pass_cycles(slack, std::min<std::size_t>(passes, 2));
+    if (passes <= 2) return first;
+    return first + static_cast<double>(passes - 2) * (pass_cycles(slack, 3) - first);
+  }
+
+ private:
+  bool place_one(Buffer& buffer, const Place& place, int pitch, int rows, int bits) {
+    if (place.on_chip) {
+      buffer = {place.ring, true};
+      return true;
+    }
+    const bool all =
+        plan.strips_outer || plan.units.size() == 1 || (&buffer == &plan.input && !op_.by_blocks());
+    const int words =
+        all ? (&buffer == &plan.input ? op_.input_words() : words_per_position(op_.filters, bits))
+            : plan.units[0].words(bits);
+    buffer = {make_ring(pitch, rows, words, hardware_.pixels), false};
+    if (buffer.ring.positions() > kLargestRing) return false;
+    buffer.ring.base = next_row_;
+    next_row_ += buffer.ring.bank_rows();
+    return true;
+  }
+
+  [[nodiscard]] double pass_cycles(const Slack& slack, std::size_t passes) const {
+    std::vector<Round> rounds;
+    const double loads = weight_loads() / (plan.strips_outer ? 1.0 : static_cast<double>(plan.units.size()));
     for (std::size_t pass = 0; pass < passes; ++pass) {
       for (std::size_t s = 0; s < plan.strip_ends.size(); ++s) rounds.push_back(round(pass, s, loads));
     }
     return pipeline_cycles(rounds, slack);
   }
 
- private:
   [[nodiscard]] int begin(std::size_t strip) const { return strip == 0 ? 0 : plan.strip_ends[strip - 1]; }
-  [[nodiscard]] int groups() const { return op_.pool ? 0 : divide_up(op_.filters, hardware_.filters); }
+  [[nodiscard]] int groups() const {
+    return op_.group_slots(hardware_.filters) == 0 ? 0 : op_.groups(hardware_.filters);
+  }
 
   /// `loads`: weight buffers filled per pass; what the first strip does not load is spread over the others.
   [[nodiscard]] Round round(std::size_t pass, std::size_t strip, double loads) const {
     const double units = plan.strips_outer ? 1 : static_cast<double>(plan.units.size());
     const double positions = plan.strip_ends[strip] - begin(strip);
     Round round;
-    round.compute = compute_cycles(strip) / units;
-    round.store = positions * op_.output_words() / units;
-    if (pass == 0 || !plan.resident) {
-      round.rows = row_cycles(new_rows(strip)) / (op_.pool ? units : 1);
+    round.compute = (compute_cycles(strip) + stage_cycles(strip)) / units;
+    round.store = positions * stored_words() / units;
+    if (!plan.input.whole && (pass == 0 || !plan.resident)) {
+      round.rows = row_cycles(new_rows(strip)) / (op_.by_blocks() ? units : 1);
     }
-    if (op_.pool) return round;
+    if (plan.second && !plan.second->whole) {
+      round.rows += positions * words_per_position(op_.filters, 8) / units;
+    }
+    if (groups() == 0 || plan.weights.part_words == 0) return round;
     const double buffer =
         static_cast<double>(plan.weights.part_words) * plan.weights.batch * hardware_.filters;
     const double once = std::min(loads, groups() * static_cast<double>(plan.weights.parts.size()) / units);
@@ -153,6 +189,15 @@ class Candidate {
     return round;
   }
 
+  [[nodiscard]] double stored_words() const {
+    double words = 0;
+    for (int i = 0; i < segment_.result_count(); ++i) {
+      if (!segment_.results[static_cast<std::size_t>(i)].in_memory) continue;
+      words += words_per_position(op_.filters, segment_.result_bits(i)) * op_.repeat * op_.repeat;
+    }
+    return words;
+  }
+
   [[nodiscard]] int new_rows(std::size_t strip) const {
     const auto end_row = [&](std::size_t s) {
       return op_.end_input_row((plan.strip_ends[s] - 1) / op_.output_width);
@@ -161,26 +206,45 @@ class Candidate {
     return end_row(strip) - (strip == 0 ? first : std::max(first, end_row(strip - 1)));
   }
 
-  [[nodiscard]] double compute_cycles(std::size_t strip) const {
-    const double tiles = divide_up(plan.strip_ends[strip] - begin(strip), hardware_.pixels);
-    if (op_.pool) {
-      return tiles * static_cast<double>(op_.tile_cycles(op_.whole())) +
-             kInstructionCycles * static_cast<double>(plan.units.size());
+  [[nodiscard]] double tiles(std::size_t strip) const {
+    return divide_up(plan.strip_ends[strip] - begin(strip), hardware_.pixels);
+  }
+
+  [[nodiscard]] double stage_cycles(std::size_t strip) const {
+    double cycles = 0;
+    const double blocks = divide_up(op_.filters, kBlockChannels);
+    for (const Stage& stage : segment_.stages) {
+      const double tile = hardware_.pixels * (kBlockChannels / hardware_.filters) * stage.operands;
+      cycles += blocks * (tiles(strip) * tile + kInstructionCycles);
     }
-    const double drain = hardware_.pixels * (op_.output_bits == 32 ? 4 : 1);
-    double tile = std::max(drain, static_cast<double>(op_.tile_cycles(op_.whole())));
+    return cycles;
+  }
+
+  [[nodiscard]] double compute_cycles(std::size_t strip) const {
+    if (op_.kind == OpKind::copy) return 0;
+    const auto whole = static_cast<double>(op_.tile_cycles(op_.whole()));
+    if (op_.kind == OpKind::max_pool) {
+      return tiles(strip) * whole + kInstructionCycles * static_cast<double>(plan.units.size());
+    }
+    if (op_.by_blocks()) {
+      const double drain = hardware_.pixels * op_.group_slots(hardware_.filters);
+      const double conflicts = std::min(op_.stride_x, 2);
+      return groups() * (tiles(strip) * std::max(drain, whole / op_.blocks * conflicts) + kInstructionCycles);
+    }
+    const double drain = hardware_.pixels * (op_.output_bits == 32 ? 4 : 1) * op_.parameter_sets();
+    double tile = std::max(drain, whole);
     const double parts = static_cast<double>(plan.weights.parts.size());
-    if (parts == 1) return groups() * (tiles * tile + kInstructionCycles);
+    if (parts == 1) return groups() * (tiles(strip) * tile + kInstructionCycles);
     // The parts that stay arrive during one tile: the next group waits for the rest of them.
     tile += parts * kInstructionCycles;
     const double stay =
         static_cast<double>(plan.weights.resident_parts()) * plan.weights.part_words * hardware_.filters;
-    return groups() * (tiles * tile + std::max(0.0, stay - tile));
+    return groups() * (tiles(strip) * tile + std::max(0.0, stay - tile));
   }
 
   /// Buffers filled over the whole layer.
   [[nodiscard]] double weight_loads() const {
-    if (op_.pool) return 0;
+    if (groups() == 0 || plan.weights.part_words == 0) return 0;
     const double buffers = plan.weights.buffers;
     const double strips = static_cast<double>(plan.strip_ends.size());
     const double parts = static_cast<double>(plan.weights.parts.size());
@@ -209,8 +273,10 @@ class Candidate {
     return rows * (op_.input_width * position + packing.stride_y * packing.image_row_bytes() / 8.0);
   }
 
+  const Segment& segment_;
   const WindowOp& op_;
   const HardwareInfo& hardware_;
+  int next_row_ = 0;
 };
 
 /// Strips of about `rows` output rows; one of `first_rows` first, so that computing starts early, and a small
@@ -245,50 +311,35 @@ std::vector<int> pitch_choices(const WindowOp& op, int pixels) {
   std::vector<int> choices;
   const int width = op.input_width;
   if (op.stride_x == 1) choices.push_back(width + ((op.output_width - width) % pixels + pixels) % pixels);
-  choices.push_back(width);
-  choices.push_back(round_up(width, pixels));
+  for (const int pitch : {width, round_up(width, pixels)}) {
+    if (std::find(choices.begin(), choices.end(), pitch) == choices.end()) choices.push_back(pitch);
+  }
+  if (op.by_blocks() && op.kind != OpKind::depthwise && op.kind != OpKind::max_pool) choices = {width};
   return choices;
 }
 
-WeightPlan plan_weights(const WindowOp& op, const HardwareInfo& hardware) {
-  WeightPlan plan;
-  const int words = part_words(op, op.whole());
-  if (words <= hardware.weight_rows) {
-    plan.parts = {op.whole()};
-    plan.part_words = words;
-    plan.batch = std::clamp(kFullBatchWords / (words * hardware.filters), 1, kMostBatched);
-    while (plan.batch > 1 && plan.batch * words * 4 > hardware.weight_rows) --plan.batch;
-  } else {
-    plan.parts = split_reduction(op, hardware.weight_rows);
-    for (const ReductionPart& part : plan.parts)
-      plan.part_words = std::max(plan.part_words, part_words(op, part));
-  }
-  plan.buffers = hardware.weight_rows / (plan.batch * plan.part_words);
-  return plan;
-}
-
-/// Units of a pool: `size` channel blocks each.
-std::vector<Unit> pool_units(const WindowOp& op, int size) {
-  std::vector<Unit> units;
-  for (int first = 0; first < op.blocks; first += size) {
-    const int end = std::min(first + size, op.blocks);
-    units.push_back({first, end, op.words_before(first), op.words_before(end) - op.words_before(first)});
-  }
-  return units;
-}
+/// Strips ahead that loads may run and strips behind that stores may stay, best first; -1: the whole tensor.
+constexpr Slack kSlacks[] = {{-1, -1}, {-1, 2}, {2, -1}, {2, 2},  {1, 2}, {1, 1},
+                             {-1, 1},  {0, 1},  {1, 0},  {-1, 0}, {0, 0}};
+constexpr int kSlacksTried = 3;  // of those that fit
 
 /// Keeps the cheapest of all candidates.
 class Search {
  public:
-  Search(const WindowOp& op, const HardwareInfo& hardware) : op_(op), hardware_(hardware) {}
+  Search(const Segment& segment, const HardwareInfo& hardware)
+      : segment_(segment), op_(segment.op), hardware_(hardware) {}
 
   void try_order(const StreamPlan& frame) {
     for (const int rows : strip_rows_choices(op_)) {
-      for (const int first_rows : {1, 2, 4, rows}) {
+      for (const int first_rows : {1, 4, rows}) {
         if (first_rows > rows) continue;
-        Candidate candidate(op_, hardware_);
+        Candidate candidate(segment_, hardware_);
         candidate.plan = frame;
         candidate.plan.strip_ends = strip_ends(op_, first_rows, rows, hardware_.pixels);
+        if (segment_.input.on_chip) {
+          try_rings(candidate, op_.input_width);
+          continue;
+        }
         for (const int pitch : pitch_choices(op_, hardware_.pixels)) try_rings(candidate, pitch);
       }
     }
@@ -298,22 +349,24 @@ class Search {
 
  private:
   void try_rings(Candidate& candidate, int pitch) {
-    for (const int ahead : {-1, 2, 1, 0}) {  // -1: the whole input
-      for (const int behind : {-1, 2, 1, 0}) {
-        const int input_rows = ahead < 0 ? op_.input_height : candidate.input_rows(ahead);
-        const int output_rows = behind < 0 ? op_.output_height : candidate.output_rows(behind);
-        if (!candidate.place(pitch, input_rows, output_rows)) continue;
-        candidate.plan.resident =
-            candidate.plan.input.rows >= op_.input_height && (!op_.pool || candidate.plan.units.size() == 1);
-        const double cycles =
-            candidate.cycles({ahead < 0 ? kUnlimited : ahead, behind < 0 ? kUnlimited : behind});
-        if (best_ && cycles >= best_cycles_) continue;
+    int tried = 0;
+    for (const Slack& slack : kSlacks) {
+      if (!candidate.place(pitch, slack.loads, slack.stores)) continue;
+      const StreamPlan& plan = candidate.plan;
+      candidate.plan.resident =
+          plan.input.whole || (plan.input.ring.rows >= op_.input_height &&
+                               (plan.strips_outer || plan.units.size() == 1 || !op_.by_blocks()));
+      const double cycles = candidate.cycles(
+          {slack.loads < 0 ? kUnlimited : slack.loads, slack.stores < 0 ? kUnlimited : slack.stores});
+      if (!best_ || cycles < best_cycles_) {
         best_ = candidate.plan;
         best_cycles_ = cycles;
       }
+      if (++tried == kSlacksTried) return;
     }
   }
 
+  const Segment& segment_;
   const WindowOp& op_;
   const HardwareInfo& hardware_;
   std::optional<StreamPlan> best_;
@@ -335,23 +388,64 @@ std::vector<int> WeightPlan::part_order() const {
   return order;
 }
 
-ParameterPlan plan_parameters(const HardwareInfo& hardware) {
-  const int slots = std::min(hardware.parameter_slots, kSlotLimit);
-  ParameterPlan plan;
-  plan.batch = std::clamp(kFullBatchWords / parameter_words(hardware.filters), 1, std::max(1, slots / 2));
-  plan.buffers = slots / plan.batch;
+WeightPlan plan_weights(const WindowOp& op, const HardwareInfo& hardware) {
+  WeightPlan plan;
+  const int lanes = hardware.filters;
+  const int words = part_words(op, op.whole(), lanes);
+  if (words == 0) {
+    plan.parts = {op.whole()};
+    return plan;
+  }
+  if (words <= hardware.weight_rows) {
+    plan.parts = {op.whole()};
+    plan.part_words = words;
+    plan.batch = std::clamp(kFullBatchWords / (words * lanes), 1, kMostBatched);
+    while (plan.batch > 1 && plan.batch * words * 4 > hardware.weight_rows) --plan.batch;
+  } else {
+    plan.parts = split_reduction(op, hardware.weight_rows, lanes);
+    for (const ReductionPart& part : plan.parts)
+      plan.part_words = std::max(plan.part_words, part_words(op, part, lanes));
+  }
+  plan.buffers = hardware.weight_rows / (plan.batch * plan.part_words);
   return plan;
 }
 
-int part_words(const WindowOp& op, const ReductionPart& part) {
+ParameterPlan plan_parameters(const WindowOp& op, const HardwareInfo& hardware, int reserved) {
+  const int slots = std::min(hardware.parameter_slots, kSlotLimit) - reserved;
+  ParameterPlan plan;
+  plan.first_slot = reserved;
+  plan.group_slots = std::max(1, op.group_slots(hardware.filters));
+  if (plan.group_slots > slots) {
+    throw InputError(
+        fmt::format("layer {}: a channel block takes {} parameter slots and {} are there; use hardware with "
+                    "more or a larger F",
+                    op.name, plan.group_slots + reserved, hardware.parameter_slots));
+  }
+  const int words = plan.group_slots * parameter_words(hardware.filters);
+  plan.batch = std::clamp(kFullBatchWords / words, 1, std::max(1, slots / (2 * plan.group_slots)));
+  plan.buffers = slots / (plan.batch * plan.group_slots);
+  return plan;
+}
+
+int part_words(const WindowOp& op, const ReductionPart& part, int lanes) {
+  if (op.kind == OpKind::depthwise) {
+    return op.unit_weights ? 0 : depthwise_rows(op.kernel_height * op.kernel_width, lanes);
+  }
+  if (op.by_blocks()) return 0;
   const long taps = static_cast<long>(part.end_block - part.first_block) * (part.end_row - part.first_row) *
                     op.kernel_width;
   return static_cast<int>(op.block_channels == 64 ? taps : (taps * op.weight_bits + 1) / 2);
 }
 
-std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows) {
+std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows, int lanes) {
+  if (op.by_blocks()) {
+    throw InputError(fmt::format(
+        "layer {}: the weights of one channel block take {} weight SRAM rows and {} are there; use a smaller "
+        "kernel or hardware with more",
+        op.name, part_words(op, op.whole(), lanes), rows));
+  }
   const int granule = std::min(op.block_granule(), op.blocks);
-  const int smallest = part_words(op, {0, granule, 0, 1});
+  const int smallest = part_words(op, {0, granule, 0, 1}, lanes);
   if (smallest > rows) {
     throw InputError(
         fmt::format("layer {}: one kernel row of one channel block takes {} weight SRAM rows and {} are "
@@ -359,7 +453,7 @@ std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows) {
                     op.name, smallest, rows));
   }
   const int target = std::max(rows / 12, smallest);  // small parts: more of them can stay on chip
-  const int block_words = part_words(op, {0, granule, 0, op.kernel_height});
+  const int block_words = part_words(op, {0, granule, 0, op.kernel_height}, lanes);
   std::vector<ReductionPart> parts;
   const int blocks = std::max(1, target / block_words) * granule;
   const int kernel_rows = block_words <= target ? op.kernel_height : std::max(1, target / smallest);
@@ -372,46 +466,48 @@ std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows) {
   return parts;
 }
 
-std::vector<Unit> filter_units(const WindowOp& op, int filters_per_group) {
-  const int channels = word_channels(op.output_bits);
-  if (channels % filters_per_group != 0) {
-    throw InputError(
-        fmt::format("layer {}: groups of {} filters do not fill channel blocks of {}; use hardware whose F "
-                    "divides 32",
-                    op.name, filters_per_group, channels));
+std::vector<Unit> make_units(const Segment& segment, int groups, int lanes) {
+  const WindowOp& op = segment.op;
+  int channels = std::max(kBlockChannels, op.by_blocks() ? word_channels(op.input_bits) : 0);
+  for (int i = 0; i < segment.result_count(); ++i) {
+    channels = std::max(channels, word_channels(segment.result_bits(i)));
   }
-  const int groups = divide_up(op.filters, filters_per_group);
-  const int per_unit = channels / filters_per_group;
-  const int words = words_per_block(op.output_bits);
+  const int group =
+      op.kind == OpKind::max_pool || op.kind == OpKind::copy ? op.block_channels : op.group_channels(lanes);
+  if (channels % group != 0) {
+    throw InputError(
+        fmt::format("layer {}: groups of {} filters do not fill channel blocks of {}; use "
+                    "hardware whose F divides 32",
+                    op.name, group, channels));
+  }
+  const int per_unit = round_up(std::max(groups, channels / group), channels / group);
+  const int all = divide_up(op.filters, group);
   std::vector<Unit> units;
-  for (int first = 0; first < groups; first += per_unit) {
-    units.push_back(
-        {first, std::min(first + per_unit, groups), static_cast<int>(units.size()) * words, words});
+  for (int first = 0; first < all; first += per_unit) {
+    const int end = std::min(first + per_unit, all);
+    units.push_back({first, end, first * group, std::min(end * group, op.filters)});
   }
   return units;
 }
 
-std::optional<StreamPlan> plan_stream(const WindowOp& op, const HardwareInfo& hardware) {
-  Search search(op, hardware);
-  if (op.pool) {
+std::optional<StreamPlan> plan_stream(const Segment& segment, const HardwareInfo& hardware) {
+  const WindowOp& op = segment.op;
+  const int lanes = hardware.filters;
+  Search search(segment, hardware);
+  StreamPlan frame;
+  frame.weights = plan_weights(op, hardware);
+  frame.parameters = plan_parameters(op, hardware, segment.stage_slots(lanes));
+  if (op.by_blocks()) {
+    frame.strips_outer = false;
     for (int size = op.blocks;; size = (size + 1) / 2) {
-      StreamPlan frame;
-      frame.strips_outer = false;
-      frame.units = pool_units(op, size);
-      frame.input.words = frame.output.words = frame.units[0].output_words;
+      frame.units = make_units(segment, size, lanes);
       search.try_order(frame);
       if (size == 1) return search.best();
     }
   }
-  StreamPlan frame;
-  frame.units = filter_units(op, hardware.filters);
-  frame.weights = plan_weights(op, hardware);
-  frame.parameters = plan_parameters(hardware);
-  frame.input.words = op.input_words();
-  frame.output.words = op.output_words();
+  frame.units = make_units(segment, 1, lanes);
   search.try_order(frame);
   frame.strips_outer = false;
-  frame.output.words = words_per_block(op.output_bits);
   search.try_order(frame);
   return search.best();
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "host/device.h"
-#include "host/window_op.h"
+#include "host/segment.h"
 
 namespace bitloop::host {
 
@@ -40,55 +40,60 @@ struct WeightPlan {
 };
 
 struct ParameterPlan {
-  int batch = 1;    ///< groups per LOAD_PARAM
-  int buffers = 1;  ///< of `batch` slots
+  int first_slot = 0;   ///< of the first buffer
+  int group_slots = 1;  ///< slots of a group
+  int batch = 1;        ///< groups per LOAD_PARAM
+  int buffers = 1;      ///< of `batch * group_slots` slots
 };
 
-/// Rows of positions in activation SRAM that wrap around.
-struct Ring {
-  int base = 0;    ///< bank row of word 0
-  int stride = 0;  ///< bank rows from word to word
-  int pitch = 0;   ///< positions from row to row
-  int rows = 0;
-  int words = 0;  ///< per position
-  [[nodiscard]] int positions() const { return pitch * rows; }
-  [[nodiscard]] int bank_rows() const { return stride * words; }
+/// Where rows of an operand or a result lie while a segment runs.
+struct Buffer {
+  Ring ring;
+  bool whole = false;  ///< the tensor's own place on chip: positions and words are the tensor's
 };
 
-/// Filters (or, for a pool, channels) that are written to whole output words together.
+/// Channels that are computed, loaded and stored together: whole words of every width that the segment has.
 struct Unit {
-  int first_group = 0;  ///< groups of F filters; for a pool, channel blocks
+  int first_group = 0;  ///< groups of WindowOp::group_channels
   int end_group = 1;
-  int output_word = 0;  ///< first word per position in memory
-  int output_words = 1;
+  int first_channel = 0;
+  int end_channel = 1;
+  /// First word of the unit in codes of `bits` bits, and how many words.
+  [[nodiscard]] int first_word(int bits) const {
+    return first_channel / word_channels(bits) * words_per_block(bits);
+  }
+  [[nodiscard]] int words(int bits) const { return words_per_position(end_channel - first_channel, bits); }
 };
 
-/// A layer whose input streams through a ring of rows, strip by strip of output positions.
+/// A segment whose operands stream through rings of rows, strip by strip of output positions.
 struct StreamPlan {
   /// True: each strip computes all units before the next strip. False: each unit computes all strips.
   bool strips_outer = true;
-  bool resident = false;        ///< the input is loaded once and stays
+  bool resident = false;        ///< the input is on chip, or loaded once, and stays
   std::vector<int> strip_ends;  ///< flattened output positions; all but the last are multiples of P
   std::vector<Unit> units;
-  Ring input;
-  Ring output;
+  Buffer input;
+  std::optional<Buffer> second;
+  std::vector<Buffer> results;  ///< of the operation, then of each stage; a copy's is its input
   WeightPlan weights;
   ParameterPlan parameters;
 };
 
 /// Splits a reduction so that parts of at most `rows` weight SRAM rows result. Throws InputError naming the
 /// layer where even one kernel row of one channel block has more.
-std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows);
+std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows, int lanes);
 
-/// Weight SRAM rows of a part, per filter.
-int part_words(const WindowOp& op, const ReductionPart& part);
+/// Weight SRAM rows of a part of one group; of a depthwise block for F = `lanes`.
+int part_words(const WindowOp& op, const ReductionPart& part, int lanes);
 
-/// Units of a convolution for groups of F filters.
-std::vector<Unit> filter_units(const WindowOp& op, int filters_per_group);
+/// Units of at least `groups` groups each.
+std::vector<Unit> make_units(const Segment& segment, int groups, int lanes);
 
-ParameterPlan plan_parameters(const HardwareInfo& hardware);
+WeightPlan plan_weights(const WindowOp& op, const HardwareInfo& hardware);
+/// `reserved` slots belong to somebody else.
+ParameterPlan plan_parameters(const WindowOp& op, const HardwareInfo& hardware, int reserved);
 
-/// The fastest plan by the model of memory and array time, or nothing where no ring of rows fits.
-std::optional<StreamPlan> plan_stream(const WindowOp& op, const HardwareInfo& hardware);
+/// The fastest plan by the model of memory and array time, or nothing where no rings of rows fit.
+std::optional<StreamPlan> plan_stream(const Segment& segment, const HardwareInfo& hardware);
 
 }  // namespace bitloop::host

@@ -17,8 +17,8 @@ constexpr std::size_t kLongestText = 1000;
 
 [[noreturn]] void refuse(std::string_view text, const std::string& what) {
   throw InputError(
-      fmt::format("layer \"{}\": {}; write it like \"conv in=64x32x32 out=64 kernel=3 stride=1 pad=1\" or "
-                  "\"linear in=400 out=120\"",
+      fmt::format("layer \"{}\": {}; write it like \"conv in=64x32x32 out=64 kernel=3 stride=1 pad=1\", "
+                  "\"dwconv in=96x56x56 kernel=3 stride=2 pad=1\" or \"linear in=400 out=120\"",
                   text.substr(0, 100), what));
 }
 
@@ -99,12 +99,42 @@ class Keys {
   std::map<std::string, std::string_view> values_;
 };
 
-Shape input_shape(std::string_view text, Keys& keys, bool conv) {
+std::optional<LayerKind> kind_named(std::string_view name) {
+  if (name == "conv") return LayerKind::conv;
+  if (name == "dwconv") return LayerKind::depthwise;
+  if (name == "linear") return LayerKind::linear;
+  return {};
+}
+
+Shape input_shape(std::string_view text, Keys& keys, bool linear) {
   const std::vector<int> sizes = keys.numbers("in", 1, 65535);
   if (sizes.size() == 3) return {sizes[0], sizes[1], sizes[2]};
-  if (!conv && sizes.size() == 1) return {sizes[0], 1, 1};
-  refuse(text,
-         conv ? "in= takes channels x height x width" : "in= takes one number or channels x height x width");
+  if (linear && sizes.size() == 1) return {sizes[0], 1, 1};
+  refuse(text, linear ? "in= takes one number or channels x height x width"
+                      : "in= takes channels x height x width");
+}
+
+/// A depthwise layer keeps its channels: out= may be left away.
+int output_channels(std::string_view text, Keys& keys, LayerKind kind, int input_channels) {
+  if (kind != LayerKind::depthwise) return keys.single("out", 1, 65535);
+  const int channels = keys.single("out", 1, 65535, input_channels);
+  if (channels != input_channels) {
+    refuse(text,
+           fmt::format("out={} must be {}, the channels of in=, or be left away", channels, input_channels));
+  }
+  return channels;
+}
+
+int output_bits(std::string_view text, Keys& keys, LayerKind kind) {
+  constexpr int kLegal[] = {0, 1, 2, 4, 8, 32};
+  const int bits = keys.single("out_bits", 0, 32, 0);
+  if (std::find(std::begin(kLegal), std::end(kLegal), bits) == std::end(kLegal)) {
+    refuse(text, fmt::format("out_bits={} must be 1, 2, 4, 8 or 32", bits));
+  }
+  if (bits == 32 && kind == LayerKind::depthwise) {
+    refuse(text, "out_bits=32 of a dwconv must be 1, 2, 4 or 8");
+  }
+  return bits;
 }
 
 void set_window(std::string_view text, Keys& keys, Layer& layer) {
@@ -120,28 +150,28 @@ void set_window(std::string_view text, Keys& keys, Layer& layer) {
 
 Network single_layer_network(std::string_view text) {
   Keys keys(text);
-  const bool conv = keys.kind() == "conv";
-  if (!conv && keys.kind() != "linear") {
-    refuse(text, fmt::format("'{}' is no kind of layer; conv and linear are", keys.kind()));
+  const std::optional<LayerKind> kind = kind_named(keys.kind());
+  if (!kind) {
+    refuse(text, fmt::format("'{}' is no kind of layer; conv, dwconv and linear are", keys.kind()));
   }
-  const Shape in = input_shape(text, keys, conv);
-  Layer layer{std::string(keys.kind()), conv ? LayerKind::conv : LayerKind::linear, 0, 1};
-  Shape out{keys.single("out", 1, 65535), 1, 1};
-  if (conv) {
+  const bool linear = kind == LayerKind::linear;
+  const Shape in = input_shape(text, keys, linear);
+  Layer layer{.name = std::string(keys.kind()), .kind = *kind, .inputs = {0}, .output = 1};
+  Shape out{output_channels(text, keys, *kind, in.channels), 1, 1};
+  if (!linear) {
     set_window(text, keys, layer);
     out.height = window_output(in.height, layer.kernel_height, layer.stride, layer.pad);
     out.width = window_output(in.width, layer.kernel_width, layer.stride, layer.pad);
     if (out.height < 1 || out.width < 1) refuse(text, "the kernel is larger than the padded input");
   }
-  Network network{
-      "layer", {{"input", in, keys.single("signed", 0, 1, 0) == 1}, {"output", out, false}}, {layer}, 0, 1};
-  network.image_input = false;
-  network.output_bits = keys.single("out_bits", 0, 32, 0);
+  Network network{.name = "layer",
+                  .tensors = {{"input", in, keys.single("signed", 0, 1, 0) == 1}, {"output", out, false}},
+                  .layers = {layer},
+                  .input = 0,
+                  .outputs = {1},
+                  .image_input = false,
+                  .output_bits = output_bits(text, keys, *kind)};
   keys.finish();
-  const auto legal = {0, 1, 2, 4, 8, 32};
-  if (std::find(legal.begin(), legal.end(), network.output_bits) == legal.end()) {
-    refuse(text, fmt::format("out_bits={} must be 1, 2, 4, 8 or 32", network.output_bits));
-  }
   network.validate();
   return network;
 }

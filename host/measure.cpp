@@ -2,29 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
 #include <optional>
+#include <thread>
 
+#include "host/constants.h"
 #include "host/error.h"
 
 namespace bitloop::host {
 namespace {
 
+constexpr std::uint64_t kSeed = 1;
+
 void add_to(Counters& sum, const Counters& counters) {
   for (std::size_t i = 0; i < kCounters; ++i) sum[i] += counters[i];
-}
-
-std::optional<Measurement> compose(const JobKeys& keys, MeasurementStore& store) {
-  Measurement measurement;
-  const auto end = store.find(keys.end);
-  if (!end) return std::nullopt;
-  measurement.total = *end;
-  for (const SegmentKey& key : keys.segments) {
-    const auto record = store.find(key);
-    if (!record) return std::nullopt;
-    measurement.segments.push_back(*record);
-    add_to(measurement.total, *record);
-  }
-  return measurement;
 }
 
 /// What a job counts outside its records.
@@ -42,45 +36,227 @@ Counters end_of(const Measurement& measurement) {
   return end;
 }
 
-std::vector<MeasurementStore::Entry> entries_of(const JobKeys& keys, const Measurement& measurement) {
-  std::vector<MeasurementStore::Entry> entries{{keys.end, end_of(measurement)}};
-  for (std::size_t i = 0; i < keys.segments.size(); ++i) {
-    entries.push_back({keys.segments[i], measurement.segments.at(i)});
-  }
-  return entries;
-}
+Address pages(Address bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
 
-/// A run that differs from what is remembered shows that remembered counts cannot be trusted.
-void check_against(MeasurementStore& store, const std::vector<MeasurementStore::Entry>& entries) {
-  for (const MeasurementStore::Entry& entry : entries) {
-    const auto known = store.find(entry.key);
-    if (!known || *known == entry.counters) continue;
-    store.refute(
-        fmt::format("the device counts {} cycles where {} were remembered", entry.counters[0], (*known)[0]));
-    return;
-  }
+/// Room for one operand or result, at `offset`; returns the offset after it.
+Address give_room(Place& place, int height, int width, Address offset) {
+  place.offset = offset;
+  const int words = std::max(place.words, 1);
+  return offset + pages(kWordBytes * static_cast<Address>(height) * static_cast<Address>(width) *
+                        static_cast<Address>(words));
 }
 
 }  // namespace
 
-MeasuredJob measure(Device& device, const Job& job, MeasurementStore* store, Cycles limit) {
-  if (!device.info().repeatable) store = nullptr;
-  JobKeys keys;
-  if (store != nullptr) {
-    keys = job_keys(job, device.info().fingerprint);
-    if (const auto composed = compose(keys, *store)) return {*composed, 0, composed->segments.size()};
-  }
+Measurement run_job(Device& device, const Job& job, Cycles limit) {
   Driver driver(device);
   driver.load(job);
-  // Zeros: cycles do not depend on data.
   const std::vector<std::uint8_t> input(static_cast<std::size_t>(job.image_shape.elements()));
-  const Measurement measurement = driver.run(input, limit);
-  if (store != nullptr) {
-    const auto entries = entries_of(keys, measurement);
-    check_against(*store, entries);
-    store->add(entries);
+  return driver.run(input, limit);
+}
+
+Job segment_job(Segment segment, const HardwareInfo& hardware, bool first) {
+  const SegmentPlan plan = plan_segment(segment, hardware);
+  const WindowOp& op = segment.op;
+  Job job;
+  job.network = segment.name;
+  job.filters = hardware.filters;
+  job.pixels = hardware.pixels;
+  job.activation_rows = hardware.activation_rows;
+  job.weight_rows = hardware.weight_rows;
+  job.parameter_slots = hardware.parameter_slots;
+  job.staging_words = op.packing ? hardware.staging_words : 0;
+  Address end = kPageBytes;  // the job's own input comes first: a byte that nobody reads
+  if (op.packing) {
+    segment.input.offset = end;
+    end += pages(static_cast<Address>(op.packing->image.elements()));
+  } else {
+    end = give_room(segment.input, op.input_height, op.input_width, end);
   }
-  return {measurement, measurement.segments.size(), 0};
+  if (segment.second) end = give_room(*segment.second, op.output_height, op.output_width, end);
+  for (Place& result : segment.results) {
+    end = give_room(result, op.output_height * op.repeat, op.output_width * op.repeat, end);
+  }
+  segment.weights = end;
+  segment.parameters = end + pages(weight_size(segment, plan, hardware.filters));
+  end = segment.parameters + pages(parameter_size(segment, hardware.filters));
+  job.records = end;
+  job.descriptors = end + kPageBytes;
+  std::vector<std::byte> bytes;
+  if (!first) {
+    bytes = segment_descriptors({}, job.descriptors, job.records, false);
+    job.segments.emplace_back("none");
+  }
+  job.segments.push_back(segment.name);
+  const auto chain =
+      segment_descriptors(schedule_segment(segment, plan, hardware), job.descriptors + bytes.size(),
+                          job.records + (first ? 0 : kRecordBytes), true);
+  bytes.insert(bytes.end(), chain.begin(), chain.end());
+  job.bytes = job.descriptors + pages(bytes.size());
+  if (job.bytes > kLargestJob)
+    throw InputError(fmt::format("layer {}: it takes more than 4 GB", segment.name));
+  job.blocks.push_back({job.descriptors, std::move(bytes)});
+  return job;
+}
+
+/// The devices, opened as they are needed and kept.
+class SegmentMeter::Crew {
+ public:
+  Crew(OpenDevice open, int devices) : open_(std::move(open)) {
+    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    most_ = devices > 0 ? devices : processors;
+    devices_.push_back(open_());
+  }
+
+  [[nodiscard]] Device& first() { return *devices_.front(); }
+
+  /// Calls `work(device, i)` for every i below `count`. Throws the first exception.
+  void run(std::size_t count, const std::function<void(Device&, std::size_t)>& work) {
+    const std::size_t hands = std::min(count, static_cast<std::size_t>(most_));
+    while (devices_.size() < hands) devices_.push_back(open_());
+    std::atomic<std::size_t> next{0};
+    std::exception_ptr failure;
+    std::mutex mutex;
+    const auto loop = [&](Device& device) {
+      try {
+        for (std::size_t i = next++; i < count; i = next++) work(device, i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = count;
+      }
+    };
+    std::vector<std::thread> threads;
+    for (std::size_t i = 1; i < hands; ++i) threads.emplace_back([&, i] { loop(*devices_[i]); });
+    loop(*devices_.front());
+    for (std::thread& thread : threads) thread.join();
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  OpenDevice open_;
+  int most_ = 1;
+  std::vector<std::unique_ptr<Device>> devices_;
+};
+
+SegmentMeter::SegmentMeter(OpenDevice open, MeasurementStore* store, int devices)
+    : store_(store), crew_(std::make_unique<Crew>(std::move(open), devices)) {}
+
+SegmentMeter::~SegmentMeter() = default;
+
+const HardwareInfo& SegmentMeter::hardware() const { return crew_->first().info(); }
+
+/// Memory first: reading the store's rows costs more than a search has time for.
+std::optional<Counters> SegmentMeter::find(const std::string& text, const SegmentKey& key) {
+  if (store_ == nullptr) return std::nullopt;
+  auto found = store_->find(key);
+  if (found) known_.emplace(text, *found);
+  return found;
+}
+
+Counters SegmentMeter::end() {
+  const std::string text = "end";
+  if (const auto known = known_.find(text); known != known_.end()) return known->second;
+  const SegmentKey key = end_key(hardware().fingerprint);
+  if (const auto found = find(text, key)) return *found;
+  Device& device = crew_->first();
+  Job job;
+  job.network = "none";
+  job.filters = hardware().filters;
+  job.pixels = hardware().pixels;
+  job.records = kPageBytes;
+  job.descriptors = 2 * kPageBytes;
+  job.bytes = 3 * kPageBytes;
+  job.segments = {"none"};
+  job.blocks.push_back({job.descriptors, segment_descriptors({}, job.descriptors, job.records, true)});
+  const Counters counters = end_of(run_job(device, job));
+  known_.emplace(text, counters);
+  if (store_ != nullptr) store_->add(std::vector<MeasurementStore::Entry>{{key, counters}});
+  return counters;
+}
+
+SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, const Progress& progress) {
+  Result result;
+  result.end = end();
+  result.counters.resize(requests.size());
+  struct Unknown {
+    std::string text;
+    SegmentKey key{};
+    std::vector<std::size_t> requests;
+  };
+  std::vector<Unknown> unknown;
+  std::unordered_map<std::string, std::size_t> asked;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    std::string text = key_text(*requests[i].segment, requests[i].first);
+    if (const auto known = known_.find(text); known != known_.end()) {
+      result.counters[i] = known->second;
+      continue;
+    }
+    if (const auto twin = asked.find(text); twin != asked.end()) {
+      unknown[twin->second].requests.push_back(i);
+      continue;
+    }
+    const SegmentKey key = segment_key(text, hardware().fingerprint);
+    if (const auto found = find(text, key)) {
+      result.counters[i] = *found;
+      continue;
+    }
+    asked.emplace(text, unknown.size());
+    unknown.push_back({std::move(text), key, {i}});
+  }
+  std::mutex mutex;
+  std::size_t done = 0;
+  crew_->run(unknown.size(), [&](Device& device, std::size_t i) {
+    const Request& request = requests[unknown[i].requests.front()];
+    const Measurement measurement =
+        run_job(device, segment_job(*request.segment, device.info(), request.first));
+    const Counters& counters = measurement.segments.back();
+    for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
+    const std::lock_guard lock(mutex);
+    // Kept at once: a run that is cut off has lost nothing.
+    if (store_ != nullptr && device.info().repeatable) {
+      store_->add(std::vector<MeasurementStore::Entry>{{unknown[i].key, counters}});
+    }
+    known_.emplace(unknown[i].text, counters);
+    if (progress) progress(++done, unknown.size());
+  });
+  result.measured = unknown.size();
+  return result;
+}
+
+namespace {
+
+MeasuredNetwork measure_plan(SegmentMeter& meter, NetworkPlan plan, const SegmentMeter::Progress& progress) {
+  std::vector<SegmentMeter::Request> requests;
+  for (const Segment& segment : plan.segments) requests.push_back({&segment, requests.empty()});
+  SegmentMeter::Result result = meter.measure(requests, progress);
+  MeasuredNetwork measured{std::move(plan.segments), std::move(result.counters), result.end, result.measured};
+  for (const Counters& counters : measured.counters) add_to(measured.total, counters);
+  return measured;
+}
+
+}  // namespace
+
+MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, const Policy& policy,
+                                const SegmentMeter::Progress& progress) {
+  try {
+    return measure_plan(meter, plan_network(network, policy, meter.hardware()), progress);
+  } catch (const InputError&) {  // as plan_all does: too little SRAM for layers in one
+    CompileOptions options;
+    options.separate = true;
+    return measure_plan(meter, plan_network(network, policy, meter.hardware(), options), progress);
+  }
+}
+
+MeasuredNetwork run_network(Device& device, const Network& network, const Policy& policy, Cycles limit) {
+  const Job job = compile(random_quantization(network, policy, kSeed), device.info());
+  Measurement measurement = run_job(device, job, limit);
+  MeasuredNetwork measured;
+  measured.segments = plan_all(network, policy, device.info()).network.segments;
+  measured.measured = measurement.segments.size();
+  measured.total = measurement.total;
+  measured.counters = std::move(measurement.segments);
+  return measured;
 }
 
 }  // namespace bitloop::host

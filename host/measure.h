@@ -1,25 +1,76 @@
 #pragma once
 
-#include "host/device.h"
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "host/compiler.h"
 #include "host/driver.h"
-#include "host/job.h"
 #include "host/measurement_store.h"
 
 namespace bitloop::host {
 
-/// A job's counters, and where its segments' records come from: either all from one run on the device, or all
-/// remembered from earlier runs.
-struct MeasuredJob {
-  Measurement measurement;
-  std::size_t segments_measured = 0;
-  std::size_t segments_remembered = 0;
+/// Runs a job on an input of zeros: cycles do not depend on data.
+Measurement run_job(Device& device, const Job& job, Cycles limit = Driver::kDefaultLimit);
+
+/// A job whose second segment is `segment` (its only one, where it is `first`), on memory that holds nothing:
+/// no cycle depends on what lies there.
+Job segment_job(Segment segment, const HardwareInfo& hardware, bool first);
+
+/// Counter records of segments, each measured once: remembered in the store, or run on a device. Several
+/// segments run side by side, one device and thread each. Not thread-safe.
+class SegmentMeter {
+ public:
+  using OpenDevice = std::function<std::unique_ptr<Device>()>;
+  struct Request {
+    const Segment* segment = nullptr;
+    bool first = false;  ///< the job's first segment
+  };
+  struct Result {
+    std::vector<Counters> counters;  ///< per request
+    std::size_t measured = 0;        ///< segments that ran now
+    Counters end{};                  ///< what a job counts outside its records
+  };
+  /// Called as segments complete: how many of how many, from any thread, one call at a time.
+  using Progress = std::function<void(std::size_t done, std::size_t all)>;
+
+  /// `store`: null to remember in this meter only. `devices` 0: one per processor.
+  SegmentMeter(OpenDevice open, MeasurementStore* store, int devices = 0);
+  ~SegmentMeter();
+
+  [[nodiscard]] const HardwareInfo& hardware() const;
+  /// Throws InputError where the hardware has too little memory for a segment.
+  Result measure(std::span<const Request> requests, const Progress& progress = {});
+
+ private:
+  class Crew;
+
+  std::optional<Counters> find(const std::string& text, const SegmentKey& key);
+  Counters end();
+
+  MeasurementStore* store_;
+  std::unique_ptr<Crew> crew_;
+  std::unordered_map<std::string, Counters> known_;  ///< by key text
 };
 
-/// The counters of a job on a device. Composed from `store` where it knows every segment: a composed
-/// measurement equals a run's in every counter, because counters add up and equal keys have equal records
-/// (SegmentKey). Otherwise runs the whole job, on an input of zeros, and remembers its segments. Without a
-/// store, or where the device's counts do not repeat, always runs and remembers nothing.
-MeasuredJob measure(Device& device, const Job& job, MeasurementStore* store,
-                    Cycles limit = Driver::kDefaultLimit);
+/// A network's counters under a policy, segment by segment.
+struct MeasuredNetwork {
+  std::vector<Segment> segments;
+  std::vector<Counters> counters;  ///< per segment
+  Counters total{};
+  std::size_t measured = 0;  ///< segments that ran for this; the others were remembered
+  [[nodiscard]] Cycles cycles() const { return total[0]; }
+};
+
+/// The counters of whole networks. A network's total is the sum of its segments' records and of the constant
+/// that a job counts besides: exactly what a run of the whole network counts (SegmentKey says why).
+MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, const Policy& policy,
+                                const SegmentMeter::Progress& progress = {});
+/// The same from one run of the whole network.
+MeasuredNetwork run_network(Device& device, const Network& network, const Policy& policy,
+                            Cycles limit = Driver::kDefaultLimit);
 
 }  // namespace bitloop::host

@@ -164,12 +164,6 @@ void MeasurementStore::add(std::span<const Entry> entries) {
   attempt([&](File& file) { file.add(entries); });
 }
 
-void MeasurementStore::refute(const std::string& why) {
-  const std::lock_guard lock(mutex_);
-  known_.clear();
-  attempt([&](File&) { throw File::Damage(why); });
-}
-
 /// Does something with the file, if there is one; whatever is wrong with it then is over afterwards.
 template <class Action>
 void MeasurementStore::attempt(Action action) {

@@ -18,7 +18,7 @@ namespace bitloop::host {
 /// Remembers counter records by segment key: in this process, and in one SQLite file for all processes.
 ///
 /// The file makes things faster, never right or wrong: nothing here throws because of it. A file that is
-/// damaged, of another version or refuted by the hardware is told to `warn`, set aside under another name
+/// damaged or of another version is told to `warn`, set aside under another name
 /// (never deleted) and rebuilt; one that is locked for longer than `patience`, or cannot be written, is told
 /// and this process goes on without it. A row that does not match its checksum is damage. Processes share it:
 /// rows are added in transactions, and whoever has it open holds `PATH.lock`, so that it is set aside only
@@ -41,8 +41,6 @@ class MeasurementStore {
   std::optional<Counters> find(const SegmentKey& key);
   /// All or none reach the file. A key that is known keeps its counters.
   void add(std::span<const Entry> entries);
-  /// The hardware has counted otherwise: forgets all, here and in the file, which is set aside.
-  void refute(const std::string& why);
 
   /// `$XDG_CACHE_HOME/bitloop/cycles.sqlite`, or in `~/.cache`; empty where neither is known.
   static std::filesystem::path default_path();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "host/error.h"
 
@@ -12,6 +13,8 @@ namespace {
 constexpr int kLargestSide = 65535;        // 16-bit descriptor fields
 constexpr int kLargestChannels = 1 << 20;  // 65535 blocks would not fit in 32-bit offsets
 constexpr long kLargestElements = 1L << 31;
+constexpr int kLargestStep = 255;          // stride, pad
+constexpr std::size_t kMostInputs = 1000;  // of a concat
 
 [[noreturn]] void refuse(const Network& network, const Layer& layer, const std::string& what) {
   throw InputError(fmt::format("network {}: layer {}: {}", network.name, layer.name, what));
@@ -30,34 +33,130 @@ void check_shape(const Network& network, const Tensor& tensor) {
   }
 }
 
+void check_arity(const Network& network, const Layer& layer) {
+  const std::size_t inputs = layer.inputs.size();
+  switch (layer.kind) {
+    case LayerKind::add:
+      if (inputs != 2) refuse(network, layer, fmt::format("an add has 2 inputs, not {}", inputs));
+      return;
+    case LayerKind::concat:
+      if (inputs < 2 || inputs > kMostInputs) {
+        refuse(network, layer, fmt::format("a concat has 2..{} inputs, not {}", kMostInputs, inputs));
+      }
+      return;
+    default:
+      if (inputs != 1) refuse(network, layer, fmt::format("it must have 1 input, not {}", inputs));
+  }
+}
+
+/// Only layers with an affine part have an activation; the slope below zero needs multipliers of its own,
+/// which an add has not.
+void check_activation(const Network& network, const Layer& layer) {
+  const bool add = layer.kind == LayerKind::add;
+  if (layer.activation != Activation::none && !layer.has_weights() && !add) {
+    refuse(network, layer, "an activation can follow an add or a layer with weights only");
+  }
+  if (layer.activation == Activation::leaky_relu && add) {
+    refuse(network, layer, "an add cannot have a leaky ReLU; use a ReLU or none");
+  }
+}
+
 void check_window(const Network& network, const Layer& layer) {
   const Window window = layer_window(network, layer);
-  if (window.height < 1 || window.width < 1 || window.stride < 1 || window.pad < 0) {
+  const int pad = std::max(window.pad, window.pad_end);
+  if (window.height < 1 || window.width < 1 || layer.stride < 1 || window.pad < 0) {
     refuse(network, layer, "kernel and stride must be at least 1 and pad at least 0");
   }
-  if (window.pad >= std::max(window.height, window.width) && window.pad > 0) {
-    refuse(network, layer, fmt::format("pad {} must be smaller than the kernel", window.pad));
+  if (layer.stride > kLargestStep || pad > kLargestStep) {
+    refuse(network, layer, fmt::format("stride and pad must be at most {}", kLargestStep));
   }
-  if (layer.kind == LayerKind::max_pool && window.pad >= std::min(window.height, window.width) &&
-      window.pad > 0) {
+  if (pad >= std::max(window.height, window.width) && pad > 0) {
+    refuse(network, layer, fmt::format("pad {} must be smaller than the kernel", pad));
+  }
+  const bool pool = layer.kind == LayerKind::max_pool || layer.kind == LayerKind::average_pool;
+  if (pool && pad >= std::min(window.height, window.width) && pad > 0) {
     refuse(network, layer, "a pooling window would lie in the padding only; use a smaller pad");
   }
 }
 
-void check_output_shape(const Network& network, const Layer& layer) {
+/// The shape that a layer gives to its output; `free_channels` are those of a layer that chooses them.
+Shape result_shape(const Network& network, const Layer& layer, int free_channels) {
   const Shape& in = network.input_shape(layer);
-  const Shape& out = network.output_shape(layer);
-  const Window window = layer_window(network, layer);
-  const int height = window_output(in.height, window.height, window.stride, window.pad);
-  const int width = window_output(in.width, window.width, window.stride, window.pad);
-  if (height < 1 || width < 1) refuse(network, layer, "the kernel is larger than the padded input");
-  if (out.height != height || out.width != width) {
-    refuse(network, layer,
-           fmt::format("its output is {}x{} but the tensor {} has {}x{}", height, width,
-                       network.tensors[layer.output].name, out.height, out.width));
+  switch (layer.kind) {
+    case LayerKind::add:
+      return in;
+    case LayerKind::concat: {
+      Shape sum = in;
+      sum.channels = 0;
+      for (const int input : layer.inputs) sum.channels += network.tensors[input].shape.channels;
+      return sum;
+    }
+    case LayerKind::upsample:
+      return {in.channels, in.height * layer.stride, in.width * layer.stride};
+    default: {
+      const bool free = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
+      const Window w = layer_window(network, layer);
+      return {free ? free_channels : in.channels,
+              window_output(in.height, w.height, w.stride, w.pad, w.pad_end),
+              window_output(in.width, w.width, w.stride, w.pad, w.pad_end)};
+    }
   }
-  if (layer.kind == LayerKind::max_pool && out.channels != in.channels) {
-    refuse(network, layer, "a max pool keeps the number of channels");
+}
+
+void check_shapes(const Network& network, const Layer& layer) {
+  const Shape& first = network.input_shape(layer);
+  for (const int input : layer.inputs) {
+    const Shape& other = network.tensors[input].shape;
+    const bool fits = other.height == first.height && other.width == first.width &&
+                      (layer.kind == LayerKind::concat || other.channels == first.channels);
+    if (!fits) {
+      refuse(network, layer,
+             fmt::format("its inputs {} ({}x{}x{}) and {} ({}x{}x{}) do not fit together",
+                         network.tensors[layer.input()].name, first.channels, first.height, first.width,
+                         network.tensors[input].name, other.channels, other.height, other.width));
+    }
+  }
+  const Shape& out = network.output_shape(layer);
+  const Shape result = result_shape(network, layer, out.channels);
+  if (result.height < 1 || result.width < 1) {
+    refuse(network, layer, "the kernel is larger than the padded input");
+  }
+  if (out != result) {
+    refuse(
+        network, layer,
+        fmt::format("its output is {}x{}x{} but the tensor {} has {}x{}x{}", result.channels, result.height,
+                    result.width, network.tensors[layer.output].name, out.channels, out.height, out.width));
+  }
+}
+
+void check_signedness(const Network& network, const Layer& layer) {
+  if (!layer.keeps_codes()) return;
+  const Tensor& out = network.tensors[layer.output];
+  for (const int input : layer.inputs) {
+    if (network.tensors[input].is_signed != out.is_signed) {
+      refuse(network, layer,
+             fmt::format("it keeps codes, so its input {} and its output {} must both be signed or unsigned",
+                         network.tensors[input].name, out.name));
+    }
+  }
+}
+
+/// What a layer may read and write besides shapes.
+void check_ends(const Network& network, const Layer& layer) {
+  for (const int input : layer.inputs) {
+    if (network.is_output(input)) {
+      refuse(network, layer,
+             fmt::format("it reads {}, a result of the network; nothing may", network.tensors[input].name));
+    }
+    if (network.image_input && input == network.input && layer.kind != LayerKind::conv) {
+      refuse(network, layer, "only conv layers can read the image");
+    }
+  }
+  // 32-bit sums come from the dot-product array alone.
+  const bool result = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear ||
+                      (layer.kind == LayerKind::depthwise && network.output_bits != 32);
+  if (network.is_output(layer.output) && !result) {
+    refuse(network, layer, "a result of the network must be written by a conv or linear layer");
   }
 }
 
@@ -77,16 +176,23 @@ void check_names(const Network& network) {
 Window layer_window(const Network& network, const Layer& layer) {
   if (layer.kind == LayerKind::linear) {
     const Shape& in = network.input_shape(layer);
-    return {in.height, in.width, 1, 0};
+    return {in.height, in.width, 1, 0, 0};
   }
-  return {layer.kernel_height, layer.kernel_width, layer.stride, layer.pad};
+  if (layer.kind == LayerKind::add || layer.kind == LayerKind::concat || layer.kind == LayerKind::upsample) {
+    return {};
+  }
+  return {layer.kernel_height, layer.kernel_width, layer.stride, layer.pad, layer.padding_end()};
+}
+
+bool Network::is_output(int tensor) const {
+  return std::find(outputs.begin(), outputs.end(), tensor) != outputs.end();
 }
 
 long Network::weight_count(const Layer& layer) const {
   if (!layer.has_weights()) return 0;
   const Window window = layer_window(*this, layer);
-  return static_cast<long>(output_shape(layer).channels) * input_shape(layer).channels * window.height *
-         window.width;
+  const int channels = layer.kind == LayerKind::depthwise ? 1 : input_shape(layer).channels;
+  return static_cast<long>(output_shape(layer).channels) * channels * window.height * window.width;
 }
 
 long Network::macs(const Layer& layer) const {
@@ -103,9 +209,9 @@ std::vector<const Layer*> Network::weight_layers() const {
 }
 
 void Network::validate() const {
-  const int count = static_cast<int>(tensors.size());
+  const auto known = [&](int tensor) { return tensor >= 0 && tensor < static_cast<int>(tensors.size()); };
   if (layers.empty()) throw InputError(fmt::format("network {} has no layers", name));
-  if (input < 0 || input >= count || output < 0 || output >= count) {
+  if (!known(input) || outputs.empty() || !std::all_of(outputs.begin(), outputs.end(), known)) {
     throw InputError(fmt::format("network {}: input or output names no tensor", name));
   }
   check_names(*this);
@@ -113,21 +219,72 @@ void Network::validate() const {
   std::vector<bool> written(tensors.size(), false);
   written[input] = true;
   for (const Layer& layer : layers) {
-    if (layer.input < 0 || layer.input >= count || layer.output < 0 || layer.output >= count) {
+    check_arity(*this, layer);
+    if (!known(layer.output) || !std::all_of(layer.inputs.begin(), layer.inputs.end(), known)) {
       refuse(*this, layer, "input or output names no tensor");
     }
-    if (!written[layer.input]) refuse(*this, layer, "it reads a tensor that no earlier layer writes");
+    for (const int tensor : layer.inputs) {
+      if (!written[tensor]) refuse(*this, layer, "it reads a tensor that no earlier layer writes");
+    }
     if (written[layer.output]) refuse(*this, layer, "it writes a tensor that is already written");
+    check_activation(*this, layer);
     check_window(*this, layer);
-    check_output_shape(*this, layer);
+    check_shapes(*this, layer);
+    check_signedness(*this, layer);
+    check_ends(*this, layer);
     written[layer.output] = true;
   }
-  if (!written[output]) throw InputError(fmt::format("network {}: no layer writes its output", name));
+  for (const int output : outputs) {
+    if (!written[output] || output == input) {
+      throw InputError(fmt::format("network {}: no layer writes its output {}", name, tensors[output].name));
+    }
+  }
 }
 
-int window_output(int size, int kernel, int stride, int pad) {
-  const int room = size + 2 * pad - kernel;
+int window_output(int size, int kernel, int stride, int pad, int pad_end) {
+  const int room = size + pad + pad_end - kernel;
   return room < 0 ? 0 : room / stride + 1;
+}
+
+std::vector<int> width_classes(const Network& network) {
+  std::vector<int> first(network.tensors.size());
+  std::iota(first.begin(), first.end(), 0);
+  for (const Layer& layer : network.layers) {
+    if (!layer.keeps_codes()) continue;
+    for (const int input : layer.inputs) {
+      const int kept = std::min(first[input], first[layer.output]);
+      const int joined = std::max(first[input], first[layer.output]);
+      std::replace(first.begin(), first.end(), joined, kept);
+    }
+  }
+  return first;
+}
+
+void derive_signedness(Network& network) {
+  const std::vector<int> classes = width_classes(network);
+  const auto fixed = [&](int tensor) {
+    return (network.image_input && tensor == network.input) ||
+           (network.output_bits == 32 && network.is_output(tensor));
+  };
+  std::vector<bool> is_signed(network.tensors.size(), false);  // per class
+  is_signed[classes[network.input]] = !network.image_input && network.tensors[network.input].is_signed;
+  for (const Layer& layer : network.layers) {
+    const bool affine = layer.has_weights() || layer.kind == LayerKind::add;
+    const bool negative = layer.activation == Activation::none || layer.activation == Activation::leaky_relu;
+    if (affine && negative && !fixed(layer.output)) is_signed[classes[layer.output]] = true;
+  }
+  // An average pool's input may have become signed by a later layer of its class.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Layer& layer : network.layers) {
+      if (layer.kind != LayerKind::average_pool || !is_signed[classes[layer.input()]]) continue;
+      if (is_signed[classes[layer.output]]) continue;
+      is_signed[classes[layer.output]] = changed = true;
+    }
+  }
+  for (std::size_t i = 0; i < network.tensors.size(); ++i) {
+    network.tensors[i].is_signed = is_signed[classes[i]] && !fixed(static_cast<int>(i));
+  }
 }
 
 }  // namespace bitloop::host

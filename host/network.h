@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,11 +17,14 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 
-/// What a layer computes. `linear` reads its whole input tensor, flattened in channel, row, column order.
-enum class LayerKind { conv, linear, max_pool };
+/// What a layer computes. `linear` reads its whole input tensor, flattened in channel, row, column order;
+/// `concat` puts its inputs' channels one behind the other; `upsample` repeats each position `stride` times
+/// in both directions (nearest).
+enum class LayerKind { conv, depthwise, linear, add, max_pool, average_pool, concat, upsample };
 
-/// Where a conv or linear layer's result is clamped after the affine part.
-enum class Activation { none, relu, relu6 };
+/// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
+/// results.
+enum class Activation { none, relu, relu6, leaky_relu };
 
 struct Tensor {
   std::string name;
@@ -31,34 +35,49 @@ struct Tensor {
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::conv;
-  int input = 0;   ///< index into Network::tensors
-  int output = 0;  ///< index into Network::tensors
+  std::vector<int> inputs;  ///< indices into Network::tensors; two of an add, several of a concat, else one
+  int output = 0;           ///< index into Network::tensors
   int kernel_height = 1;
   int kernel_width = 1;
   int stride = 1;
   int pad = 0;
   Activation activation = Activation::none;
   bool batch_norm = false;  ///< a batch normalization follows the affine part
+  int pad_end = -1;         ///< padding after the last row and column; -1: `pad`
+  double negative_slope = 0.1;
 
+  [[nodiscard]] int input() const { return inputs.front(); }
+  [[nodiscard]] int padding_end() const { return pad_end < 0 ? pad : pad_end; }
   /// Has weights, hence an entry in every policy.
-  [[nodiscard]] bool has_weights() const { return kind != LayerKind::max_pool; }
+  [[nodiscard]] bool has_weights() const {
+    return kind == LayerKind::conv || kind == LayerKind::depthwise || kind == LayerKind::linear;
+  }
+  /// Its output has its inputs' codes: scale, zero point and width are theirs.
+  [[nodiscard]] bool keeps_codes() const {
+    return kind == LayerKind::max_pool || kind == LayerKind::concat || kind == LayerKind::upsample;
+  }
 };
 
 /// A graph of layers and the tensors between them, in execution order. Holds geometry only, no weights.
-/// Tensor `input` is the image (8-bit pixel codes), tensor `output` the network's result.
+/// Tensor `input` is the image (8-bit pixel codes), the tensors `outputs` are the network's results: each is
+/// written by a conv or linear layer and read by none.
 struct Network {
   std::string name;
   std::vector<Tensor> tensors;
   std::vector<Layer> layers;
   int input = 0;
-  int output = 0;
+  std::vector<int> outputs;
   /// False where the input is no image but an already quantized tensor of its reader's input_bits, in plane
   /// words.
   bool image_input = true;
-  /// Code width of the output tensor; 0: the width of the input tensor (a single measured layer).
+  /// Code width of the output tensors; 0: the width of the input tensor (a single measured layer).
   int output_bits = 32;
 
-  [[nodiscard]] const Shape& input_shape(const Layer& layer) const { return tensors.at(layer.input).shape; }
+  /// The result of a network that has one.
+  [[nodiscard]] int output() const { return outputs.front(); }
+  [[nodiscard]] bool is_output(int tensor) const;
+  /// Of the first input.
+  [[nodiscard]] const Shape& input_shape(const Layer& layer) const { return tensors.at(layer.input()).shape; }
   [[nodiscard]] const Shape& output_shape(const Layer& layer) const { return tensors.at(layer.output).shape; }
   /// Multiplications of one image in this layer; 0 where it has no weights.
   [[nodiscard]] long macs(const Layer& layer) const;
@@ -75,19 +94,35 @@ struct Window {
   int height = 1;
   int width = 1;
   int stride = 1;
-  int pad = 0;
+  int pad = 0;      ///< before the first row and column
+  int pad_end = 0;  ///< after the last ones
 };
 Window layer_window(const Network& network, const Layer& layer);
 
-/// Output height (or width) of a window operation.
-int window_output(int size, int kernel, int stride, int pad);
+/// Output height (or width) of a window operation, padded by `pad` before and `pad_end` after.
+int window_output(int size, int kernel, int stride, int pad, int pad_end);
+inline int window_output(int size, int kernel, int stride, int pad) {
+  return window_output(size, kernel, stride, pad, pad);
+}
 
-/// A network of the zoo by name (`lenet`). Throws InputError, naming the zoo, where there is none such.
-Network zoo_network(std::string_view name);
+/// Per tensor, the first tensor of its width class: layers that keep codes join the tensors around them, so
+/// that all have one scale, one signedness and one width.
+std::vector<int> width_classes(const Network& network);
+
+/// Sets `is_signed` of every tensor from the layers that write it: results without ReLU are signed, codes
+/// that are kept or averaged stay as they are, and one signed tensor makes its width class signed. Neither
+/// the image nor a 32-bit result is.
+void derive_signedness(Network& network);
+
+/// A network of the zoo by name, such as `lenet` or `mobilenet-v2`, for images of another size than its own
+/// where `image` says so. Throws InputError, naming the zoo, where there is none such or the size does not
+/// fit.
+Network zoo_network(std::string_view name, std::optional<Shape> image = {});
 std::vector<std::string> zoo_names();
 
 /// One layer as a network, from the text that `bitloop measure --layer` takes, such as
-/// "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" or "linear in=400 out=120". `out_bits=` gives the
+/// "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1", "dwconv in=96x56x56 kernel=3 stride=2 pad=1" or "linear
+/// in=400 out=120". `out_bits=` gives the
 /// output's code width (default: that of the input), `signed=1` makes the input's codes signed. Throws
 /// InputError otherwise.
 Network single_layer_network(std::string_view text);

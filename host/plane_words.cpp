@@ -132,18 +132,38 @@ Words pack_weights(const WeightCodes& weights, const ReductionPart& part, int fi
   return stream;
 }
 
-Words pack_parameters(const QuantizedLayer& layer, int first_filter, int lanes) {
+Words pack_depthwise(const WeightCodes& weights, int block, int lanes) {
+  const int taps = weights.rows * weights.columns;
+  const WeightCode code = weight_code(weights.bits);
+  constexpr int kTapWords = kBlockChannels / 8;
+  Words rows(static_cast<std::size_t>(depthwise_rows(taps, lanes)) * lanes);
+  const int first = block * kBlockChannels;
+  for (int tap = 0; tap < taps; ++tap) {
+    const int row = tap / (lanes / kTapWords);
+    const int bank = tap % (lanes / kTapWords) * kTapWords;
+    for (int c = 0; c < kBlockChannels && first + c < weights.filters; ++c) {
+      const int value =
+          code.alpha * weights.codes[static_cast<std::size_t>(first + c) * taps + tap] - code.beta;
+      const auto byte = static_cast<std::uint8_t>(value);
+      rows[static_cast<std::size_t>(row) * lanes + bank + c / 8] |= std::uint64_t{byte} << (8 * (c % 8));
+    }
+  }
+  return rows;
+}
+
+Words pack_parameters(std::span<const Requantization> requantization, const OutputRange& range,
+                      int first_filter, int lanes) {
   Words slot(parameter_words(lanes));
-  const int filters = static_cast<int>(layer.requantization.size());
+  const int filters = static_cast<int>(requantization.size());
   for (int f = 0; f < lanes && first_filter + f < filters; ++f) {
-    const Requantization& r = layer.requantization[first_filter + f];
+    const Requantization& r = requantization[first_filter + f];
     slot[2 * f] = static_cast<std::uint64_t>(r.bias);
     slot[2 * f + 1] = r.multiplier | static_cast<std::uint64_t>(r.shift) << 16;
   }
-  const auto low = static_cast<std::uint32_t>(layer.range.low);
-  const auto high = static_cast<std::uint32_t>(layer.range.high);
+  const auto low = static_cast<std::uint32_t>(range.low);
+  const auto high = static_cast<std::uint32_t>(range.high);
   slot[2 * lanes] = low | static_cast<std::uint64_t>(high) << 32;
-  slot[2 * lanes + 1] = static_cast<std::uint32_t>(layer.range.zero);
+  slot[2 * lanes + 1] = static_cast<std::uint32_t>(range.zero);
   return slot;
 }
 

@@ -66,8 +66,16 @@ int weight_words(const WeightCodes& weights, const ReductionPart& part);
 /// The stream of filters first_filter .. first_filter + lanes - 1, interleaved; missing filters are zero.
 Words pack_weights(const WeightCodes& weights, const ReductionPart& part, int first_filter, int lanes);
 
+/// Rows of the weight SRAM that one channel block of depthwise weights takes with F = `lanes` (at least 4).
+constexpr int depthwise_rows(int taps, int lanes) { return (taps + lanes / 4 - 1) / (lanes / 4); }
+/// Depthwise weights of one channel block: a byte per channel and tap, as docs/accelerator.md says, `lanes`
+/// words per row. `weights` has one channel per filter.
+Words pack_depthwise(const WeightCodes& weights, int block, int lanes);
+
 /// Words of one parameter slot for `lanes` filters.
 constexpr int parameter_words(int lanes) { return 2 * lanes + 2; }
-Words pack_parameters(const QuantizedLayer& layer, int first_filter, int lanes);
+/// One slot: the parameters of filters first_filter .. first_filter + lanes - 1; missing filters are zero.
+Words pack_parameters(std::span<const Requantization> requantization, const OutputRange& range,
+                      int first_filter, int lanes);
 
 }  // namespace bitloop::host

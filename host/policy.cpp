@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 
 #include "host/error.h"
@@ -19,17 +18,6 @@ bool is_width(int bits) {
   return std::find(std::begin(kWidths), std::end(kWidths), bits) != std::end(kWidths);
 }
 
-/// Layers that keep codes join the tensors around them: one width for all. Per tensor, its class's first
-/// tensor.
-std::vector<int> width_classes(const Network& network) {
-  std::vector<int> classes(network.tensors.size());
-  std::iota(classes.begin(), classes.end(), 0);
-  for (const Layer& layer : network.layers) {
-    if (layer.kind == LayerKind::max_pool) classes[layer.output] = classes[layer.input];
-  }
-  return classes;
-}
-
 /// What the layers that are joined with this layer's input require.
 struct InputRule {
   bool image = false;      ///< 8 bits
@@ -39,7 +27,7 @@ struct InputRule {
 InputRule input_rule(const Network& network, const std::vector<int>& classes, const Layer& layer) {
   InputRule rule;
   for (std::size_t i = 0; i < network.tensors.size(); ++i) {
-    if (classes[i] != classes[layer.input]) continue;
+    if (classes[i] != classes[layer.input()]) continue;
     if (network.image_input && static_cast<int>(i) == network.input) rule.image = true;
     if (network.tensors[i].is_signed) rule.is_signed = true;
   }
@@ -194,11 +182,11 @@ void validate_policy(const Network& network, const Policy& policy) {
                       bits.name, network.name, layers[i]->name));
     }
     check_layer(bits, input_rule(network, classes, *layers[i]));
-    const int tensor = classes[layers[i]->input];
+    const int tensor = classes[layers[i]->input()];
     if (width_of[tensor] != 0 && width_of[tensor] != bits.input_bits) {
       throw InputError(
           fmt::format("policy: layer {}: input_bits {} must be {} as for layer {}, which reads the same "
-                      "tensor",
+                      "codes",
                       bits.name, bits.input_bits, width_of[tensor], reader_of[tensor]));
     }
     width_of[tensor] = bits.input_bits;
@@ -239,25 +227,47 @@ Policy policy_from_json(const Network& network, const nlohmann::json& json, std:
   return policy;
 }
 
-std::vector<int> tensor_bits(const Network& network, const Policy& policy) {
+TensorBits tensor_bits(const Network& network, const Policy& policy) {
   validate_policy(network, policy);
   const std::vector<int> classes = width_classes(network);
-  const std::vector<const Layer*> layers = network.weight_layers();
-  std::vector<int> of_class(network.tensors.size(), 0);
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    of_class[classes[layers[i]->input]] = policy.layers[i].input_bits;
-  const int result_bits = network.output_bits != 0 ? network.output_bits : of_class[classes[network.input]];
-  if (of_class[classes[network.output]] != 0 || classes[network.output] != network.output) {
-    throw InputError(fmt::format(
-        "network {}: its output must be written by a conv or linear layer and have no reader", network.name));
+  const std::vector<const Layer*> weight_layers = network.weight_layers();
+  const std::size_t tensors = network.tensors.size();
+  std::vector<int> class_bits(tensors, 0);
+  for (std::size_t i = 0; i < weight_layers.size(); ++i) {
+    class_bits[classes[weight_layers[i]->input()]] = policy.layers[i].input_bits;
   }
-  std::vector<int> bits(network.tensors.size());
-  for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = of_class[classes[i]];
-  bits[network.output] = result_bits;
-  for (std::size_t i = 0; i < bits.size(); ++i) {
-    if (bits[i] == 0) bits[i] = result_bits;  // no conv or linear layer reads it
+
+  // Per tensor what its readers need: 8 bits, and (as a tensor's readers with weights agree) one more width.
+  std::vector<bool> eight(tensors, false);
+  std::vector<int> other(tensors, 0);
+  const auto need = [&](int tensor, int bits) {
+    if (bits == 8) {
+      eight[tensor] = true;
+    } else {
+      other[tensor] = bits;
+    }
+  };
+  TensorBits result{std::vector<int>(tensors, 0), std::vector<int>(tensors, 0)};
+  const auto settle = [&](int tensor) {
+    result.written[tensor] = eight[tensor] || other[tensor] == 0 ? 8 : other[tensor];
+    result.narrow[tensor] = eight[tensor] ? other[tensor] : 0;
+  };
+  for (auto layer = network.layers.rbegin(); layer != network.layers.rend(); ++layer) {
+    settle(layer->output);  // all of its readers come later
+    for (const int input : layer->inputs) {
+      const bool wide = layer->kind == LayerKind::add || layer->kind == LayerKind::average_pool;
+      need(input, wide                   ? 8
+                  : layer->keeps_codes() ? result.written[layer->output]
+                                         : class_bits[classes[input]]);
+    }
   }
-  return bits;
+  settle(network.input);
+  for (const int output : network.outputs) {
+    const int like_input = network.tensors[output].is_signed ? std::max(result.read(network.input), 2)
+                                                             : result.read(network.input);
+    result.written[output] = network.output_bits != 0 ? network.output_bits : like_input;
+  }
+  return result;
 }
 
 }  // namespace bitloop::host

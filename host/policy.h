@@ -43,7 +43,24 @@ void validate_policy(const Network& network, const Policy& policy);
 nlohmann::json to_json(const Policy& policy);
 Policy policy_from_json(const Network& network, const nlohmann::json& json, std::string_view where);
 
-/// Code width of every tensor (index as in Network::tensors): its readers' input_bits; 32 for the output.
-std::vector<int> tensor_bits(const Network& network, const Policy& policy);
+/// Code widths of every tensor, index as in Network::tensors.
+struct TensorBits {
+  /// The form that the layer before writes: 32 bits of a result; 8 where an add or an average pool reads it,
+  /// also by way of layers that keep codes; else its readers' input_bits.
+  std::vector<int> written;
+  /// The form that layers with weights read where they read fewer bits than are written (else 0): always the
+  /// requantization of the 8-bit codes.
+  std::vector<int> narrow;
+  [[nodiscard]] int read(int tensor) const { return narrow[tensor] != 0 ? narrow[tensor] : written[tensor]; }
+  bool operator==(const TensorBits&) const = default;
+};
+TensorBits tensor_bits(const Network& network, const Policy& policy);
+
+/// Whether a layer reads the narrow form of one of its inputs: layers with weights where there is one, layers
+/// that keep codes where their output is written in that width.
+inline bool reads_narrow(const TensorBits& bits, const Layer& layer, int tensor) {
+  if (layer.has_weights()) return bits.narrow[tensor] != 0;
+  return layer.keeps_codes() && bits.written[tensor] != bits.written[layer.output];
+}
 
 }  // namespace bitloop::host

@@ -34,6 +34,14 @@ int weight_rows(const Conv& conv) {
   return (taps * bits + 1) / 2;
 }
 
+int parameter_slots(const Conv& conv) { return conv.leaky ? 2 : 1; }
+
+int parameter_slots(const Depthwise& depthwise, int lanes) {
+  return (depthwise.channels + lanes - 1) / lanes * (depthwise.leaky ? 2 : 1);
+}
+
+int parameter_slots(const Add& add, int lanes) { return (add.channels + lanes - 1) / lanes * add.operands; }
+
 Program::Program(const HardwareInfo& hardware)
     : pixels_(hardware.pixels),
       filters_(hardware.filters),
@@ -48,16 +56,15 @@ void Program::append(const Operation& operation) {
   std::visit([this](const auto& i) { visit(i); }, operation);
   settle_waits();
   Instruction instruction{operation, {}};
-  for (int e = 0; e < kEngines; ++e) {
-    if (e != engine_) instruction.waits[e] = static_cast<std::uint16_t>(waited_[engine_][e]);
-  }
+  for (int e = 0; e < kEngines; ++e) instruction.waits[e] = static_cast<std::uint16_t>(waited_[engine_][e]);
   instructions_.push_back(instruction);
 }
 
 /// An engine runs in order: what an earlier instruction waited for needs no new wait, and counts only grow.
 void Program::settle_waits() {
+  constexpr int kCompute = static_cast<int>(Engine::compute);
   for (int e = 0; e < kEngines; ++e) {
-    if (e == engine_) continue;
+    if (e == engine_ && e != kCompute) continue;
     const std::uint32_t oldest = issued_[e] > kFarthestWait ? issued_[e] - kFarthestWait : 0;
     waited_[engine_][e] = std::max({waited_[engine_][e], needs_[e], oldest});
   }
@@ -71,7 +78,11 @@ void Program::touch(Memory& memory, std::int64_t first, std::int64_t count, bool
   for (std::int64_t i = first; i < first + count; ++i) {
     Touch& word = memory[static_cast<std::size_t>(i)];
     const Numbers& before = write ? word.access : word.write;
-    for (int e = 0; e < kEngines; ++e) needs_[e] = std::max(needs_[e], before[e]);
+    for (int e = 0; e < kEngines; ++e) {
+      // What the engine itself does before in order needs no wait, but for results that are still drained.
+      if (e == engine_ && write) continue;
+      needs_[e] = std::max(needs_[e], before[e]);
+    }
     word.access[engine_] = issued_[engine_];
     if (write) word.write[engine_] = issued_[engine_];
   }
@@ -96,18 +107,24 @@ void Program::touch_packed(const Pack& pack) {
 
 /// All input rows from the first window's to the last one's, whole, as far as they lie in the input.
 void Program::touch_windows(const WindowWalk& walk, int words) {
+  const int end = last_window_row(walk) + (walk.kernel_height - 1) * walk.dilation_y;
+  const int touched_end = std::min(end, walk.input_height - 1);
+  int next = std::max(walk.iy, 0);  // rows before it are done
   for (int row = walk.iy, output = 0; row <= last_window_row(walk); row += walk.stride_y, ++output) {
     std::int64_t position = walk.ring_position + static_cast<std::int64_t>(output) * walk.step_output_row;
-    for (int k = 0; k < walk.kernel_height; ++k) {
+    for (int k = 0; k < walk.kernel_height; ++k, position += walk.step_kernel_row) {
       const int y = row + k * walk.dilation_y;
-      if (y >= 0 && y < walk.input_height) {
-        for (int word = 0; word < words; ++word) {
-          const std::int64_t base = walk.input_base + static_cast<std::int64_t>(word) * walk.input_stride;
-          touch(activations_, base * pixels_ + position % walk.input_ring, walk.input_width, false);
-        }
-      }
-      position += walk.step_kernel_row;
+      if (y > touched_end || y < 0 || (y < next && walk.dilation_y == 1)) continue;
+      touch_row(walk, position % walk.input_ring, words);
+      next = y + 1;
     }
+  }
+}
+
+void Program::touch_row(const WindowWalk& walk, std::int64_t position, int words) {
+  for (int word = 0; word < words; ++word) {
+    const std::int64_t base = walk.input_base + static_cast<std::int64_t>(word) * walk.input_stride;
+    touch(activations_, base * pixels_ + position, walk.input_width, false);
   }
 }
 
@@ -132,7 +149,29 @@ void Program::visit(const Conv& i) {
   touch_windows(i, input_words(i, wide));
   touch(weights_, i.weight_base, weight_rows(i), false);
   if (!i.drain) return;
-  touch(parameters_, i.parameter_slot, 1, false);
+  touch(parameters_, i.parameter_slot, parameter_slots(i), false);
+  touch_output(i, words_per_block(1 << i.output_bits_log2));
+}
+
+void Program::visit(const Depthwise& i) {
+  touch_windows(i, words_per_block(1 << i.input_bits_log2));
+  if (!i.unit)
+    touch(weights_, i.weight_base, depthwise_rows(i.kernel_height * i.kernel_width, filters_), false);
+  touch(parameters_, i.parameter_slot, parameter_slots(i, filters_), false);
+  touch_output(i, words_per_block(1 << i.output_bits_log2));
+}
+
+void Program::visit(const Add& i) {
+  touch_windows(i, words_per_block(8));
+  if (i.operands == 2) {
+    const int head = std::min(i.positions, i.second_ring - i.second_first);
+    for (int word = 0; word < words_per_block(8); ++word) {
+      const std::int64_t base = i.second_base + static_cast<std::int64_t>(word) * i.second_stride;
+      touch(activations_, base * pixels_ + i.second_first, head, false);
+      touch(activations_, base * pixels_, i.positions - head, false);
+    }
+  }
+  touch(parameters_, i.parameter_slot, parameter_slots(i, filters_), false);
   touch_output(i, words_per_block(1 << i.output_bits_log2));
 }
 

@@ -11,8 +11,9 @@
 namespace bitloop::host {
 
 /// The instructions of one segment. Appending an instruction finds, from the SRAM words that it reads and
-/// writes, what it must wait for: no schedule can forget a wait. Every wait names an instruction appended
-/// earlier, so that a chain dispatched in order never deadlocks.
+/// writes, what it must wait for: no schedule can forget a wait. Instructions of one engine run in order, but
+/// the compute engine fetches for one while it drains the one before: there, reading waits for writing too.
+/// Every wait names an instruction appended earlier, so that a chain dispatched in order never deadlocks.
 class Program {
  public:
   explicit Program(const HardwareInfo& hardware);
@@ -33,6 +34,7 @@ class Program {
   void touch_rows(const RowTransfer& rows, bool write);
   void touch_packed(const Pack& pack);
   void touch_windows(const WindowWalk& walk, int words);
+  void touch_row(const WindowWalk& walk, std::int64_t position, int words);
   void touch_output(const WindowWalk& walk, int words);
   void visit(const LoadAct& i);
   void visit(const LoadWeight& i);
@@ -41,6 +43,8 @@ class Program {
   void visit(const Pack& i);
   void visit(const Conv& i);
   void visit(const MaxPool& i);
+  void visit(const Depthwise& i);
+  void visit(const Add& i);
   void visit(const Store& i);
   void settle_waits();
 
@@ -58,5 +62,9 @@ class Program {
 
 /// Words of a part of the reduction in the weight SRAM, per filter.
 int weight_rows(const Conv& conv);
+/// Parameter slots that an instruction reads, from its first, with F = `lanes`.
+int parameter_slots(const Conv& conv);
+int parameter_slots(const Depthwise& depthwise, int lanes);
+int parameter_slots(const Add& add, int lanes);
 
 }  // namespace bitloop::host

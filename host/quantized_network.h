@@ -37,21 +37,31 @@ struct OutputRange {
   bool operator==(const OutputRange&) const = default;
 };
 
-/// The integers of one weight layer.
+/// The integers of one layer; all empty where a layer keeps codes.
 struct QuantizedLayer {
   int weight_bits = 8;
-  std::vector<std::uint8_t> weights;           ///< codes, [filter][channel][row][column]
-  std::vector<Requantization> requantization;  ///< per filter
+  std::vector<std::uint8_t> weights;  ///< codes, [filter][channel][row][column]; depthwise: one channel each
+  /// Per filter (channel) of a layer with weights; one of an average pool, for the sum of each window; two of
+  /// an add, one per operand: both multipliers count, shift and bias are the first's.
+  std::vector<Requantization> requantization;
+  std::vector<Requantization> negative;  ///< leaky ReLU: per filter, where the first gives less than zero
   OutputRange range;
-  std::vector<std::uint8_t> pad_codes;  ///< code of the padding, per input channel
+  std::vector<std::uint8_t> pad_codes;  ///< code of the padding, per input channel (also of an average pool)
+};
+
+/// From a tensor's 8-bit codes to those of its narrow form.
+struct Narrowing {
+  Requantization requantization;
+  OutputRange range;
 };
 
 /// A network with the integers that the hardware needs: what quantization produces and the compiler lowers.
 struct QuantizedNetwork {
   Network network;
   Policy policy;
-  std::vector<int> tensor_bits;        ///< per tensor
-  std::vector<QuantizedLayer> layers;  ///< per weight layer, in execution order
+  TensorBits bits;
+  std::vector<QuantizedLayer> layers;  ///< per layer of the network
+  std::vector<Narrowing> narrowing;    ///< per tensor; meaningful where it has a narrow form
 };
 
 /// Random weights, multipliers and biases that spread results over the output range: for measurements and
@@ -89,11 +99,28 @@ constexpr std::int32_t requantize(std::int64_t d, const Requantization& r, const
   return static_cast<std::int32_t>(y < range.low ? range.low : y > range.high ? range.high : y);
 }
 
-/// Convolution or linear layer on codes. `output_bits` is recorded in the result.
+/// Leaky ReLU: `negative` applies where the first set gives less than zero before the zero point is added.
+constexpr std::int32_t requantize_leaky(std::int64_t d, const Requantization& r,
+                                        const Requantization& negative, const OutputRange& range) {
+  const bool below = d * r.multiplier + r.bias - (std::int64_t{1} << (r.shift - 1)) < 0;
+  return requantize(d, below ? negative : r, range);
+}
+
+/// Convolution, depthwise convolution or linear layer on codes. `output_bits` is recorded in the result.
 CodeTensor golden_weight_layer(const Network& network, const Layer& layer, const QuantizedLayer& integers,
                                const CodeTensor& input, int output_bits);
 /// Largest code of each window; padding never wins.
 CodeTensor golden_max_pool(const Network& network, const Layer& layer, const CodeTensor& input);
+/// The requantized sum of each window's codes, padding counted by its code.
+CodeTensor golden_average_pool(const Network& network, const Layer& layer, const QuantizedLayer& integers,
+                               const CodeTensor& input, int output_bits);
+/// y = clamp(((x1*M1 + x2*M2 + B) >> s) + z, low, high) on 8-bit codes.
+CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, const CodeTensor& second,
+                      int output_bits);
+CodeTensor golden_concat(std::span<const CodeTensor* const> inputs);
+CodeTensor golden_upsample(const CodeTensor& input, int factor);
+/// The narrow form of a tensor of 8-bit codes.
+CodeTensor golden_narrow(const Narrowing& narrowing, const CodeTensor& wide, int bits);
 
 /// Pixel bytes in row, column, channel order (HWC) to the codes of the network's input tensor.
 CodeTensor image_codes(const Shape& shape, std::span<const std::uint8_t> hwc);
@@ -102,7 +129,17 @@ CodeTensor image_codes(const Shape& shape, std::span<const std::uint8_t> hwc);
 /// (HWC). Throws InputError where a byte is no such code or the count is wrong.
 CodeTensor input_codes(const Shape& shape, int bits, std::span<const std::uint8_t> hwc);
 
-/// All tensors of one image, index as in Network::tensors. Slow and plain: the definition.
-std::vector<CodeTensor> golden_run(const QuantizedNetwork& network, std::span<const std::uint8_t> hwc_image);
+/// Every tensor of one image in every form that it has, index as in Network::tensors.
+struct TensorCodes {
+  std::vector<CodeTensor> written;
+  std::vector<CodeTensor> narrow;  ///< without codes where there is none
+  /// What a layer reads of a tensor.
+  [[nodiscard]] const CodeTensor& read(const TensorBits& bits, const Layer& layer, int tensor) const {
+    return reads_narrow(bits, layer, tensor) ? narrow[tensor] : written[tensor];
+  }
+};
+
+/// Runs one image. Slow and plain: the definition.
+TensorCodes golden_run(const QuantizedNetwork& network, std::span<const std::uint8_t> hwc_image);
 
 }  // namespace bitloop::host

@@ -9,7 +9,7 @@
 namespace bitloop::host::registers {
 
 inline constexpr std::uint32_t kRegmapVersion = 1;
-inline constexpr std::uint32_t kRegmapHashValue = 0x90f472d3;
+inline constexpr std::uint32_t kRegmapHashValue = 0xb0ce0459;
 inline constexpr std::uint32_t kIdValue = 0x424c504c;
 
 /// ASCII 'BLPL'. (ro)
@@ -59,34 +59,36 @@ inline constexpr std::size_t kCountersWords = 64;
 inline constexpr std::size_t kCounterCycles = 0;
 inline constexpr std::size_t kCounterArrayActive = 1;
 inline constexpr std::size_t kCounterPoolActive = 2;
-inline constexpr std::size_t kCounterStallDrain = 3;
-inline constexpr std::size_t kCounterStallFetch = 4;
-inline constexpr std::size_t kCounterStallLoad = 5;
-inline constexpr std::size_t kCounterStallStore = 6;
-inline constexpr std::size_t kCounterDrainOnly = 7;
-inline constexpr std::size_t kCounterLoadOnly = 8;
-inline constexpr std::size_t kCounterStoreOnly = 9;
-inline constexpr std::size_t kCounterSequencing = 10;
-inline constexpr std::size_t kCounterLoadBusy = 11;
-inline constexpr std::size_t kCounterStoreBusy = 12;
-inline constexpr std::size_t kCounterRequantizeOps = 13;
-inline constexpr std::size_t kCounterActivationReads = 14;
-inline constexpr std::size_t kCounterActivationWrites = 15;
-inline constexpr std::size_t kCounterWeightReads = 16;
-inline constexpr std::size_t kCounterWeightWrites = 17;
-inline constexpr std::size_t kCounterReadBeats = 18;
-inline constexpr std::size_t kCounterWriteBeats = 19;
-inline constexpr std::size_t kCounterReadBursts = 20;
-inline constexpr std::size_t kCounterWriteBursts = 21;
-inline constexpr std::size_t kCounterDescriptors = 22;
-inline constexpr std::size_t kCounterBinaryMacs = 23;
-inline constexpr std::size_t kCounterCount = 24;
+inline constexpr std::size_t kCounterChannelActive = 3;
+inline constexpr std::size_t kCounterStallDrain = 4;
+inline constexpr std::size_t kCounterStallFetch = 5;
+inline constexpr std::size_t kCounterStallLoad = 6;
+inline constexpr std::size_t kCounterStallStore = 7;
+inline constexpr std::size_t kCounterDrainOnly = 8;
+inline constexpr std::size_t kCounterLoadOnly = 9;
+inline constexpr std::size_t kCounterStoreOnly = 10;
+inline constexpr std::size_t kCounterSequencing = 11;
+inline constexpr std::size_t kCounterLoadBusy = 12;
+inline constexpr std::size_t kCounterStoreBusy = 13;
+inline constexpr std::size_t kCounterRequantizeOps = 14;
+inline constexpr std::size_t kCounterActivationReads = 15;
+inline constexpr std::size_t kCounterActivationWrites = 16;
+inline constexpr std::size_t kCounterWeightReads = 17;
+inline constexpr std::size_t kCounterWeightWrites = 18;
+inline constexpr std::size_t kCounterReadBeats = 19;
+inline constexpr std::size_t kCounterWriteBeats = 20;
+inline constexpr std::size_t kCounterReadBursts = 21;
+inline constexpr std::size_t kCounterWriteBursts = 22;
+inline constexpr std::size_t kCounterDescriptors = 23;
+inline constexpr std::size_t kCounterBinaryMacs = 24;
+inline constexpr std::size_t kCounterCount = 25;
 
 /// Names in record order; a record's further words are zero.
 inline constexpr std::array<const char*, kCounterCount> kCounterNames = {
     "cycles",
     "array_active",
     "pool_active",
+    "channel_active",
     "stall_drain",
     "stall_fetch",
     "stall_load",
@@ -113,6 +115,7 @@ inline constexpr std::array<const char*, kCounterCount> kCounterNames = {
 /// Whether a counter is one of the exclusive states, whose sum is `cycles`.
 inline constexpr std::array<bool, kCounterCount> kCounterIsState = {
     false,
+    true,
     true,
     true,
     true,

@@ -11,6 +11,7 @@ constexpr int kNextSteps = 2;
 constexpr int kFarthestStep = 64;
 
 int item_of(const GroupFeed::Use& use, int parts, int batch) {
+  if (use.group < 0) return -1;
   return parts > 1 ? use.group * parts + use.part : GroupBatches{batch}.batch_of(use.group);
 }
 
@@ -66,20 +67,22 @@ void Schedule::prefetch(int current) {
   }
 }
 
-GroupFeed::GroupFeed(const WindowOp& op, const HardwareInfo& hardware, const WeightPlan& weights,
-                     const ParameterPlan& parameters, const LayerPlaces& places, std::vector<Use> uses)
+GroupFeed::GroupFeed(const Segment& segment, const HardwareInfo& hardware, const WeightPlan& weights,
+                     const ParameterPlan& parameters, std::vector<Use> uses)
     : lanes_(hardware.filters),
-      groups_((op.filters + hardware.filters - 1) / hardware.filters),
+      groups_(segment.op.groups(lanes_)),
       weights_(weights),
       parameters_(parameters),
-      places_(places),
+      weight_offset_(segment.weights),
+      parameter_offset_(segment.parameters +
+                        segment.stage_slots(lanes_) * parameter_words(lanes_) * kWordBytes),
       uses_(std::move(uses)),
       resident_cache_(resident_buffers(weights), weight_items(uses_, weights, true)),
       stream_cache_(weights.buffers - resident_buffers(weights), weight_items(uses_, weights, false)),
       parameter_cache_(parameters.buffers, parameter_items(uses_, parameters.batch)) {
   for (const ReductionPart& part : weights_.parts) {
     part_before_.push_back(group_words_);
-    part_words_.push_back(part_words(op, part));
+    part_words_.push_back(part_words(segment.op, part, lanes_));
     group_words_ += part_words_.back();
   }
 }
@@ -98,7 +101,7 @@ Provision GroupFeed::provide(int step, int busy, Program& program) {
   const Use& use = uses_[step];
   const int weights = weight_item(use);
   BufferCache& cache = cache_of(use);
-  if (!cache.find(weights)) {
+  if (group_words_ > 0 && !cache.find(weights)) {
     if (!cache.place(weights, step, busy)) return Provision::blocked;
     load_weights(weights, weight_buffer(use), program);
     return Provision::loaded;
@@ -120,20 +123,22 @@ void GroupFeed::load_weights(int item, int buffer, Program& program) const {
   const int part = parts > 1 ? item % parts : 0;
   const int words = parts > 1 ? part_words_[part] : batches.count(item, groups_) * group_words_;
   const Address before = static_cast<Address>(group) * group_words_ + part_before_[part];
-  program.append(LoadWeight{static_cast<std::uint32_t>(places_.weights + before * lanes_ * kWordBytes),
+  program.append(LoadWeight{static_cast<std::uint32_t>(weight_offset_ + before * lanes_ * kWordBytes),
                             static_cast<std::uint32_t>(words),
                             buffer * weights_.batch * weights_.part_words});
 }
 
 void GroupFeed::load_parameters(int item, int buffer, Program& program) const {
   const GroupBatches batches{parameters_.batch};
-  const Address slot_bytes = parameter_words(lanes_) * kWordBytes;
-  const Address offset = places_.parameters + batches.first_group(item) * slot_bytes;
-  program.append(LoadParam{static_cast<std::uint32_t>(offset), batches.count(item, groups_),
-                           buffer * parameters_.batch});
+  const Address group_bytes = parameters_.group_slots * parameter_words(lanes_) * kWordBytes;
+  const Address offset = parameter_offset_ + batches.first_group(item) * group_bytes;
+  program.append(LoadParam{static_cast<std::uint32_t>(offset),
+                           batches.count(item, groups_) * parameters_.group_slots,
+                           parameters_.first_slot + buffer * parameters_.batch * parameters_.group_slots});
 }
 
 int GroupFeed::weight_base(int step) const {
+  if (group_words_ == 0) return 0;
   const Use& use = uses_[step];
   const int item = weight_item(use);
   const int base = weight_buffer(use) * weights_.batch * weights_.part_words;
@@ -145,11 +150,12 @@ int GroupFeed::parameter_slot(int step) const {
   const GroupBatches batches{parameters_.batch};
   const int group = uses_[step].group;
   const int item = batches.batch_of(group);
-  return *parameter_cache_.find(item) * parameters_.batch + group - batches.first_group(item);
+  const int index = *parameter_cache_.find(item) * parameters_.batch + group - batches.first_group(item);
+  return parameters_.first_slot + index * parameters_.group_slots;
 }
 
 void GroupFeed::used(int step) {
-  cache_of(uses_[step]).use(weight_item(uses_[step]), step);
+  if (group_words_ > 0) cache_of(uses_[step]).use(weight_item(uses_[step]), step);
   parameter_cache_.use(GroupBatches{parameters_.batch}.batch_of(uses_[step].group), step);
 }
 
@@ -186,6 +192,7 @@ Conv conv_template(const WindowOp& op, const ReductionPart& part, int group, int
   conv.filters = std::min(lanes, op.filters - group * lanes);
   conv.bit_offset = (group - unit_first_group) * lanes;
   conv.zero_extend = (group + 1) * lanes >= op.filters;
+  conv.leaky = op.leaky;
   return conv;
 }
 
@@ -195,6 +202,40 @@ MaxPool pool_template(const WindowOp& op, int first_block, int end_block) {
   set_blocks(pool, op, first_block, end_block);
   pool.kernel_height = op.kernel_height;
   return pool;
+}
+
+namespace {
+
+/// Where block `block` of `channels` channels goes in the words of the result.
+template <class Instruction>
+void set_block(Instruction& instruction, int channels, int block) {
+  instruction.blocks = 1;
+  instruction.channels = std::min(kBlockChannels, channels - block * kBlockChannels);
+  instruction.last_block_channels = instruction.channels;
+  instruction.zero_extend = (block + 1) * kBlockChannels >= channels;
+  instruction.bit_offset = instruction.output_bits_log2 == 0 ? block % 2 * kBlockChannels : 0;
+}
+
+}  // namespace
+
+Depthwise depthwise_template(const WindowOp& op, int block) {
+  Depthwise depthwise;
+  set_common(depthwise, op);
+  set_block(depthwise, op.filters, block);
+  depthwise.kernel_height = op.kernel_height;
+  depthwise.unit = op.unit_weights;
+  depthwise.upper_half = op.input_bits == 1 && block % 2 == 1;
+  depthwise.leaky = op.leaky;
+  return depthwise;
+}
+
+Add add_template(int channels, int block, int operands, int output_bits) {
+  Add add;
+  add.input_bits_log2 = log2_bits(8);
+  add.output_bits_log2 = log2_bits(output_bits);
+  set_block(add, channels, block);
+  add.operands = operands;
+  return add;
 }
 
 }  // namespace bitloop::host

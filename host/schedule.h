@@ -5,28 +5,21 @@
 #include "host/buffer_cache.h"
 #include "host/layer_plan.h"
 #include "host/program.h"
+#include "host/segment.h"
 #include "host/timeline.h"
 #include "host/window_op.h"
 
 namespace bitloop::host {
 
-/// Offsets of what a layer reads and writes.
-struct LayerPlaces {
-  Address input = 0;  ///< a tensor's plane words, or the image's bytes
-  Address output = 0;
-  Address weights = 0;
-  Address parameters = 0;
-};
-
 /// What became of a wish to have something on chip.
 enum class Provision { ready, loaded, blocked };
 
-/// Emits a layer's compute steps in order, loads ahead of them as far as buffers allow, and stores behind
+/// Emits a segment's compute steps in order, loads ahead of them as far as buffers allow, and stores behind
 /// them.
 class Schedule {
  public:
   virtual ~Schedule() = default;
-  /// Appends the whole layer.
+  /// Appends the whole segment.
   void run();
 
  protected:
@@ -53,12 +46,12 @@ class Schedule {
 class GroupFeed {
  public:
   struct Use {
-    int group = 0;
+    int group = -1;  ///< -1: the step needs none
     int part = 0;
   };
 
-  GroupFeed(const WindowOp& op, const HardwareInfo& hardware, const WeightPlan& weights,
-            const ParameterPlan& parameters, const LayerPlaces& places, std::vector<Use> uses);
+  GroupFeed(const Segment& segment, const HardwareInfo& hardware, const WeightPlan& weights,
+            const ParameterPlan& parameters, std::vector<Use> uses);
 
   /// Emits at most one load that `step` still lacks; `busy` as in BufferCache::place.
   Provision provide(int step, int busy, Program& program);
@@ -82,7 +75,8 @@ class GroupFeed {
   int groups_;
   WeightPlan weights_;
   ParameterPlan parameters_;
-  LayerPlaces places_;
+  Address weight_offset_;
+  Address parameter_offset_;  ///< of the operation's own
   std::vector<Use> uses_;
   std::vector<int> part_words_;   ///< per part
   std::vector<int> part_before_;  ///< words of the parts before
@@ -92,8 +86,11 @@ class GroupFeed {
   BufferCache parameter_cache_;
 };
 
-/// What a CONV or MAX_POOL of this operation always says, for one part of the reduction.
+/// What an instruction of this operation always says. CONV: for one part of the reduction.
 Conv conv_template(const WindowOp& op, const ReductionPart& part, int group, int unit_first_group, int lanes);
 MaxPool pool_template(const WindowOp& op, int first_block, int end_block);
+Depthwise depthwise_template(const WindowOp& op, int block);
+/// ADD of one channel block of `channels` in all, 8-bit operands, results of `output_bits`.
+Add add_template(int channels, int block, int operands, int output_bits);
 
 }  // namespace bitloop::host

@@ -4,44 +4,82 @@
 
 #include <cstring>
 #include <span>
-
-#include "host/error.h"
-#include "host/instruction.h"
+#include <vector>
 
 namespace bitloop::host {
 namespace {
 
-using Bytes = std::vector<std::byte>;
-
-/// What the job places at an offset, where that is one block's business.
-std::span<const std::byte> placed_at(const Job& job, Address offset, Address bytes) {
-  std::span<const std::byte> found;
-  int blocks = 0;
-  for (const Block& block : job.blocks) {
-    if (offset >= block.offset + block.bytes.size() || block.offset >= offset + bytes) continue;
-    ++blocks;
-    const bool whole = offset >= block.offset && offset + bytes <= block.offset + block.bytes.size();
-    if (whole) found = std::span(block.bytes).subspan(offset - block.offset, bytes);
+/// Numbers in a row. Every field list below unpacks the whole structure, so that a new field cannot be
+/// forgotten: the compiler counts them.
+class Text {
+ public:
+  template <class... Numbers>
+  void add(Numbers... numbers) {
+    (numbers_.push_back(static_cast<std::int32_t>(numbers)), ...);
   }
-  if (blocks != 1 || found.empty()) {
-    throw InputError(fmt::format("job: the descriptors at offset {:#x} do not lie in one block", offset));
+  void add_ring(const Ring& ring) {
+    const auto& [base, stride, pitch, rows, words] = ring;
+    add(base, stride, pitch, rows, words);
   }
-  return found;
-}
 
-Descriptor descriptor_at(std::span<const std::byte> bytes, std::size_t index) {
-  return descriptor_from(bytes.subspan(index * kDescriptorBytes).first<kDescriptorBytes>());
-}
+  void add_place(const Place& place) {
+    const auto& [on_chip, in_memory, ring, offset, words, first_word] = place;
+    (void)offset;
+    add(on_chip, in_memory, words, first_word);
+    if (on_chip) add_ring(ring);
+  }
 
-void append(Bytes& bytes, std::string_view text) {
-  const auto part = std::as_bytes(std::span(text));
-  bytes.insert(bytes.end(), part.begin(), part.end());
-}
+  void add_packing(const ImagePacking& packing) {
+    const auto& [image, rows, block_columns, stride_x, stride_y, pad, pad_codes] = packing;
+    (void)pad_codes;
+    add(image.channels, image.height, image.width, rows, stride_x, stride_y, pad, block_columns.size());
+    for (const int columns : block_columns) add(columns);
+  }
 
-void append(Bytes& bytes, const Descriptor& descriptor) {
-  const DescriptorBytes part = to_bytes(descriptor);
-  bytes.insert(bytes.end(), part.begin(), part.end());
-}
+  void add_operation(const WindowOp& op) {
+    const auto& [name, kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x,
+                 dilation_y, pad, output_height, output_width, input_bits, weight_bits, unit_weights, leaky,
+                 operands, repeat, output_bits, blocks, block_channels, last_block_channels, filters,
+                 zero_code, packing] = op;
+    (void)name;
+    (void)zero_code;
+    add(kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, dilation_y, pad,
+        output_height, output_width, input_bits, weight_bits, unit_weights, leaky, operands, repeat,
+        output_bits, blocks, block_channels, last_block_channels, filters, packing.has_value());
+    if (packing) add_packing(*packing);
+  }
+
+  void add_stage(const Stage& stage) {
+    const auto& [operands, output_bits, layer, tensor, second_first] = stage;
+    (void)layer;
+    (void)tensor;
+    (void)second_first;
+    add(operands, output_bits);
+  }
+
+  void add_segment(const Segment& segment) {
+    const auto& [name, layers, op, input, second, stages, results, free, narrowed, weights, parameters] =
+        segment;
+    (void)name;
+    (void)layers;
+    (void)narrowed;
+    (void)weights;
+    (void)parameters;
+    add_operation(op);
+    add_place(input);
+    add(second.has_value(), stages.size(), results.size(), free.first, free.end);
+    if (second) add_place(*second);
+    for (const Stage& stage : stages) add_stage(stage);
+    for (const Place& result : results) add_place(result);
+  }
+
+  [[nodiscard]] std::string bytes() const {
+    return {reinterpret_cast<const char*>(numbers_.data()), numbers_.size() * sizeof numbers_[0]};
+  }
+
+ private:
+  std::vector<std::int32_t> numbers_;
+};
 
 }  // namespace
 
@@ -51,37 +89,22 @@ std::size_t SegmentKeyHash::operator()(const SegmentKey& key) const {
   return hash;
 }
 
-JobKeys job_keys(const Job& job, std::string_view fingerprint) {
-  JobKeys keys;
-  Bytes text;
-  Address offset = job.descriptors;
-  bool last = false;
-  while (!last && keys.segments.size() < job.segments.size()) {
-    if (offset % kDescriptorBytes != 0) {  // its fetching could count otherwise
-      throw InputError(fmt::format("job: the descriptors at offset {:#x} are not aligned", offset));
-    }
-    const SegmentHeader header = decode_segment(descriptor_at(placed_at(job, offset, kDescriptorBytes), 0));
-    text.clear();
-    append(text, fmt::format("segment {} {} {};", fingerprint, keys.segments.empty() ? "first" : "later",
-                             header.instructions));
-    if (header.instructions > 0) {
-      const Address bytes = Address{header.instructions} * kDescriptorBytes;
-      const auto instructions = placed_at(job, offset + kDescriptorBytes, bytes);
-      for (std::size_t i = 0; i < header.instructions; ++i) {
-        append(text, timing_form(descriptor_at(instructions, i)));
-      }
-    }
-    keys.segments.push_back(sha256(text));
-    offset = header.next;
-    last = header.last;
-  }
-  if (!last || keys.segments.size() != job.segments.size()) {
-    throw InputError(fmt::format("job: its descriptors are not a chain of {} segments", job.segments.size()));
-  }
-  text.clear();
-  append(text, fmt::format("end {};", fingerprint));
-  keys.end = sha256(text);
-  return keys;
+std::string key_text(const Segment& segment, bool first) {
+  Text text;
+  text.add(first);
+  text.add_segment(segment);
+  return text.bytes();
+}
+
+SegmentKey segment_key(std::string_view key_text, std::string_view fingerprint) {
+  std::string text = fmt::format("segment {} {};", fingerprint, compiler_hash());
+  text.append(key_text);
+  return sha256(std::as_bytes(std::span(text)));
+}
+
+SegmentKey end_key(std::string_view fingerprint) {
+  const std::string text = fmt::format("end {};", fingerprint);
+  return sha256(std::as_bytes(std::span(text)));
 }
 
 }  // namespace bitloop::host

@@ -1,42 +1,66 @@
 #include "host/stream_schedule.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace bitloop::host {
 namespace {
 
 int modulo(long value, int divisor) { return static_cast<int>((value % divisor + divisor) % divisor); }
+int divide_up(int value, int by) { return (value + by - 1) / by; }
 
 }  // namespace
 
-StreamSchedule::StreamSchedule(const WindowOp& op, const HardwareInfo& hardware, StreamPlan plan,
-                               const LayerPlaces& places)
+StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardware, StreamPlan plan)
     : Schedule(hardware),
-      op_(op),
+      segment_(segment),
+      op_(segment.op),
       pixels_(hardware.pixels),
       lanes_(hardware.filters),
-      plan_(std::move(plan)),
-      places_(places) {
-  const int strips = static_cast<int>(plan_.strip_ends.size());
-  const int units = static_cast<int>(plan_.units.size());
-  const int outer = plan_.strips_outer ? strips : units;
-  const int inner = plan_.strips_outer ? units : strips;
-  for (int i = 0; i < outer; ++i) {
-    for (int j = 0; j < inner; ++j) add_unit(plan_.strips_outer ? i : j, plan_.strips_outer ? j : i);
+      plan_(std::move(plan)) {
+  add_steps();
+  input_ = {&plan_.input, &segment_.input, op_.input_bits, op_.input_height, op_.input_width, 0};
+  if (segment_.second) {
+    second_ = {&*plan_.second, &*segment_.second, 8, op_.output_height, op_.output_width, 0};
   }
-  if (op_.packing) image_.emplace(op_, hardware, places_.input);
-  if (op_.pool) return;
+  if (op_.packing) image_.emplace(op_, hardware, segment_.input.offset);
+  if (op_.group_slots(lanes_) == 0) return;
   std::vector<GroupFeed::Use> uses;
-  for (const Step& step : steps_) uses.push_back({step.group, step.part});
-  groups_.emplace(op_, hardware, plan_.weights, plan_.parameters, places_, std::move(uses));
+  for (const Step& step : steps_) {
+    uses.push_back(step.result == 0 ? GroupFeed::Use{step.group, step.part} : GroupFeed::Use{});
+  }
+  groups_.emplace(segment_, hardware, plan_.weights, plan_.parameters, std::move(uses));
 }
 
-void StreamSchedule::add_unit(int strip, int unit) {
+void StreamSchedule::add_steps() {
+  const int strips = static_cast<int>(plan_.strip_ends.size());
+  const int units = static_cast<int>(plan_.units.size());
+  const int stages = static_cast<int>(segment_.stages.size());
+  if (!plan_.strips_outer) {
+    for (int unit = 0; unit < units; ++unit) {
+      for (int strip = 0; strip < strips; ++strip) {
+        add_operation(strip, unit);
+        for (int stage = 0; stage < stages; ++stage) add_stage(strip, unit, stage);
+      }
+    }
+    return;
+  }
+  for (int strip = 0; strip < strips; ++strip) {
+    for (int turn = 0; turn < units + stages; ++turn) {
+      if (turn < units) add_operation(strip, turn);
+      for (int stage = 0; stage < stages; ++stage) {
+        const int unit = turn - stage - 1;
+        if (unit >= 0 && unit < units) add_stage(strip, unit, stage);
+      }
+    }
+  }
+}
+
+void StreamSchedule::add_operation(int strip, int unit) {
   const Unit& range = plan_.units[unit];
-  if (op_.pool) {
+  if (op_.kind == OpKind::max_pool || op_.kind == OpKind::copy) {
     const int first = strip_begin(strip);
-    steps_.push_back({strip, unit, 0, 0, first, plan_.strip_ends[strip] - first, true, true, true});
+    steps_.push_back(
+        {strip, unit, 0, range.first_group, 0, first, plan_.strip_ends[strip] - first, true, true, true});
     return;
   }
   for (int group = range.first_group; group < range.end_group; ++group) {
@@ -53,81 +77,145 @@ void StreamSchedule::add_group(int strip, int unit, int group, bool last) {
     for (std::size_t i = 0; i < order.size(); ++i) {
       const bool drain = i + 1 == order.size();
       const bool done = last && drain && first + positions == end;
-      steps_.push_back({strip, unit, group, order[i], first, positions, i == 0, drain, done});
+      steps_.push_back({strip, unit, 0, group, order[i], first, positions, i == 0, drain, done});
     }
+  }
+}
+
+void StreamSchedule::add_stage(int strip, int unit, int stage) {
+  const Unit& range = plan_.units[unit];
+  const int first = strip_begin(strip);
+  const int end = divide_up(range.end_channel, kBlockChannels);
+  for (int block = range.first_channel / kBlockChannels; block < end; ++block) {
+    steps_.push_back({strip, unit, stage + 1, block, 0, first, plan_.strip_ends[strip] - first, true, true,
+                      block + 1 == end});
   }
 }
 
 double StreamSchedule::step_cycles(int index) const {
   const Step& step = steps_[index];
-  const long tile = op_.pool ? op_.tile_cycles({plan_.units[step.unit].first_group,
-                                                plan_.units[step.unit].end_group, 0, op_.kernel_height})
-                             : op_.tile_cycles(plan_.weights.parts[step.part]);
-  return static_cast<double>((step.positions + pixels_ - 1) / pixels_) * static_cast<double>(tile);
+  const double tiles = divide_up(step.positions, pixels_);
+  if (step.result > 0) {
+    const int operands = segment_.stages[static_cast<std::size_t>(step.result) - 1].operands;
+    return tiles * pixels_ * operands * kBlockChannels / lanes_;
+  }
+  if (op_.kind == OpKind::copy) return 0;
+  if (op_.kind == OpKind::max_pool) {
+    const Unit& unit = unit_of(step);
+    return tiles *
+           static_cast<double>(op_.tile_cycles({unit.first_group, unit.end_group, 0, op_.kernel_height}));
+  }
+  if (op_.by_blocks()) {
+    const double fetch = static_cast<double>(op_.tile_cycles({0, 1, 0, op_.kernel_height}));
+    return tiles * std::max<double>(fetch, pixels_ * op_.group_slots(lanes_));
+  }
+  return tiles * static_cast<double>(op_.tile_cycles(plan_.weights.parts[step.part]));
 }
 
-int StreamSchedule::input_pass(const Step& step) const {
-  return plan_.strips_outer || plan_.resident ? 0 : step.unit;
+/// Rows of later passes follow those of earlier ones in a ring, as if the passes lay one below the other.
+int StreamSchedule::pass(const Buffer& buffer, const Step& step) const {
+  if (buffer.whole || plan_.strips_outer) return 0;
+  if (&buffer == &plan_.input && plan_.resident) return 0;
+  return step.unit;
 }
 
-/// Rows of later passes follow those of earlier ones in the ring.
-long StreamSchedule::virtual_row(const Step& step, int row) const {
-  return static_cast<long>(input_pass(step)) * op_.input_height + row;
+long StreamSchedule::virtual_row(const Buffer& buffer, int height, const Step& step, int row) const {
+  const int granule = row_granule(buffer.ring.pitch, pixels_);
+  return static_cast<long>(pass(buffer, step)) * divide_up(height, granule) * granule + row;
 }
 
-int StreamSchedule::output_position(const Step& step, int position) const {
-  const int granule = pixels_ / std::gcd(op_.output_width, pixels_);
-  const long pass_rows = (op_.output_height + granule - 1) / granule * granule;
-  return modulo(output_pass(step) * pass_rows * op_.output_width + position, plan_.output.positions());
+/// Of an output position, in a buffer whose rows are as wide as the output.
+int StreamSchedule::ring_position(const Buffer& buffer, const Step& step, int position) const {
+  return modulo(virtual_row(buffer, op_.output_height, step, 0) * op_.output_width + position,
+                buffer.ring.positions());
 }
 
-int StreamSchedule::output_base(const Step& step) const {
-  const int word = plan_.strips_outer ? plan_.units[step.unit].output_word : 0;
-  return plan_.output.base + word * plan_.output.stride;
+/// Bank row of the first word of a unit.
+int StreamSchedule::word_row(const Buffer& buffer, int bits, const Unit& unit) const {
+  const bool all = buffer.whole || plan_.strips_outer;
+  return buffer.ring.base + (all ? unit.first_word(bits) : 0) * buffer.ring.stride;
 }
 
-Provision StreamSchedule::provide(int step, int current, bool now) {
-  const Provision rows = provide_rows(step, current, now);
-  if (rows != Provision::ready || !groups_) return rows;
-  return groups_->provide(step, now ? -1 : current, program);
+StreamSchedule::RowRange StreamSchedule::input_rows(const Step& step) const {
+  return {op_.first_input_row(strip_begin(step.strip) / op_.output_width),
+          op_.end_input_row((plan_.strip_ends[step.strip] - 1) / op_.output_width)};
 }
 
-Provision StreamSchedule::provide_rows(int index, int current, bool now) {
+StreamSchedule::RowRange StreamSchedule::output_rows(const Step& step) const {
+  return {strip_begin(step.strip) / op_.output_width,
+          (plan_.strip_ends[step.strip] - 1) / op_.output_width + 1};
+}
+
+bool StreamSchedule::reads_second(const Step& step) const {
+  if (!segment_.second) return false;
+  if (step.result == 0) return op_.kind == OpKind::add && op_.operands == 2;
+  return segment_.stages[static_cast<std::size_t>(step.result) - 1].operands == 2;
+}
+
+Provision StreamSchedule::provide(int index, int current, bool now) {
   const Step& step = steps_[index];
-  const int first_row = op_.first_input_row(strip_begin(step.strip) / op_.output_width);
-  const int end_row = op_.end_input_row((plan_.strip_ends[step.strip] - 1) / op_.output_width);
-  const long begin = std::max(loaded_end_, virtual_row(step, first_row));
-  const long end = virtual_row(step, end_row);
-  if (end <= begin) return Provision::ready;
-  // Rows stay until the last step that was computed needs them no more: it still runs, and steps between it
-  // and this one need no earlier rows.
   const Step& keeper = steps_[now || current < 0 ? index : current];
-  const long kept = virtual_row(keeper, op_.first_input_row(strip_begin(keeper.strip) / op_.output_width));
-  if (!now && end - plan_.input.rows > kept) return Provision::blocked;
-  load_rows(step, static_cast<int>(begin - virtual_row(step, 0)), static_cast<int>(end - begin));
-  loaded_end_ = end;
+  Provision provision = Provision::ready;
+  if (step.result == 0) {
+    provision = provide_rows(input_, input_rows(step), input_rows(keeper).first, index, current, now);
+  }
+  if (provision == Provision::ready && reads_second(step)) {
+    provision = provide_rows(second_, output_rows(step), output_rows(keeper).first, index, current, now);
+  }
+  if (provision != Provision::ready) return provision;
+  if (step.result > 0) return provide_stages();
+  return groups_ ? groups_->provide(index, now ? -1 : current, program) : Provision::ready;
+}
+
+/// Rows stay until the last step that was computed needs them no more: it still runs, and steps between it
+/// and this one need no earlier rows.
+Provision StreamSchedule::provide_rows(RowFeed& feed, const RowRange& wanted, int first_kept, int index,
+                                       int current, bool now) {
+  if (feed.buffer->whole) return Provision::ready;
+  const Step& step = steps_[index];
+  const Step& keeper = steps_[now || current < 0 ? index : current];
+  const long start = virtual_row(*feed.buffer, feed.height, step, 0);
+  const long begin = std::max(feed.loaded_end, start + wanted.first);
+  const long end = start + wanted.end;
+  if (end <= begin) return Provision::ready;
+  const long kept = virtual_row(*feed.buffer, feed.height, keeper, first_kept);
+  if (!now && end - feed.buffer->ring.rows > kept) return Provision::blocked;
+  load_rows(feed, step, static_cast<int>(begin - start), static_cast<int>(end - begin));
+  feed.loaded_end = end;
   return Provision::loaded;
 }
 
-void StreamSchedule::load_rows(const Step& step, int first, int rows) {
-  const Ring& ring = plan_.input;
-  const ChipRows chip{ring.base, ring.stride, modulo(virtual_row(step, first), ring.rows) * ring.pitch,
-                      ring.pitch, ring.positions()};
-  if (image_) {
+/// The parameters of all stages, once.
+Provision StreamSchedule::provide_stages() {
+  if (stages_loaded_) return Provision::ready;
+  stages_loaded_ = true;
+  program.append(LoadParam{static_cast<std::uint32_t>(segment_.parameters), segment_.stage_slots(lanes_), 0});
+  return Provision::loaded;
+}
+
+void StreamSchedule::load_rows(const RowFeed& feed, const Step& step, int first, int rows) {
+  const Ring& ring = feed.buffer->ring;
+  const bool image = feed.place == &segment_.input && image_;
+  ChipRows chip{ring.base, ring.stride,
+                modulo(virtual_row(*feed.buffer, feed.height, step, first), ring.rows) * ring.pitch,
+                ring.pitch, ring.positions()};
+  if (image) {
     image_->pack({first, rows, 0, op_.input_width}, 0, op_.blocks, chip, program);
     return;
   }
-  const Unit& unit = plan_.units[step.unit];
-  const int first_word = op_.pool ? unit.output_word : 0;
-  const int words = op_.pool ? unit.output_words : op_.input_words();
-  const Address row_bytes = kWordBytes * op_.input_words() * op_.input_width;
-  const Address offset = places_.input + first * row_bytes + kWordBytes * first_word * op_.input_width;
+  const bool all = plan_.strips_outer || (feed.place == &segment_.input && !op_.by_blocks());
+  const Unit& unit = unit_of(step);
+  const int first_word = feed.place->first_word + (all ? 0 : unit.first_word(feed.bits));
+  const int words = all ? ring.words : unit.words(feed.bits);
+  const Address row_bytes = kWordBytes * feed.place->words * feed.width;
+  const Address offset = feed.place->offset + first * row_bytes + kWordBytes * first_word * feed.width;
   program.append(LoadAct{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes), rows,
-                          op_.input_width, words, chip}});
+                          feed.width, words, chip}});
 }
 
+/// Windows over the segment's input.
 void StreamSchedule::place_walk(WindowWalk& walk, const Step& step, const ReductionPart& part) const {
-  const Ring& ring = plan_.input;
+  const Ring& ring = plan_.input.ring;
   const int oy = step.first / op_.output_width;
   walk.input_height = op_.input_height;
   walk.input_width = op_.input_width;
@@ -135,53 +223,156 @@ void StreamSchedule::place_walk(WindowWalk& walk, const Step& step, const Reduct
   walk.ox = step.first % op_.output_width;
   walk.ix = walk.ox * op_.stride_x - op_.pad;
   walk.positions = step.positions;
-  walk.input_base = ring.base + (op_.pool ? 0 : op_.words_before(part.first_block)) * ring.stride;
   walk.input_stride = ring.stride;
   walk.input_ring = ring.positions();
-  walk.ring_position = modulo(virtual_row(step, walk.iy), ring.rows) * ring.pitch;
+  walk.ring_position =
+      modulo(virtual_row(plan_.input, op_.input_height, step, walk.iy), ring.rows) * ring.pitch;
   walk.step_output_row = modulo(op_.stride_y, ring.rows) * ring.pitch;
   walk.step_kernel_row = modulo(op_.dilation_y, ring.rows) * ring.pitch;
-  walk.output_first = output_position(step, step.first);
-  walk.output_ring = plan_.output.positions();
-  walk.output_base = output_base(step);
-  walk.output_stride = plan_.output.stride;
+  place_result(walk, step);
+}
+
+/// Position by position over a buffer that is as wide as the output.
+void StreamSchedule::place_flat_walk(WindowWalk& walk, const Step& step, const Buffer& input) const {
+  const Ring& ring = input.ring;
+  walk.input_height = op_.output_height;
+  walk.input_width = op_.output_width;
+  walk.output_width = op_.output_width;
+  walk.iy = step.first / op_.output_width;
+  walk.ox = walk.ix = step.first % op_.output_width;
+  walk.positions = step.positions;
+  walk.input_stride = ring.stride;
+  walk.input_ring = ring.positions();
+  walk.ring_position = ring_position(input, step, walk.iy * op_.output_width);
+  walk.step_output_row = modulo(1, ring.rows) * ring.pitch;
+  const int block_words = words_per_block(8) * (step.group - unit_of(step).first_channel / kBlockChannels);
+  walk.input_base = word_row(input, 8, unit_of(step)) + block_words * ring.stride;
+  place_result(walk, step);
+}
+
+void StreamSchedule::place_result(WindowWalk& walk, const Step& step) const {
+  const Buffer& output = plan_.results[static_cast<std::size_t>(step.result)];
+  const int bits = segment_.result_bits(step.result);
+  walk.output_first = ring_position(output, step, step.first);
+  walk.output_ring = output.ring.positions();
+  walk.output_base = word_row(output, bits, unit_of(step));
+  walk.output_stride = output.ring.stride;
+  if (step.result > 0 || (op_.by_blocks() && op_.kind != OpKind::max_pool)) {
+    const int channel = step.group * kBlockChannels - unit_of(step).first_channel;
+    walk.output_base += channel / word_channels(bits) * words_per_block(bits) * output.ring.stride;
+  } else if (op_.kind == OpKind::conv) {
+    const int channel = step.group * lanes_ - unit_of(step).first_channel;
+    walk.output_base += channel / word_channels(bits) * words_per_block(bits) * output.ring.stride;
+  }
+}
+
+void StreamSchedule::place_second(Add& add, const Step& step) const {
+  const Buffer& buffer = *plan_.second;
+  const int block = step.group - unit_of(step).first_channel / kBlockChannels;
+  add.second_base = word_row(buffer, 8, unit_of(step)) + block * words_per_block(8) * buffer.ring.stride;
+  add.second_stride = buffer.ring.stride;
+  add.second_first = ring_position(buffer, step, step.first);
+  add.second_ring = buffer.ring.positions();
 }
 
 void StreamSchedule::compute(int index) {
   const Step& step = steps_[index];
-  const Unit& unit = plan_.units[step.unit];
-  if (op_.pool) {
-    MaxPool pool = pool_template(op_, unit.first_group, unit.end_group);
-    place_walk(pool, step, {unit.first_group, unit.end_group, 0, op_.kernel_height});
-    program.append(pool);
-    return;
+  if (step.result > 0) {
+    compute_stage(step);
+  } else {
+    compute_operation(index, step);
   }
-  const ReductionPart& part = plan_.weights.parts[step.part];
-  Conv conv = conv_template(op_, part, step.group, unit.first_group, lanes_);
-  place_walk(conv, step, part);
-  conv.clear = step.clear;
-  conv.drain = step.drain;
-  conv.weight_base = groups_->weight_base(index);
-  conv.parameter_slot = groups_->parameter_slot(index);
-  program.append(conv);
+}
+
+void StreamSchedule::compute_stage(const Step& step) {
+  const Stage& stage = segment_.stages[static_cast<std::size_t>(step.result) - 1];
+  Add add = add_template(op_.filters, step.group, stage.operands, stage.output_bits);
+  place_flat_walk(add, step, plan_.results[static_cast<std::size_t>(step.result) - 1]);
+  if (stage.operands == 2) place_second(add, step);
+  add.parameter_slot = segment_.stage_slot(step.result - 1, lanes_);
+  program.append(add);
+}
+
+void StreamSchedule::compute_operation(int index, const Step& step) {
+  const Unit& unit = unit_of(step);
+  const int unit_row = op_.by_blocks() ? word_row(plan_.input, op_.input_bits, unit) : plan_.input.ring.base;
+  switch (op_.kind) {
+    case OpKind::copy:
+      return;
+    case OpKind::max_pool: {
+      MaxPool pool = pool_template(op_, unit.first_group, unit.end_group);
+      place_walk(pool, step, op_.whole());
+      pool.input_base = unit_row;
+      program.append(pool);
+      return;
+    }
+    case OpKind::add: {
+      Add add = add_template(op_.filters, step.group, op_.operands, op_.output_bits);
+      place_flat_walk(add, step, plan_.input);
+      if (op_.operands == 2) place_second(add, step);
+      add.parameter_slot = groups_->parameter_slot(index);
+      program.append(add);
+      break;
+    }
+    case OpKind::depthwise: {
+      Depthwise depthwise = depthwise_template(op_, step.group);
+      place_walk(depthwise, step, op_.whole());
+      const int channel = step.group * kBlockChannels - unit.first_channel;
+      const int word = channel / word_channels(op_.input_bits) * words_per_block(op_.input_bits);
+      depthwise.input_base = unit_row + word * plan_.input.ring.stride;
+      depthwise.weight_base = groups_->weight_base(index);
+      depthwise.parameter_slot = groups_->parameter_slot(index);
+      program.append(depthwise);
+      break;
+    }
+    case OpKind::conv: {
+      const ReductionPart& part = plan_.weights.parts[step.part];
+      const int bits = op_.output_bits;
+      const int channel = step.group * lanes_;
+      Conv conv = conv_template(op_, part, step.group,
+                                channel / word_channels(bits) * word_channels(bits) / lanes_, lanes_);
+      place_walk(conv, step, part);
+      conv.input_base = plan_.input.ring.base + op_.words_before(part.first_block) * plan_.input.ring.stride;
+      conv.clear = step.clear;
+      conv.drain = step.drain;
+      conv.weight_base = groups_->weight_base(index);
+      conv.parameter_slot = groups_->parameter_slot(index);
+      program.append(conv);
+      break;
+    }
+  }
   groups_->used(index);
 }
 
 void StreamSchedule::store(int index) {
   const Step& step = steps_[index];
-  if (!step.unit_done) return;
+  if (!step.unit_done || !segment_.results[static_cast<std::size_t>(step.result)].in_memory) return;
   const bool last = step.strip + 1 == static_cast<int>(plan_.strip_ends.size());
-  const int first = strip_begin(step.strip) / op_.output_width;
   const int end = last ? op_.output_height : plan_.strip_ends[step.strip] / op_.output_width;
-  if (end <= first) return;
-  const Unit& unit = plan_.units[step.unit];
-  const Address row_bytes = kWordBytes * op_.output_words() * op_.output_width;
-  const Address offset =
-      places_.output + first * row_bytes + kWordBytes * unit.output_word * op_.output_width;
-  const ChipRows chip{output_base(step), plan_.output.stride, output_position(step, first * op_.output_width),
-                      op_.output_width, plan_.output.positions()};
-  program.append(Store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes),
-                        end - first, op_.output_width, unit.output_words, chip}});
+  store_rows(step, {strip_begin(step.strip) / op_.output_width, end});
+}
+
+void StreamSchedule::store_rows(const Step& step, const RowRange& rows) {
+  if (rows.end <= rows.first) return;
+  const Place& place = segment_.results[static_cast<std::size_t>(step.result)];
+  const Buffer& buffer = plan_.results[static_cast<std::size_t>(step.result)];
+  const Buffer& source = op_.kind == OpKind::copy && step.result == 0 ? plan_.input : buffer;
+  const int bits = segment_.result_bits(step.result);
+  const Unit& unit = unit_of(step);
+  const int repeat = step.result == 0 ? op_.repeat : 1;
+  const Address word_bytes = kWordBytes * op_.output_width * repeat;
+  const Address row_bytes = word_bytes * place.words;
+  const ChipRows chip{word_row(source, bits, unit), source.ring.stride,
+                      ring_position(source, step, rows.first * op_.output_width), op_.output_width,
+                      source.ring.positions()};
+  for (int k = 0; k < repeat; ++k) {
+    const Address offset = place.offset + (static_cast<Address>(rows.first) * repeat + k) * row_bytes +
+                           word_bytes * (place.first_word + unit.first_word(bits));
+    Store store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes * repeat),
+                 rows.end - rows.first, op_.output_width, unit.words(bits), chip}};
+    store.repeat = repeat;
+    program.append(store);
+  }
 }
 
 }  // namespace bitloop::host

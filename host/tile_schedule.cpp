@@ -42,8 +42,8 @@ bool size_buffers(const WindowOp& op, const HardwareInfo& hardware, int blocks, 
   plan.patch_stride = divide_up(patch_rows * patch_columns(op, plan.tile), hardware.pixels);
   plan.patch_words = part_input_words(op, largest);
   plan.patch_buffers = plan.output_base / (plan.patch_stride * plan.patch_words);
-  if (op.pool) return plan.patch_buffers >= buffers;
-  plan.weights.part_words = part_words(op, largest);
+  plan.weights.part_words = part_words(op, largest, hardware.filters);
+  if (plan.weights.part_words == 0) return plan.patch_buffers >= buffers;
   plan.weights.buffers = hardware.weight_rows / plan.weights.part_words;
   return plan.patch_buffers >= buffers && plan.weights.buffers >= buffers;
 }
@@ -60,8 +60,8 @@ bool size_buffers(const WindowOp& op, const HardwareInfo& hardware, int blocks, 
 void choose_parts(const WindowOp& op, const HardwareInfo& hardware, TilePlan& plan) {
   const int granule = std::min(op.block_granule(), op.blocks);
   for (const int buffers : {2, 1}) {
-    for (int rows = op.kernel_height; rows >= 1; rows = rows == 1 || op.pool ? 0 : (rows + 1) / 2) {
-      for (int blocks = op.pool ? 1 : op.blocks; blocks >= granule;) {
+    for (int rows = op.kernel_height; rows >= 1; rows = rows == 1 || op.by_blocks() ? 0 : (rows + 1) / 2) {
+      for (int blocks = op.by_blocks() ? granule : op.blocks; blocks >= granule;) {
         if (size_buffers(op, hardware, blocks, rows, buffers, plan)) {
           plan.weights.parts = split(op, blocks, rows);
           return;
@@ -71,52 +71,61 @@ void choose_parts(const WindowOp& op, const HardwareInfo& hardware, TilePlan& pl
       }
     }
   }
-  size_buffers(op, hardware, granule, op.pool ? op.kernel_height : 1, 1, plan);
+  size_buffers(op, hardware, granule, op.by_blocks() ? op.kernel_height : 1, 1, plan);
   refuse(op, hardware, plan);
+}
+
+/// By blocks, all weights of a block go together whatever part of the input it is.
+WeightPlan group_weights(const WindowOp& op, WeightPlan plan) {
+  if (op.by_blocks()) plan.parts = {op.whole()};
+  return plan;
 }
 
 }  // namespace
 
-TilePlan plan_tiles(const WindowOp& op, const HardwareInfo& hardware) {
+TilePlan plan_tiles(const Segment& segment, const HardwareInfo& hardware) {
+  const WindowOp& op = segment.op;
   TilePlan plan;
   plan.tile = std::min(hardware.pixels, op.output_width);
-  plan.output_words = words_per_block(op.output_bits);
+  plan.units = make_units(segment, 1, hardware.filters);
+  plan.output_words = plan.units.front().words(op.output_bits);
   plan.output_base = hardware.activation_rows - 2 * plan.output_words;
-  if (op.pool) {
-    for (int b = 0; b < op.blocks; ++b)
-      plan.units.push_back({b, b + 1, op.words_before(b), plan.output_words});
-  } else {
-    plan.units = filter_units(op, hardware.filters);
-    plan.parameters = plan_parameters(hardware);
+  plan.parameters = plan_parameters(op, hardware, 0);
+  if (op.kind == OpKind::add || op.kind == OpKind::copy || !segment.stages.empty()) {
+    throw InputError(
+        fmt::format("layer {}: rows of {} positions by {} words do not fit {} activation SRAM rows; use "
+                    "larger hardware or "
+                    "a narrower image",
+                    op.name, op.output_width, op.input_words(), hardware.activation_rows));
   }
   choose_parts(op, hardware, plan);
   return plan;
 }
 
-TileSchedule::TileSchedule(const WindowOp& op, const HardwareInfo& hardware, TilePlan plan,
-                           const LayerPlaces& places)
+TileSchedule::TileSchedule(const Segment& segment, const HardwareInfo& hardware, TilePlan plan)
     : Schedule(hardware),
-      op_(op),
+      segment_(segment),
+      op_(segment.op),
       pixels_(hardware.pixels),
       lanes_(hardware.filters),
-      plan_(std::move(plan)),
-      places_(places) {
+      plan_(std::move(plan)) {
   for (int tile = 0; tile < op_.output_height * tiles_per_row(); ++tile) add_tile(tile);
   std::vector<int> items;
   for (const Step& step : steps_) items.push_back(patch_item(step));
   patches_.emplace(plan_.patch_buffers, items);
-  if (op_.packing) image_.emplace(op_, hardware, places_.input);
-  if (op_.pool) return;
+  if (op_.packing) image_.emplace(op_, hardware, segment_.input.offset);
+  if (op_.group_slots(lanes_) == 0) return;
   std::vector<GroupFeed::Use> uses;
-  for (const Step& step : steps_) uses.push_back({step.group, step.part});
-  groups_.emplace(op_, hardware, plan_.weights, plan_.parameters, places_, std::move(uses));
+  for (const Step& step : steps_) uses.push_back({step.group, op_.by_blocks() ? 0 : step.part});
+  groups_.emplace(segment_, hardware, group_weights(op_, plan_.weights), plan_.parameters, std::move(uses));
 }
 
 void TileSchedule::add_tile(int tile) {
   for (int unit = 0; unit < static_cast<int>(plan_.units.size()); ++unit) {
     const Unit& range = plan_.units[unit];
     for (int group = range.first_group; group < range.end_group; ++group) {
-      const std::vector<int> order = op_.pool ? std::vector{unit} : plan_.weights.part_order();
+      const int own = group / std::max(1, op_.block_granule());
+      const std::vector<int> order = op_.by_blocks() ? std::vector{own} : plan_.weights.part_order();
       for (std::size_t i = 0; i < order.size(); ++i) {
         const bool drain = i + 1 == order.size();
         steps_.push_back({tile, unit, group, order[i], i == 0, drain, drain && group + 1 == range.end_group});
@@ -190,9 +199,10 @@ void TileSchedule::load_patch(const Step& step, int buffer) {
 void TileSchedule::load_tensor_row(const Step& step, const Patch& patch, int row, int buffer) {
   const ReductionPart part = part_of(step);
   const int words = part_input_words(op_, part);
+  const Place& place = segment_.input;
   const Address word_bytes = kWordBytes * op_.input_width;
-  const Address offset = places_.input +
-                         ((patch.first_row + row) * static_cast<Address>(op_.input_words()) +
+  const Address offset = place.offset +
+                         ((patch.first_row + row) * static_cast<Address>(place.words) + place.first_word +
                           op_.words_before(part.first_block)) *
                              word_bytes +
                          kWordBytes * patch.first_column;
@@ -233,16 +243,34 @@ void TileSchedule::place_walk(WindowWalk& walk, const Step& step) const {
   walk.output_stride = 1;
 }
 
+/// First word of a group's channels within those of its unit.
+int TileSchedule::group_word(const Step& step) const {
+  const int channel = step.group * op_.group_channels(lanes_) - plan_.units[step.unit].first_channel;
+  return channel / word_channels(op_.output_bits) * words_per_block(op_.output_bits);
+}
+
 void TileSchedule::compute(int index) {
   const Step& step = steps_[index];
-  const Unit& unit = plan_.units[step.unit];
-  if (op_.pool) {
-    MaxPool pool = pool_template(op_, unit.first_group, unit.end_group);
+  if (op_.kind == OpKind::max_pool) {
+    MaxPool pool = pool_template(op_, step.group, step.group + 1);
     place_walk(pool, step);
+    pool.output_base +=
+        step.group * words_per_block(op_.output_bits) - plan_.units[step.unit].first_word(op_.output_bits);
     program.append(pool);
+  } else if (op_.kind == OpKind::depthwise) {
+    Depthwise depthwise = depthwise_template(op_, step.group);
+    place_walk(depthwise, step);
+    depthwise.output_base += group_word(step);
+    depthwise.weight_base = groups_->weight_base(index);
+    depthwise.parameter_slot = groups_->parameter_slot(index);
+    program.append(depthwise);
+    groups_->used(index);
   } else {
-    Conv conv = conv_template(op_, part_of(step), step.group, unit.first_group, lanes_);
+    const int channels = word_channels(op_.output_bits);
+    Conv conv = conv_template(op_, part_of(step), step.group,
+                              step.group * lanes_ / channels * channels / lanes_, lanes_);
     place_walk(conv, step);
+    conv.output_base += group_word(step);
     conv.clear = step.clear;
     conv.drain = step.drain;
     conv.weight_base = groups_->weight_base(index);
@@ -258,14 +286,17 @@ void TileSchedule::store(int index) {
   const Step& step = steps_[index];
   if (!step.unit_done) return;
   const Unit& unit = plan_.units[step.unit];
+  const Place& place = segment_.results[0];
+  const int words = unit.words(op_.output_bits);
   const Address word_bytes = kWordBytes * op_.output_width;
-  const Address offset =
-      places_.output +
-      (tile_row(step) * static_cast<Address>(op_.output_words()) + unit.output_word) * word_bytes +
-      kWordBytes * tile_column(step);
-  const ChipRows chip{output_base(step), 1, 0, pixels_, pixels_ * unit.output_words};
-  program.append(Store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(word_bytes),
-                        unit.output_words, tile_positions(step), 1, chip}});
+  const Address offset = place.offset +
+                         (tile_row(step) * static_cast<Address>(place.words) + place.first_word +
+                          unit.first_word(op_.output_bits)) *
+                             word_bytes +
+                         kWordBytes * tile_column(step);
+  const ChipRows chip{output_base(step), 1, 0, pixels_, pixels_ * words};
+  program.append(Store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(word_bytes), words,
+                        tile_positions(step), 1, chip}});
 }
 
 }  // namespace bitloop::host

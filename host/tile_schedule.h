@@ -8,9 +8,10 @@
 namespace bitloop::host {
 
 /// A layer computed tile by tile, for when no ring of whole rows fits: each part of the reduction loads the
-/// patch of the input that the tile reads. Slow, but limited only by one kernel row of one channel block.
+/// patch of the input that the tile reads. Slow, but limited only by one kernel row of one channel block (of
+/// a depthwise layer or a pool: one channel block). Operands lie in memory, and no stage follows.
 struct TilePlan {
-  WeightPlan weights;  ///< its parts also split the input; a pool has one part per unit
+  WeightPlan weights;  ///< its parts also split the input; by blocks, one part per block
   ParameterPlan parameters;
   std::vector<Unit> units;
   int tile = 1;          ///< output positions of a full tile, all in one row
@@ -23,11 +24,11 @@ struct TilePlan {
 
 /// Throws InputError naming the layer, the limit and what would work where even the smallest patch does not
 /// fit.
-TilePlan plan_tiles(const WindowOp& op, const HardwareInfo& hardware);
+TilePlan plan_tiles(const Segment& segment, const HardwareInfo& hardware);
 
 class TileSchedule : public Schedule {
  public:
-  TileSchedule(const WindowOp& op, const HardwareInfo& hardware, TilePlan plan, const LayerPlaces& places);
+  TileSchedule(const Segment& segment, const HardwareInfo& hardware, TilePlan plan);
 
  protected:
   [[nodiscard]] int steps() const override { return static_cast<int>(steps_.size()); }
@@ -66,15 +67,16 @@ class TileSchedule : public Schedule {
   [[nodiscard]] int patch_item(const Step& step) const;
   [[nodiscard]] Patch patch_of(const Step& step) const;
   [[nodiscard]] int output_base(const Step& step) const;
+  [[nodiscard]] int group_word(const Step& step) const;
   void load_patch(const Step& step, int buffer);
   void load_tensor_row(const Step& step, const Patch& patch, int row, int buffer);
   void place_walk(WindowWalk& walk, const Step& step) const;
 
-  WindowOp op_;
+  const Segment& segment_;
+  const WindowOp& op_;
   int pixels_;
   int lanes_;
   TilePlan plan_;
-  LayerPlaces places_;
   std::vector<Step> steps_;
   std::optional<GroupFeed> groups_;
   std::optional<ImageFeed> image_;

@@ -26,17 +26,35 @@ void limit(const Layer& layer, const char* what, long value, long largest) {
   }
 }
 
-/// The part that image and tensor layers share.
-WindowOp common_op(const QuantizedNetwork& network, const Layer& layer) {
-  const Shape& out = network.network.output_shape(layer);
+OpKind kind_of(const Layer& layer) {
+  switch (layer.kind) {
+    case LayerKind::conv:
+    case LayerKind::linear:
+      return OpKind::conv;
+    case LayerKind::depthwise:
+    case LayerKind::average_pool:
+      return OpKind::depthwise;
+    case LayerKind::add:
+      return OpKind::add;
+    case LayerKind::max_pool:
+      return OpKind::max_pool;
+    default:
+      return OpKind::copy;
+  }
+}
+
+/// What all layers share.
+WindowOp common_op(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits) {
+  const Shape& out = network.output_shape(layer);
   WindowOp op;
   op.name = layer.name;
-  op.pool = layer.kind == LayerKind::max_pool;
+  op.kind = kind_of(layer);
   op.output_height = out.height;
   op.output_width = out.width;
-  op.input_bits = network.tensor_bits.at(layer.input);
-  op.output_bits = network.tensor_bits.at(layer.output);
+  op.output_bits = bits.written.at(layer.output);
   op.filters = out.channels;
+  op.leaky = layer.activation == Activation::leaky_relu;
+  op.weight_bits = weight_bits;
   limit(layer, "the number of output positions", op.output_positions(), (1L << 24) - 1);
   return op;
 }
@@ -64,7 +82,7 @@ long most_products(int weight_bits, int input_bits) {
 }
 
 void check_accumulator(const Layer& layer, const WindowOp& op) {
-  if (op.pool) return;
+  if (op.kind != OpKind::conv) return;
   const long products = products_per_output(op);
   const long most = most_products(op.weight_bits, op.input_bits);
   if (products <= most) return;
@@ -78,6 +96,25 @@ void check_accumulator(const Layer& layer, const WindowOp& op) {
       fits ? fmt::format(", and {}-bit weights fit", narrower) : ""));
 }
 
+/// Sums of a depthwise window have 22 signed bits.
+void check_depthwise(const Layer& layer, const WindowOp& op, const HardwareInfo& hardware) {
+  if (op.kind != OpKind::depthwise && op.kind != OpKind::add) return;
+  if (hardware.filters < 4) {
+    throw InputError(fmt::format("layer {}: hardware with F={} has no engine for it; the least is F=4",
+                                 layer.name, hardware.filters));
+  }
+  if (op.kind == OpKind::add) return;
+  const int widest = op.unit_weights ? 1 : op.weight_bits >= 4 ? (1 << (op.weight_bits - 1)) : 3;
+  const long largest = static_cast<long>(op.kernel_height) * op.kernel_width * ((1 << op.input_bits) - 1) *
+                       (op.weight_bits == 1 && !op.unit_weights ? 1 : widest);
+  if (largest < (1L << 21)) return;
+  throw InputError(
+      fmt::format("layer {}: a window of {}x{} at {} input bits sums more than the 22 bits of the depthwise "
+                  "engine; use a "
+                  "smaller kernel or fewer bits",
+                  layer.name, op.kernel_height, op.kernel_width, op.input_bits));
+}
+
 void check_limits(const Layer& layer, const WindowOp& op) {
   limit(layer, "kernel height", op.kernel_height, kLargestKernel);
   limit(layer, "kernel width", op.kernel_width, kLargestKernel);
@@ -87,28 +124,37 @@ void check_limits(const Layer& layer, const WindowOp& op) {
   check_accumulator(layer, op);
 }
 
-LoweredLayer lower_tensor_layer(const QuantizedNetwork& network, const Layer& layer,
-                                const QuantizedLayer* integers) {
-  const Shape& in = network.network.input_shape(layer);
-  const Window window = layer_window(network.network, layer);
-  LoweredLayer result{common_op(network, layer), {}};
-  WindowOp& op = result.op;
-  op.input_height = in.height;
-  op.input_width = in.width;
+WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const TensorBits& bits,
+                            int weight_bits) {
+  const Tensor& in = network.tensors[layer.input()];
+  const Window window = layer_window(network, layer);
+  WindowOp op = common_op(network, layer, bits, weight_bits);
+  const int tensor = layer.input();
+  op.input_bits = layer.has_weights()   ? bits.read(tensor)
+                  : layer.keeps_codes() ? op.output_bits
+                                        : bits.written[tensor];
+  op.input_height = in.shape.height;
+  op.input_width = in.shape.width;
   op.kernel_height = window.height;
   op.kernel_width = window.width;
   op.stride_y = op.stride_x = window.stride;
   op.pad = window.pad;
-  const bool narrow_weights = integers == nullptr || integers->weight_bits == 1;
-  set_channels(op, in.channels, op.input_bits == 1 && narrow_weights);
-  if (integers != nullptr) {
-    op.weight_bits = integers->weight_bits;
-    op.zero_code = integers->pad_codes.at(0);
-    result.weights = {op.filters,     in.channels,       window.height,    window.width,
-                      op.weight_bits, op.block_channels, integers->weights};
+  op.unit_weights = layer.kind == LayerKind::average_pool;
+  if (layer.kind == LayerKind::upsample) op.repeat = layer.stride;
+  if (op.kind == OpKind::add) op.operands = static_cast<int>(layer.inputs.size());
+  if (op.kind == OpKind::add || op.kind == OpKind::copy) {
+    op.kernel_height = op.kernel_width = op.stride_y = op.stride_x = 1;
+    op.pad = 0;
+    op.output_height = in.shape.height;  // the positions that pass; a copy's are repeated by its stores
+    op.output_width = in.shape.width;
+    op.filters = in.shape.channels;
   }
+  const bool wide = op.input_bits == 1 && (op.kind == OpKind::max_pool || op.kind == OpKind::copy ||
+                                           (op.kind == OpKind::conv && weight_bits == 1));
+  set_channels(op, in.shape.channels, wide);
+  if (in.is_signed && op.kind != OpKind::max_pool) op.zero_code = 1 << (op.input_bits - 1);
   check_limits(layer, op);
-  return result;
+  return op;
 }
 
 /// A weight code that counts as zero; widths below 4 have none.
@@ -124,8 +170,7 @@ int packed_rows(int kernel_height, int columns, int channels, int weight_bits) {
   return 1;
 }
 
-ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& window,
-                          const QuantizedLayer& integers) {
+ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& window, int weight_bits) {
   limit(layer, "the number of image channels", image.channels, kLargestChannels);
   ImagePacking packing;
   packing.image = image;
@@ -137,8 +182,7 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
   for (int first = 0; first < window.width; first += columns) {
     packing.block_columns.push_back(std::min(columns, window.width - first));
   }
-  packing.rows = packed_rows(window.height, columns, image.channels, integers.weight_bits);
-  std::copy(integers.pad_codes.begin(), integers.pad_codes.end(), packing.pad_codes.begin());
+  packing.rows = packed_rows(window.height, columns, image.channels, weight_bits);
   return packing;
 }
 
@@ -173,15 +217,13 @@ WeightCodes packed_weights(const WindowOp& op, const Shape& image, const Window&
   return packed;
 }
 
-LoweredLayer lower_image_layer(const QuantizedNetwork& network, const Layer& layer,
-                               const QuantizedLayer& integers) {
-  const Shape& image = network.network.input_shape(layer);
-  const Window window = layer_window(network.network, layer);
+WindowOp lower_image_layer(const Network& network, const Layer& layer, const TensorBits& bits,
+                           int weight_bits) {
+  const Shape& image = network.input_shape(layer);
+  const Window window = layer_window(network, layer);
   limit(layer, "stride", window.stride, kLargestPackStride);
-  LoweredLayer result{common_op(network, layer), {}};
-  WindowOp& op = result.op;
-  op.weight_bits = integers.weight_bits;
-  op.packing = plan_packing(layer, image, window, integers);
+  WindowOp op = common_op(network, layer, bits, weight_bits);
+  op.packing = plan_packing(layer, image, window, weight_bits);
   ImagePacking& packing = *op.packing;
   op.input_width = op.output_width;
   op.kernel_height = (window.height + packing.rows - 1) / packing.rows;
@@ -196,8 +238,7 @@ LoweredLayer lower_image_layer(const QuantizedNetwork& network, const Layer& lay
   op.blocks = static_cast<int>(packing.block_columns.size());
   op.last_block_channels = packing.rows * packing.block_columns.back() * image.channels;
   check_limits(layer, op);
-  result.weights = packed_weights(op, image, window, integers);
-  return result;
+  return op;
 }
 
 }  // namespace
@@ -211,7 +252,8 @@ int WindowOp::words_before(int block) const {
 long WindowOp::tile_cycles(const ReductionPart& part) const {
   const long taps =
       static_cast<long>(part.end_block - part.first_block) * (part.end_row - part.first_row) * kernel_width;
-  if (pool) return taps * words_per_block(input_bits);
+  if (kind == OpKind::copy) return 0;
+  if (by_blocks()) return taps * words_per_block(input_bits) * operands;
   if (block_channels == 64) return taps;
   if (input_bits == 1) return taps * weight_bits / 2;
   return taps * weight_bits * input_bits / 2;
@@ -223,14 +265,47 @@ int WindowOp::end_input_row(int row) const {
   return std::clamp(row * stride_y - pad + (kernel_height - 1) * dilation_y + 1, 0, input_height);
 }
 
-LoweredLayer lower(const QuantizedNetwork& network, const Layer& layer, const QuantizedLayer* integers) {
-  const bool image = network.network.image_input && layer.input == network.network.input;
-  if (!image) return lower_tensor_layer(network, layer, integers);
-  if (integers == nullptr) {
+WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits,
+               const HardwareInfo& hardware) {
+  const bool image = network.image_input && layer.input() == network.input;
+  if (image && layer.kind != LayerKind::conv && layer.kind != LayerKind::linear) {
     throw InputError(
-        fmt::format("layer {}: a pool cannot read the image; let a convolution come first", layer.name));
+        fmt::format("layer {}: only a convolution can read the image; let one come first", layer.name));
   }
-  return lower_image_layer(network, layer, *integers);
+  WindowOp op = image ? lower_image_layer(network, layer, bits, weight_bits)
+                      : lower_tensor_layer(network, layer, bits, weight_bits);
+  check_depthwise(layer, op, hardware);
+  return op;
+}
+
+WindowOp narrow_op(const std::string& name, const Shape& shape, int bits) {
+  WindowOp op;
+  op.name = name;
+  op.kind = OpKind::add;
+  op.input_height = op.output_height = shape.height;
+  op.input_width = op.output_width = shape.width;
+  op.output_bits = bits;
+  op.filters = shape.channels;
+  set_channels(op, shape.channels, false);
+  return op;
+}
+
+void set_padding(WindowOp& op, const QuantizedLayer& integers) {
+  if (op.packing) {
+    std::copy(integers.pad_codes.begin(), integers.pad_codes.end(), op.packing->pad_codes.begin());
+  } else if (op.kind != OpKind::max_pool && !integers.pad_codes.empty()) {
+    op.zero_code = integers.pad_codes.front();
+  }
+}
+
+WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
+                          const QuantizedLayer& integers) {
+  const Window window = layer_window(network, layer);
+  const Shape& in = network.input_shape(layer);
+  if (op.packing) return packed_weights(op, in, window, integers);
+  const int channels = op.kind == OpKind::depthwise ? 1 : in.channels;
+  return {op.filters,     channels,          window.height,   window.width,
+          op.weight_bits, op.block_channels, integers.weights};
 }
 
 }  // namespace bitloop::host

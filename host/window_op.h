@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/device.h"
 #include "host/plane_words.h"
 #include "host/quantized_network.h"
 
@@ -25,11 +26,15 @@ struct ImagePacking {
   [[nodiscard]] int image_row_bytes() const { return image.width * image.channels; }
 };
 
+/// What the compute engine does to windows. `copy` computes nothing: its rows pass through activation SRAM.
+enum class OpKind { conv, max_pool, depthwise, add, copy };
+
 /// A layer as the compute engine sees it: windows over a tensor of channel blocks. A layer that reads the
-/// image sees the packed image, a linear layer a convolution with one window.
+/// image sees the packed image, a linear layer a convolution with one window, an average pool a depthwise
+/// convolution whose weights are one, an elementwise layer windows of one position.
 struct WindowOp {
   std::string name;
-  bool pool = false;
+  OpKind kind = OpKind::conv;
   int input_height = 1;
   int input_width = 1;
   int kernel_height = 1;
@@ -41,7 +46,11 @@ struct WindowOp {
   int output_height = 1;
   int output_width = 1;
   int input_bits = 8;
-  int weight_bits = 8;  ///< unused by a pool
+  int weight_bits = 8;        ///< of a convolution
+  bool unit_weights = false;  ///< depthwise: all weights are one
+  bool leaky = false;
+  int operands = 1;  ///< of an add: 1 requantizes
+  int repeat = 1;    ///< copy: times that each position and row is stored
   int output_bits = 8;
   int blocks = 1;
   int block_channels = kBlockChannels;
@@ -50,6 +59,20 @@ struct WindowOp {
   int zero_code = 0;
   std::optional<ImagePacking> packing;
 
+  /// Each channel block of the output depends on the same block of the input alone.
+  [[nodiscard]] bool by_blocks() const { return kind != OpKind::conv; }
+  /// Channels whose weights and parameters go together: F filters of a convolution, else a block.
+  [[nodiscard]] int group_channels(int lanes) const { return kind == OpKind::conv ? lanes : kBlockChannels; }
+  [[nodiscard]] int groups(int lanes) const {
+    return (filters + group_channels(lanes) - 1) / group_channels(lanes);
+  }
+  /// Sets of parameters per F channels.
+  [[nodiscard]] int parameter_sets() const { return kind == OpKind::add ? operands : leaky ? 2 : 1; }
+  /// Parameter slots of a group; 0 where there are no parameters.
+  [[nodiscard]] int group_slots(int lanes) const {
+    if (kind == OpKind::max_pool || kind == OpKind::copy) return 0;
+    return parameter_sets() * group_channels(lanes) / lanes;
+  }
   [[nodiscard]] int input_words() const { return words_before(blocks); }
   /// Words per position that hold the blocks before `block`; where two blocks share a word, `block` is even.
   [[nodiscard]] int words_before(int block) const;
@@ -67,14 +90,20 @@ struct WindowOp {
   [[nodiscard]] int end_input_row(int row) const;
 };
 
-/// What the compiler needs of a layer: its windows and, unless it is a pool, the weights in their order.
-struct LoweredLayer {
-  WindowOp op;
-  WeightCodes weights;
-};
+/// A layer as an operation. `weight_bits` counts where it has weights. The padding is the zero code of the
+/// input's signedness, of an image code 0, until integers say otherwise. Throws InputError, naming the layer
+/// and the limit, where no descriptor could say it.
+WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits,
+               const HardwareInfo& hardware);
 
-/// `integers` is null for a pool. Throws InputError, naming the layer and the limit, where no descriptor
-/// could say it.
-LoweredLayer lower(const QuantizedNetwork& network, const Layer& layer, const QuantizedLayer* integers);
+/// The requantization of a tensor's 8-bit codes to `bits`.
+WindowOp narrow_op(const std::string& name, const Shape& shape, int bits);
+
+/// Puts the integers' padding codes into an operation.
+void set_padding(WindowOp& op, const QuantizedLayer& integers);
+
+/// Weights in the order of the operation's windows: of the packed image, or the tensor.
+WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
+                          const QuantizedLayer& integers);
 
 }  // namespace bitloop::host

@@ -1,13 +1,13 @@
 #include "quant/container.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 
+#include "host/atomic_file.h"
 #include "quant/hash.h"
 
 namespace bitloop::quant {
@@ -19,22 +19,6 @@ constexpr std::size_t kHashDigits = 64;
 
 std::string first_words(std::string_view kind) { return fmt::format("bitloop {} 1 ", kind); }
 
-/// Removes an unfinished file.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
-  ~TemporaryFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace
 
 void write_container(const Container& container, std::string_view kind, const std::filesystem::path& path) {
@@ -43,25 +27,17 @@ void write_container(const Container& container, std::string_view kind, const st
   const auto length = std::as_bytes(std::span(&header_bytes, 1));
   const std::string hash = Sha256().add(length).add(header).add(container.payload).hex();
 
-  const auto fail = [&](const std::string& why) {
-    throw Error(fmt::format("cannot write {} ({}): check the directory, its permissions and the free space",
-                            path.string(), why));
-  };
-  std::error_code error;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  if (error) fail(error.message());
-  const TemporaryFile temporary(path.string() + fmt::format(".{}.tmp", getpid()));
-  {
-    std::ofstream file(temporary.path(), std::ios::binary);
-    file << first_words(kind) << hash << '\n';
-    file.write(reinterpret_cast<const char*>(length.data()), static_cast<std::streamsize>(length.size()));
-    file << header;
-    file.write(reinterpret_cast<const char*>(container.payload.data()),
-               static_cast<std::streamsize>(container.payload.size()));
-    if (!file.flush()) fail("write failed");
-  }
-  std::filesystem::rename(temporary.path(), path, error);
-  if (error) fail(error.message());
+  std::vector<std::byte> bytes;
+  const auto append = [&](std::string_view text) { append_values(bytes, std::span(text)); };
+  append(first_words(kind));
+  append(hash);
+  append("\n");
+  bytes.insert(bytes.end(), length.begin(), length.end());
+  append(header);
+  bytes.insert(bytes.end(), container.payload.begin(), container.payload.end());
+  std::error_code ignored;  // what follows says what is wrong
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ignored);
+  host::write_file_atomically(path, bytes);
 }
 
 Container read_container(std::string_view kind, const std::filesystem::path& path) {

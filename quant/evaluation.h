@@ -92,8 +92,8 @@ class IntegerReference {
  public:
   explicit IntegerReference(const host::QuantizedNetwork& network);
   ~IntegerReference();
-  /// All tensors of each image (HWC bytes, one after the other), index as in Network::tensors.
-  [[nodiscard]] std::vector<std::vector<host::CodeTensor>> run(std::span<const std::uint8_t> images) const;
+  /// All tensors of each image (HWC bytes, one after the other) in all their forms.
+  [[nodiscard]] std::vector<host::TensorCodes> run(std::span<const std::uint8_t> images) const;
   [[nodiscard]] Accuracy accuracy(const Split& split, double output_scale) const;
 
  private:

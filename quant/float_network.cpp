@@ -1,11 +1,6 @@
 #include "quant/float_network.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
-
-#include "host/error.h"
-#include "quant/hash.h"
 
 namespace bitloop::quant {
 
@@ -14,20 +9,6 @@ std::vector<at::Tensor> FloatLayer::tensors() const {
   for (const at::Tensor& tensor : {weight, bias, gain, shift, mean, variance})
     if (tensor.defined()) defined.push_back(tensor);
   return defined;
-}
-
-std::string geometry_hash(const host::Network& network) {
-  Sha256 hash;
-  hash.add(fmt::format("{} {} {} {} {}", network.name, network.input, network.output, network.image_input,
-                       network.output_bits));
-  for (const host::Tensor& t : network.tensors)
-    hash.add(
-        fmt::format(";{} {}x{}x{} {}", t.name, t.shape.channels, t.shape.height, t.shape.width, t.is_signed));
-  for (const host::Layer& l : network.layers)
-    hash.add(fmt::format(";{} {} {}>{} {}x{} {} {} {} {}", l.name, static_cast<int>(l.kind), l.input,
-                         l.output, l.kernel_height, l.kernel_width, l.stride, l.pad,
-                         static_cast<int>(l.activation), l.batch_norm));
-  return hash.hex();
 }
 
 std::vector<std::uint8_t> zero_pixels(std::span<const float> mean) {
@@ -63,7 +44,7 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
   pass.tensors.at(network.input) = input;
   std::size_t weight_index = 0;
   for (const host::Layer& layer : network.layers) {
-    const at::Tensor& x = pass.tensors.at(layer.input);
+    const at::Tensor& x = pass.tensors.at(layer.input());
     at::Tensor& y = pass.tensors.at(layer.output);
     if (layer.kind == host::LayerKind::max_pool) {
       y = at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);

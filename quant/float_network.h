@@ -30,9 +30,6 @@ struct FloatCheckpoint::Impl {
 
 inline constexpr double kBatchNormEpsilon = 1e-5;
 
-/// SHA-256 of everything that the meaning of weights depends on.
-std::string geometry_hash(const host::Network& network);
-
 /// Pixel code that stands for 0 after normalization, per channel: what the hardware pads the image with.
 std::vector<std::uint8_t> zero_pixels(std::span<const float> mean);
 

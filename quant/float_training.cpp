@@ -8,6 +8,7 @@
 #include "host/error.h"
 #include "quant/container.h"
 #include "quant/float_network.h"
+#include "quant/geometry.h"
 #include "quant/hash.h"
 #include "quant/order.h"
 #include "quant/threads.h"
@@ -91,8 +92,9 @@ std::filesystem::path cache_folder() {
 }
 
 void check_fit(const host::Network& network, const Dataset& data) {
+  require_trainable(network);
   const host::Shape& in = network.tensors.at(network.input).shape;
-  const host::Shape& out = network.tensors.at(network.output).shape;
+  const host::Shape& out = network.tensors.at(network.output()).shape;
   if (!(in == data.shape))
     throw InputError(
         fmt::format("{} takes {}x{}x{} images but {} holds {}x{}x{}: choose another model or data set",
@@ -131,7 +133,7 @@ FloatCheckpoint FloatCheckpoint::train(const host::Network& network, const Datas
       const at::Tensor chosen = order.narrow(0, i * batch, batch);
       const at::Tensor input = normalize(pixels.index_select(0, chosen), data.mean, data.deviation);
       const FloatPass pass = float_forward(network, trained->layers, input, /*training=*/true);
-      const at::Tensor logits = pass.tensors.at(network.output).flatten(1);
+      const at::Tensor logits = pass.tensors.at(network.output()).flatten(1);
       const at::Tensor loss = at::cross_entropy_loss(logits, labels.index_select(0, chosen));
       optimizer.zero_grad();
       loss.backward();
@@ -223,7 +225,7 @@ double FloatCheckpoint::accuracy(const Split& split) const {
     const std::int64_t count = std::min(kAccuracyBatch, labels.size(0) - first);
     const at::Tensor input = normalize(pixels.narrow(0, first, count), impl->mean, impl->deviation);
     const FloatPass pass = float_forward(impl->network, impl->layers, input, /*training=*/false);
-    const at::Tensor best = pass.tensors.at(impl->network.output).flatten(1).argmax(1);
+    const at::Tensor best = pass.tensors.at(impl->network.output()).flatten(1).argmax(1);
     right += best.eq(labels.narrow(0, first, count)).sum().item<std::int64_t>();
   }
   return static_cast<double>(right) / static_cast<double>(labels.size(0));

@@ -1,7 +1,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "host/error.h"
 #include "quant/evaluation.h"
@@ -14,15 +16,41 @@
 namespace bitloop::quant {
 namespace {
 
-constexpr std::int64_t kBatch = 50;  // activations of one batch stay in the second-level cache
+constexpr std::int64_t kLargestBatch = 50;          // activations of one batch stay in the second-level cache
+constexpr std::int64_t kBatchElements = 1LL << 24;  // of all tensors of a batch: 64 MiB
 
-/// A weight layer's integers as tensors. Sums are exact: in float while they stay below 2^24, else in double.
+using host::LayerKind;
+
+/// y = clamp(floor(d * scale + offset) + zero, low, high) in double. Double holds d*M + B exactly (51 bits),
+/// and so its quotient by a power of two: this is the integer formula.
+struct Affine {
+  at::Tensor scale;   ///< M / 2^s, [1, filter or 1, 1, 1]
+  at::Tensor offset;  ///< B / 2^s
+};
+
+Affine affine_of(std::span<const host::Requantization> requantization) {
+  std::vector<double> scale, offset;
+  for (const host::Requantization& r : requantization) {
+    scale.push_back(std::ldexp(static_cast<double>(r.multiplier), -r.shift));
+    offset.push_back(std::ldexp(static_cast<double>(r.bias), -r.shift));
+  }
+  const auto column = [](const std::vector<double>& t) {
+    return at::tensor(t, at::kDouble).view({1, -1, 1, 1});
+  };
+  return {column(scale), column(offset)};
+}
+
+at::Tensor clamped(at::Tensor exact, const host::OutputRange& range) {
+  return exact.floor_().add_(range.zero).clamp_(range.low, range.high);
+}
+
+/// A layer's integers as tensors. Sums are exact: in float while they stay below 2^24, else in double.
 struct ExactLayer {
-  at::Tensor values;    ///< alpha * code - beta
-  at::Tensor pad;       ///< [1, channel, 1, 1]; subtracted first, so that padding is 0
-  at::Tensor constant;  ///< per filter, sum of values times pad: added back
-  at::Tensor scale;     ///< M / 2^s
-  at::Tensor offset;    ///< B / 2^s, with `constant` in it
+  at::Tensor values;               ///< of the weights: alpha * code - beta
+  at::Tensor pad;                  ///< [1, channel, 1, 1]; subtracted first, so that padding is 0
+  at::Tensor constant;             ///< [1, filter, 1, 1], sum of values times pad: added back
+  Affine affine;                   ///< of an add: one element per operand
+  std::optional<Affine> negative;  ///< leaky ReLU
   host::OutputRange range;
 };
 
@@ -32,125 +60,217 @@ double largest_sum(const at::Tensor& values, const at::Tensor& pad_per_input, in
   return values.abs().mul(reach).flatten(1).sum(1).max().item<double>();
 }
 
-ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
-                       const host::QuantizedLayer& integers, int input_bits) {
-  const host::Shape& in = network.input_shape(layer);
+at::Tensor pad_codes(const host::QuantizedLayer& integers, std::int64_t channels) {
+  at::Tensor pad = at::zeros({1, channels, 1, 1}, at::kDouble);
+  for (std::size_t c = 0; c < integers.pad_codes.size(); ++c)
+    pad[0][static_cast<std::int64_t>(c)] = integers.pad_codes[c];
+  return pad;
+}
+
+void set_weights(ExactLayer& exact, const host::Network& network, const host::Layer& layer,
+                 const host::QuantizedLayer& integers, int input_bits) {
+  const std::int64_t channels = network.input_shape(layer).channels;
   const std::int64_t filters = network.output_shape(layer).channels;
+  const host::Window window = host::layer_window(network, layer);
   const auto [alpha, beta] = host::weight_code(integers.weight_bits);
-  const bool conv = layer.kind == host::LayerKind::conv;
-  const std::int64_t rows = conv ? layer.kernel_height : in.height;
-  const std::int64_t columns = conv ? layer.kernel_width : in.width;
-  at::Tensor values =
+  const bool depthwise = layer.kind == LayerKind::depthwise;
+  const at::Tensor values =
       at::tensor(std::vector<double>(integers.weights.begin(), integers.weights.end()), at::kDouble)
           .mul_(alpha)
           .sub_(beta)
-          .view({filters, in.channels, rows, columns});
-  at::Tensor pad = at::zeros({1, in.channels, 1, 1}, at::kDouble);
-  for (std::size_t c = 0; c < integers.pad_codes.size(); ++c)
-    pad[0][static_cast<std::int64_t>(c)] = integers.pad_codes[c];
-
-  std::vector<double> scale, offset;
-  for (const host::Requantization& r : integers.requantization) {
-    scale.push_back(std::ldexp(static_cast<double>(r.multiplier), -r.shift));
-    offset.push_back(std::ldexp(static_cast<double>(r.bias), -r.shift));
-  }
-  ExactLayer exact;
-  exact.constant = (values * pad).flatten(1).sum(1);
-  exact.scale = at::tensor(scale, at::kDouble);
-  exact.offset = at::tensor(offset, at::kDouble);
-  exact.range = integers.range;
-  const bool fits = largest_sum(values, pad, input_bits) < std::ldexp(1.0, 24);
+          .view({filters, depthwise ? 1 : channels, window.height, window.width});
+  const at::Tensor pad = pad_codes(integers, channels);
+  const at::Tensor pad_per_input = depthwise ? pad.transpose(0, 1) : pad;
+  exact.constant = (values * pad_per_input).flatten(1).sum(1).view({1, -1, 1, 1});
+  const bool fits = largest_sum(values, pad_per_input, input_bits) < std::ldexp(1.0, 24);
   const at::ScalarType type = fits ? at::kFloat : at::kDouble;
-  exact.values = (conv ? values : values.flatten(1)).to(type).contiguous();
+  exact.values = (layer.kind == LayerKind::linear ? values.flatten(1) : values).to(type).contiguous();
   exact.pad = pad.to(type);
+}
+
+ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
+                       const host::QuantizedLayer& integers, const host::TensorBits& bits) {
+  ExactLayer exact;
+  if (layer.keeps_codes()) return exact;
+  if (layer.has_weights()) set_weights(exact, network, layer, integers, bits.read(layer.input()));
+  if (layer.kind == LayerKind::average_pool) {
+    const double taps = static_cast<double>(layer.kernel_height) * layer.kernel_width;
+    const bool fits = 255 * taps < std::ldexp(1.0, 24);
+    exact.pad = pad_codes(integers, network.input_shape(layer).channels).to(fits ? at::kFloat : at::kDouble);
+    exact.constant = exact.pad.to(at::kDouble) * taps;
+  }
+  std::vector<host::Requantization> requantization = integers.requantization;
+  if (layer.kind == LayerKind::add) requantization.at(1).shift = requantization.at(0).shift;
+  exact.affine = affine_of(requantization);
+  if (!integers.negative.empty()) exact.negative = affine_of(integers.negative);
+  exact.range = integers.range;
   return exact;
 }
 
-/// Dot products less `constant`, integers in float or double.
-at::Tensor dot(const host::Layer& layer, const ExactLayer& exact, const at::Tensor& codes) {
-  const at::Tensor x = codes.to(exact.values.scalar_type()).sub(exact.pad);
-  if (layer.kind == host::LayerKind::conv) return at::conv2d(x, exact.values, {}, layer.stride, layer.pad);
-  return at::linear(x.flatten(1), exact.values).unsqueeze(2).unsqueeze(3);
+/// Sums of the windows less `constant`, integers in float or double.
+at::Tensor window_sums(const host::Layer& layer, const ExactLayer& exact, const at::Tensor& codes) {
+  at::Tensor x = codes.to(exact.pad.scalar_type()).sub(exact.pad);
+  if (layer.kind == LayerKind::linear)
+    return at::linear(x.flatten(1), exact.values).unsqueeze(2).unsqueeze(3);
+  std::int64_t pad = layer.pad;
+  if (layer.padding_end() != layer.pad || layer.kind == LayerKind::average_pool) {
+    const std::int64_t end = layer.padding_end();
+    if (pad != 0 || end != 0) x = at::constant_pad_nd(x, {pad, end, pad, end});
+    pad = 0;
+  }
+  if (layer.kind == LayerKind::average_pool)
+    return at::avg_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, 0, false, true,
+                          /*divisor_override=*/1);
+  const std::int64_t groups = layer.kind == LayerKind::depthwise ? x.size(1) : 1;
+  return at::conv2d(x, exact.values, {}, layer.stride, pad, 1, groups);
 }
 
-/// Double holds d*M + B exactly (51 bits), and so its quotient by a power of two: this is the integer
-/// formula.
 at::Tensor requantize(const ExactLayer& exact, const at::Tensor& d) {
-  const auto column = [](const at::Tensor& t) { return t.view({1, -1, 1, 1}); };
-  return d.to(at::kDouble)
-      .add_(column(exact.constant))
-      .mul_(column(exact.scale))
-      .add_(column(exact.offset))
-      .floor_()
-      .add_(exact.range.zero)
-      .clamp_(exact.range.low, exact.range.high);
+  at::Tensor sums = d.to(at::kDouble).add_(exact.constant);
+  if (!exact.negative) return clamped(sums.mul_(exact.affine.scale).add_(exact.affine.offset), exact.range);
+  const at::Tensor first = (sums * exact.affine.scale).add_(exact.affine.offset);
+  const at::Tensor second = sums.mul_(exact.negative->scale).add_(exact.negative->offset);
+  // The offset holds the rounding 1/2: below it, the result itself is negative.
+  return clamped(at::where(first < 0.5, second, first), exact.range);
+}
+
+at::Tensor add(const ExactLayer& exact, const at::Tensor& x1, const at::Tensor& x2) {
+  const at::Tensor scales = exact.affine.scale.flatten();
+  const at::Tensor offset = exact.affine.offset.flatten()[0];
+  return clamped((x1.to(at::kDouble) * scales[0]).addcmul_(x2.to(at::kDouble), scales[1]).add_(offset),
+                 exact.range);
+}
+
+at::Tensor upsample(const at::Tensor& x, std::int64_t factor) {
+  const std::int64_t rows = x.size(2), columns = x.size(3);
+  return x.unsqueeze(4)
+      .unsqueeze(3)
+      .expand({-1, -1, -1, factor, -1, factor})
+      .reshape({x.size(0), x.size(1), rows * factor, columns * factor});
+}
+
+/// Code tensors of a batch, index as in Network::tensors: float where codes are narrow, double for 32 bits.
+struct BatchCodes {
+  std::vector<at::Tensor> written;
+  std::vector<at::Tensor> narrow;  ///< undefined where there is none
+};
+
+/// One image of a batch; an undefined tensor has no codes.
+host::CodeTensor image_codes(const at::Tensor& batch, std::int64_t image, const host::Shape& shape,
+                             int bits) {
+  if (!batch.defined()) return {};
+  const auto* data = batch.data_ptr<std::int32_t>() + image * shape.elements();
+  return {shape, bits, {data, data + shape.elements()}};
 }
 
 }  // namespace
 
 struct IntegerReference::Impl {
   host::QuantizedNetwork network;
-  std::vector<ExactLayer> layers;
+  std::vector<ExactLayer> layers;  ///< per layer of the network
+  std::int64_t batch = kLargestBatch;
 
-  /// Code tensors of a batch: float where codes are narrow, double for the 32-bit result.
-  [[nodiscard]] std::vector<at::Tensor> forward(const at::Tensor& pixels,
-                                                const std::vector<Step>& steps) const {
-    std::vector<at::Tensor> tensors(network.network.tensors.size());
-    tensors.at(network.network.input) = pixels.to(at::kFloat);
-    for (const Step& step : steps) {
-      at::Tensor x = tensors.at(step.input);
-      if (step.layer != nullptr) {
-        const ExactLayer& exact = layers.at(step.weight_layer);
-        x = dot(*step.layer, exact, x);
-        if (step.pool != nullptr) x = max_pool(*step.pool, x);
-        x = requantize(exact, x);
-        if (network.tensor_bits.at(step.output) <= 8) x = x.to(at::kFloat);
-      } else {
-        x = max_pool(*step.pool, x);
-      }
-      const host::Shape& shape = network.network.tensors.at(step.output).shape;
-      tensors.at(step.output) = x.view({x.size(0), shape.channels, shape.height, shape.width});
-    }
-    return tensors;
+  [[nodiscard]] BatchCodes forward(const at::Tensor& pixels, const std::vector<Step>& steps) const {
+    const host::Network& graph = network.network;
+    BatchCodes codes{std::vector<at::Tensor>(graph.tensors.size()),
+                     std::vector<at::Tensor>(graph.tensors.size())};
+    put(codes, graph.input, pixels.to(at::kFloat));
+    for (const Step& step : steps) put(codes, step.output, result(step, codes));
+    return codes;
   }
 
   [[nodiscard]] const host::Shape& image_shape() const {
     return network.network.tensors.at(network.network.input).shape;
+  }
+
+ private:
+  /// The form of an input that a layer reads: of a tensor that has two, layers with weights read the narrow
+  /// one, layers that keep codes the one of their output's width.
+  [[nodiscard]] const at::Tensor& form(const host::Layer& layer, int input, const BatchCodes& codes) const {
+    const host::TensorBits& bits = network.bits;
+    const bool narrow = layer.keeps_codes() ? bits.written.at(input) != bits.written.at(layer.output)
+                                            : layer.has_weights() && bits.narrow.at(input) != 0;
+    return narrow ? codes.narrow.at(input) : codes.written.at(input);
+  }
+
+  [[nodiscard]] at::Tensor result(const Step& step, const BatchCodes& codes) const {
+    const host::Layer& layer = step.layer != nullptr ? *step.layer : *step.pool;
+    const ExactLayer& exact = layers.at(step.index);
+    const auto read = [&](int input) { return form(layer, layer.inputs.at(input), codes); };
+    switch (layer.kind) {
+      case LayerKind::max_pool:
+        return max_pool(layer, read(0));
+      case LayerKind::add:
+        return add(exact, read(0), read(1));
+      case LayerKind::upsample:
+        return upsample(read(0), layer.stride);
+      case LayerKind::concat: {
+        std::vector<at::Tensor> parts;
+        for (const int input : layer.inputs) parts.push_back(form(layer, input, codes));
+        return at::cat(parts, 1);
+      }
+      default: {
+        const at::Tensor sums = window_sums(layer, exact, read(0));
+        return requantize(exact, step.pool != nullptr ? max_pool(*step.pool, sums) : sums);
+      }
+    }
+  }
+
+  void put(BatchCodes& codes, int tensor, const at::Tensor& values) const {
+    const host::Shape& shape = network.network.tensors.at(tensor).shape;
+    at::Tensor& written = codes.written.at(tensor);
+    written = values.view({values.size(0), shape.channels, shape.height, shape.width});
+    if (network.bits.written.at(tensor) > 8) return;
+    written = written.to(at::kFloat);
+    if (network.bits.narrow.at(tensor) == 0) return;
+    const host::Narrowing& narrowing = network.narrowing.at(tensor);
+    const Affine affine = affine_of(std::span(&narrowing.requantization, 1));
+    codes.narrow.at(tensor) =
+        clamped(written.to(at::kDouble).mul_(affine.scale).add_(affine.offset), narrowing.range)
+            .to(at::kFloat);
   }
 };
 
 IntegerReference::IntegerReference(const host::QuantizedNetwork& network) {
   const TorchThreads threads(1);
   auto impl = std::make_unique<Impl>(Impl{network, {}});
-  const auto weight_layers = impl->network.network.weight_layers();
-  if (weight_layers.size() != network.layers.size())
-    throw InputError(fmt::format("{} has {} weight layers but integers for {}: quantize it again",
-                                 network.network.name, weight_layers.size(), network.layers.size()));
-  for (std::size_t i = 0; i < weight_layers.size(); ++i)
-    impl->layers.push_back(exact_layer(impl->network.network, *weight_layers[i], network.layers[i],
-                                       network.tensor_bits.at(weight_layers[i]->input)));
+  const host::Network& graph = impl->network.network;
+  if (graph.layers.size() != network.layers.size() || graph.tensors.size() != network.narrowing.size() ||
+      graph.tensors.size() != network.bits.written.size() ||
+      graph.tensors.size() != network.bits.narrow.size())
+    throw InputError(fmt::format(
+        "{} has {} layers and {} tensors but integers for {} and {}: quantize it again", graph.name,
+        graph.layers.size(), graph.tensors.size(), network.layers.size(), network.narrowing.size()));
+  for (std::size_t i = 0; i < graph.layers.size(); ++i)
+    impl->layers.push_back(exact_layer(graph, graph.layers[i], network.layers[i], network.bits));
+  std::int64_t elements = 1;
+  for (const host::Tensor& tensor : graph.tensors) elements += tensor.shape.elements();
+  impl->batch = std::clamp<std::int64_t>(kBatchElements / elements, 1, kLargestBatch);
   impl_ = std::move(impl);
 }
 
 IntegerReference::~IntegerReference() = default;
 
-std::vector<std::vector<host::CodeTensor>> IntegerReference::run(std::span<const std::uint8_t> images) const {
+std::vector<host::TensorCodes> IntegerReference::run(std::span<const std::uint8_t> images) const {
   const c10::InferenceMode inference;
   const TorchThreads threads(1);
   const host::Network& network = impl_->network.network;
+  const host::TensorBits& bits = impl_->network.bits;
   const at::Tensor pixels = pixel_tensor(impl_->image_shape(), images);
   const auto steps = plan(network, /*fuse_pools=*/false);
-  std::vector<std::vector<host::CodeTensor>> results;
-  for (std::int64_t first = 0; first < pixels.size(0); first += kBatch) {
-    const std::int64_t count = std::min(kBatch, pixels.size(0) - first);
-    auto tensors = impl_->forward(pixels.narrow(0, first, count), steps);
-    for (at::Tensor& tensor : tensors) tensor = tensor.to(at::kInt).contiguous();
+  std::vector<host::TensorCodes> results;
+  for (std::int64_t first = 0; first < pixels.size(0); first += impl_->batch) {
+    const std::int64_t count = std::min(impl_->batch, pixels.size(0) - first);
+    BatchCodes codes = impl_->forward(pixels.narrow(0, first, count), steps);
+    for (auto* form : {&codes.written, &codes.narrow})
+      for (at::Tensor& tensor : *form)
+        if (tensor.defined()) tensor = tensor.to(at::kInt).contiguous();
     for (std::int64_t image = 0; image < count; ++image) {
-      auto& codes = results.emplace_back();
-      for (std::size_t t = 0; t < tensors.size(); ++t) {
+      host::TensorCodes& result = results.emplace_back();
+      for (std::size_t t = 0; t < network.tensors.size(); ++t) {
         const host::Shape& shape = network.tensors[t].shape;
-        const auto* data = tensors[t].data_ptr<std::int32_t>() + image * shape.elements();
-        codes.push_back({shape, impl_->network.tensor_bits[t], {data, data + shape.elements()}});
+        result.written.push_back(image_codes(codes.written[t], image, shape, bits.written[t]));
+        result.narrow.push_back(image_codes(codes.narrow[t], image, shape, bits.narrow[t]));
       }
     }
   }
@@ -166,10 +286,10 @@ Accuracy IntegerReference::accuracy(const Split& split, double output_scale) con
   const auto steps = plan(network, /*fuse_pools=*/true);
   std::int64_t right = 0;
   double loss = 0;
-  for (std::int64_t first = 0; first < pixels.size(0); first += kBatch) {
-    const std::int64_t count = std::min(kBatch, pixels.size(0) - first);
-    const auto tensors = impl_->forward(pixels.narrow(0, first, count), steps);
-    const at::Tensor codes = tensors.at(network.output).flatten(1);
+  for (std::int64_t first = 0; first < pixels.size(0); first += impl_->batch) {
+    const std::int64_t count = std::min(impl_->batch, pixels.size(0) - first);
+    const BatchCodes all = impl_->forward(pixels.narrow(0, first, count), steps);
+    const at::Tensor codes = all.written.at(network.output()).flatten(1);
     const at::Tensor truth = labels.narrow(0, first, count);
     right += codes.argmax(1).eq(truth).sum().item<std::int64_t>();
     loss += at::cross_entropy_loss(codes.mul(output_scale), truth, {}, at::Reduction::Sum).item<double>();

@@ -6,14 +6,15 @@
 
 namespace bitloop::quant {
 
-/// One step of a pass through a network: a weight layer with the max pool that follows it where nothing else
-/// reads its result, or a max pool alone. Requantization never decreases in the dot product, so pooling comes
-/// first: it is the same bytes for a fourth of the work.
+/// One step of a pass through a network: a layer with the max pool that follows it where it has weights and
+/// nothing else reads its result, or a max pool alone. Requantization never decreases in the dot product (but
+/// a leaky ReLU's may), so pooling comes first: it is the same bytes for a fourth of the work.
 struct Step {
-  int weight_layer = -1;               ///< index among the weight layers; -1: a pool alone
-  const host::Layer* layer = nullptr;  ///< the weight layer; null: a pool alone
+  int index = 0;                       ///< of the layer, or of the pool alone, in Network::layers
+  int weight_layer = -1;               ///< index among the weight layers; -1: it has no weights
+  const host::Layer* layer = nullptr;  ///< null: a max pool alone
   const host::Layer* pool = nullptr;
-  int input = 0;   ///< tensor that is read
+  int input = 0;   ///< first tensor that is read
   int output = 0;  ///< tensor that is written: the pool's where there is one
 };
 
@@ -21,7 +22,7 @@ struct Step {
 std::vector<Step> plan(const host::Network& network, bool fuse_pools);
 
 /// Per tensor the one whose scale it shares: the image or a weight layer's result, where pools only pass
-/// codes on.
+/// codes on. Of a network that can be trained.
 std::vector<int> scale_owners(const host::Network& network);
 
 }  // namespace bitloop::quant

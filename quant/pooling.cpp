@@ -1,13 +1,15 @@
 #include "quant/pooling.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace bitloop::quant {
 namespace {
 
 bool is_fast(const host::Layer& layer, const at::Tensor& x) {
   return layer.kernel_height == 2 && layer.kernel_width == 2 && layer.stride == 2 && layer.pad == 0 &&
-         x.size(2) % 2 == 0 && x.size(3) % 2 == 0 && x.is_cpu() && x.scalar_type() == at::kFloat;
+         layer.padding_end() == 0 && x.size(2) % 2 == 0 && x.size(3) % 2 == 0 && x.is_cpu() &&
+         x.scalar_type() == at::kFloat;
 }
 
 /// One output row from two input rows.
@@ -51,6 +53,12 @@ at::Tensor output_like(const at::Tensor& x, at::ScalarType type) {
 }  // namespace
 
 at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
+  if (layer.padding_end() != layer.pad || 2 * layer.pad > std::min(layer.kernel_height, layer.kernel_width)) {
+    // LibTorch has no such padding.
+    const std::int64_t before = layer.pad, after = layer.padding_end();
+    const at::Tensor padded = at::constant_pad_nd(x, {before, after, before, after}, -INFINITY);
+    return at::max_pool2d(padded, {layer.kernel_height, layer.kernel_width}, layer.stride);
+  }
   if (!is_fast(layer, x))
     return at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
   const at::Tensor dense = x.contiguous();

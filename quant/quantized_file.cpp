@@ -3,6 +3,7 @@
 #include "host/error.h"
 #include "quant/container.h"
 #include "quant/evaluation.h"
+#include "quant/geometry.h"
 
 namespace bitloop::quant {
 namespace {
@@ -19,8 +20,8 @@ json to_json(const host::Network& network) {
                        {"signed", t.is_signed}});
   for (const host::Layer& l : network.layers)
     layers.push_back({{"name", l.name},
-                      {"kind", static_cast<int>(l.kind)},
-                      {"input", l.input},
+                      {"kind", kind_number(l.kind)},
+                      {"input", l.input()},
                       {"output", l.output},
                       {"kernel", {l.kernel_height, l.kernel_width}},
                       {"stride", l.stride},
@@ -31,7 +32,7 @@ json to_json(const host::Network& network) {
           {"tensors", tensors},
           {"layers", layers},
           {"input", network.input},
-          {"output", network.output},
+          {"output", network.output()},
           {"image_input", network.image_input},
           {"output_bits", network.output_bits}};
 }
@@ -48,7 +49,7 @@ host::Network network_from_json(const json& j) {
   host::Network network;
   network.name = j.at("name").get<std::string>();
   network.input = j.at("input").get<int>();
-  network.output = j.at("output").get<int>();
+  network.outputs = {j.at("output").get<int>()};
   network.image_input = j.at("image_input").get<bool>();
   network.output_bits = j.at("output_bits").get<int>();
   for (const json& t : j.at("tensors")) {
@@ -60,8 +61,8 @@ host::Network network_from_json(const json& j) {
   for (const json& l : j.at("layers")) {
     host::Layer layer;
     layer.name = l.at("name").get<std::string>();
-    layer.kind = enum_from(l.at("kind"), host::LayerKind::max_pool);
-    layer.input = l.at("input").get<int>();
+    layer.kind = kind_of_number(l.at("kind").get<int>());
+    layer.inputs = {l.at("input").get<int>()};
     layer.output = l.at("output").get<int>();
     layer.kernel_height = l.at("kernel").at(0).get<int>();
     layer.kernel_width = l.at("kernel").at(1).get<int>();
@@ -71,6 +72,7 @@ host::Network network_from_json(const json& j) {
     layer.batch_norm = l.at("batch_norm").get<bool>();
     network.layers.push_back(std::move(layer));
   }
+  require_trainable(network);
   network.validate();
   return network;
 }
@@ -117,14 +119,18 @@ void take_layer(PayloadReader& payload, const host::Network& network, const host
 void save_quantized(const QuantizedModel& model, const std::filesystem::path& path) {
   json layers = json::array();
   std::vector<std::byte> payload;
-  for (const host::QuantizedLayer& layer : model.integers.layers) {
+  const host::Network& network = model.integers.network;
+  require_trainable(network);  // the format holds no more
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    if (!network.layers[i].has_weights()) continue;
+    const host::QuantizedLayer& layer = model.integers.layers.at(i);
     layers.push_back({{"weight_bits", layer.weight_bits},
                       {"zero", layer.range.zero},
                       {"low", layer.range.low},
                       {"high", layer.range.high}});
     append_layer(payload, layer);
   }
-  const json header = {{"network", to_json(model.integers.network)},
+  const json header = {{"network", to_json(network)},
                        {"policy", host::to_json(model.integers.policy)},
                        {"layers", layers},
                        {"output_scale", model.output_scale},
@@ -141,20 +147,23 @@ QuantizedModel load_quantized(const std::filesystem::path& path) {
   try {
     integers.network = network_from_json(header.at("network"));
     integers.policy = host::policy_from_json(integers.network, header.at("policy"), path.string());
-    integers.tensor_bits = host::tensor_bits(integers.network, integers.policy);
+    integers.bits = host::tensor_bits(integers.network, integers.policy);
+    integers.layers.resize(integers.network.layers.size());
+    integers.narrowing.resize(integers.network.tensors.size());
     model.output_scale = header.at("output_scale").get<double>();
     model.seconds = header.at("seconds").get<double>();
     model.split_hash = header.at("split").get<std::string>();
-    const auto geometry = integers.network.weight_layers();
     PayloadReader payload(container.payload, path);
-    for (std::size_t i = 0; i < geometry.size(); ++i) {
-      const json& fields = header.at("layers").at(i);
-      host::QuantizedLayer layer;
+    std::size_t weight_layer = 0;
+    for (std::size_t i = 0; i < integers.network.layers.size(); ++i) {
+      const host::Layer& geometry = integers.network.layers[i];
+      if (!geometry.has_weights()) continue;
+      const json& fields = header.at("layers").at(weight_layer++);
+      host::QuantizedLayer& layer = integers.layers[i];
       layer.weight_bits = fields.at("weight_bits").get<int>();
       layer.range = {fields.at("zero").get<std::int32_t>(), fields.at("low").get<std::int32_t>(),
                      fields.at("high").get<std::int32_t>()};
-      take_layer(payload, integers.network, *geometry[i], layer);
-      integers.layers.push_back(std::move(layer));
+      take_layer(payload, integers.network, geometry, layer);
     }
     payload.expect_end();
   } catch (const json::exception& error) {

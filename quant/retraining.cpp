@@ -50,7 +50,7 @@ at::Tensor sum_per_filter(const at::Tensor& t) { return t.dim() == 4 ? t.sum({0,
 Retrainer::Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options)
     : start_(start),
       options_(options),
-      tensor_bits_(host::tensor_bits(start.network, policy)),
+      tensor_bits_(host::tensor_bits(start.network, policy).written),
       policy_(policy) {
   allocate(policy);
   std::mt19937_64 generator(options.seed);
@@ -81,7 +81,7 @@ void Retrainer::allocate(const host::Policy& policy) {
     layer.inverse_deviation = normalized ? from.variance.add(kBatchNormEpsilon).rsqrt() : ones;
   }
   for (const Step& step : start_.steps) {
-    if (step.layer == nullptr || step.output == start_.network.output) continue;
+    if (step.layer == nullptr || step.output == start_.network.output()) continue;
     const int owner = start_.owners.at(step.output);
     const double scale = start_.activation_scales.at(owner)[width_index(tensor_bits_.at(owner))];
     slots.push_back({&activation_log_scales_.at(owner), at::scalar_tensor(std::log(scale)), kScaleRate});
@@ -109,7 +109,7 @@ void Retrainer::allocate(const host::Policy& policy) {
 at::Tensor Retrainer::scale_of(int tensor) const {
   const int owner = start_.owners.at(tensor);
   if (owner == start_.network.input) return at::scalar_tensor(1.0 / kImageScale);
-  if (owner == start_.network.output) return at::scalar_tensor(1.0);
+  if (owner == start_.network.output()) return at::scalar_tensor(1.0);
   return activation_log_scales_.at(owner).value.exp();
 }
 
@@ -194,7 +194,7 @@ at::Tensor Retrainer::forward_step(const Step& step, const at::Tensor& input, Sa
     saved.pool_indices = indices;
   }
   saved.affine = affine_of(step, saved);
-  if (step.output == start_.network.output)
+  if (step.output == start_.network.output())
     return at::addcmul(channel(saved.affine.offset, saved.pooled), saved.pooled,
                        channel(saved.affine.multiplier, saved.pooled));
   saved.range = range_of(*step.layer);
@@ -213,7 +213,7 @@ at::Tensor Retrainer::forward(const at::Tensor& images, std::vector<Saved>& save
     const Step& step = start_.steps[i];
     tensors.at(step.output) = forward_step(step, tensors.at(step.input), saved[i], statistics);
   }
-  return tensors.at(start_.network.output).flatten(1);
+  return tensors.at(start_.network.output()).flatten(1);
 }
 
 void Retrainer::estimate_statistics() {
@@ -248,7 +248,7 @@ at::Tensor Retrainer::backward_step(const Step& step, const Saved& saved, const 
                              saved.pool_indices);
   const at::Tensor gradient = above.view(saved.pooled.sizes());
   LayerState& layer = layers_.at(step.weight_layer);
-  const bool last = step.output == start_.network.output;
+  const bool last = step.output == start_.network.output();
   const bool batch = step.layer->batch_norm && statistics == Statistics::of_batch;
 
   // Through rounding and the affine map: codes = multiplier * d + offset.
@@ -314,7 +314,7 @@ at::Tensor Retrainer::backward_step(const Step& step, const Saved& saved, const 
 void Retrainer::backward(const std::vector<Saved>& saved, const at::Tensor& gradient, Statistics statistics) {
   gradients_.zero_();
   std::vector<at::Tensor> gradients(start_.network.tensors.size());
-  gradients.at(start_.network.output) = gradient;
+  gradients.at(start_.network.output()) = gradient;
   for (std::size_t i = start_.steps.size(); i-- > 0;) {
     const Step& step = start_.steps[i];
     const at::Tensor& above = gradients.at(step.output);
@@ -411,7 +411,7 @@ host::QuantizedLayer Retrainer::layer_integers(const Step& step, double output_s
   for (std::int64_t f = 0; f < m.numel(); ++f)
     integers.requantization.push_back(to_requantization(m[f].item<double>(), b[f].item<double>()));
 
-  if (step.output == network.output) {
+  if (step.output == network.output()) {
     integers.range = {0, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
   } else {
     const CodeRange range = range_of(*step.layer);
@@ -424,12 +424,14 @@ QuantizedModel Retrainer::integers() const {
   QuantizedModel model;
   model.integers.network = start_.network;
   model.integers.policy = policy_;
-  model.integers.tensor_bits = tensor_bits_;
+  model.integers.bits = host::tensor_bits(start_.network, policy_);
+  model.integers.layers.resize(start_.network.layers.size());
+  model.integers.narrowing.resize(start_.network.tensors.size());
   for (const Step& step : start_.steps) {
     if (step.layer == nullptr) continue;
-    const bool last = step.output == start_.network.output;
+    const bool last = step.output == start_.network.output();
     if (last) model.output_scale = output_scale(step);
-    model.integers.layers.push_back(layer_integers(step, last ? model.output_scale : 1));
+    model.integers.layers.at(step.index) = layer_integers(step, last ? model.output_scale : 1);
   }
   return model;
 }

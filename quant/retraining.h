@@ -107,7 +107,7 @@ class Retrainer {
 
   const StartPoint& start_;
   Retraining options_;
-  std::vector<int> tensor_bits_;
+  std::vector<int> tensor_bits_;  ///< per tensor: what can be trained has no narrow forms
   host::Policy policy_;
   at::Tensor values_, gradients_, rates_;  ///< flat, over all parameters
   at::Tensor first_moment_, second_moment_;

@@ -18,7 +18,7 @@ void fold_deviation(StartPoint& start, std::span<const float> deviation) {
   for (const host::Layer& layer : start.network.layers) {
     if (!layer.has_weights()) continue;
     FloatLayer& p = start.layers.at(index++);
-    if (layer.input != start.network.input) continue;
+    if (layer.input() != start.network.input) continue;
     const host::Shape& in = start.network.input_shape(layer);
     const at::Tensor factor = at::tensor(std::vector<float>(deviation.begin(), deviation.end())).reciprocal();
     p.weight =
@@ -38,7 +38,7 @@ void set_weight_scales(StartPoint& start) {
 void set_activation_scales(StartPoint& start, const FloatPass& pass) {
   start.activation_scales.resize(start.network.tensors.size());
   for (const Step& step : start.steps) {
-    if (step.layer == nullptr || step.output == start.network.output) continue;
+    if (step.layer == nullptr || step.output == start.network.output()) continue;
     const at::Tensor all = pass.tensors.at(step.output).flatten();
     const std::int64_t stride = std::max<std::int64_t>(1, all.numel() / kSampleValues);
     const at::Tensor sample = all.slice(0, 0, all.numel(), stride).contiguous();
@@ -58,7 +58,7 @@ at::Tensor make_targets(const FloatCheckpoint::Impl& checkpoint, const at::Tenso
     const std::int64_t count = std::min(kTeacherBatch, pixels.size(0) - first);
     const at::Tensor input = normalize(pixels.narrow(0, first, count), checkpoint.mean, checkpoint.deviation);
     const FloatPass pass = float_forward(checkpoint.network, checkpoint.layers, input, /*training=*/false);
-    const at::Tensor logits = pass.tensors.at(checkpoint.network.output).flatten(1);
+    const at::Tensor logits = pass.tensors.at(checkpoint.network.output()).flatten(1);
     targets.narrow(0, first, count).add_(logits.softmax(1), kDistillation);
   }
   return targets;

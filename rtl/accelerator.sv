@@ -277,9 +277,7 @@ module accelerator #(
     .waiting_store_o  (unused_load_waits_store)
   );
 
-  instruction_queue #(
-    .OwnCompute(1'b1)
-  ) u_compute_queue (
+  instruction_queue u_compute_queue (
     .clk_i,
     .rst_i            (rst),
     .flush_i          (flush),
@@ -409,7 +407,7 @@ module accelerator #(
     .act_data_i   (st_data)
   );
 
-  logic       array_active, pool_active, stall_drain, stall_fetch, drain_busy;
+  logic       array_active, pool_active, channel_active, stall_drain, stall_fetch, drain_busy;
   logic       requantize, weight_read;
   logic [7:0] activation_reads, activation_writes;
 
@@ -447,6 +445,7 @@ module accelerator #(
     .par_data_i         (param_data),
     .array_active_o     (array_active),
     .pool_active_o      (pool_active),
+    .channel_active_o   (channel_active),
     .stall_drain_o      (stall_drain),
     .stall_fetch_o      (stall_fetch),
     .drain_busy_o       (drain_busy),
@@ -554,6 +553,7 @@ module accelerator #(
     .latched_o          (counter),
     .array_active_i     (array_active),
     .pool_active_i      (pool_active),
+    .channel_active_i   (channel_active),
     .stall_drain_i      (stall_drain),
     .stall_fetch_i      (stall_fetch),
     .stall_load_i       (stall_load),

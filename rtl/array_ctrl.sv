@@ -1,10 +1,12 @@
-// Sequences the array (CONV) and the pooling unit (MAX_POOL) over the entries that window_fetch.sv delivers: which
-// weight word meets an entry, with which weight, and when a tile is finished. Control only.
+// Sequences the array (CONV), the pooling unit (MAX_POOL) and the channelwise units (DEPTHWISE, ADD) over the entries
+// that window_fetch.sv delivers: which weights meet an entry, with which weight, and when a tile is finished. Control
+// only.
 //
-// An entry stays for `w` array cycles (w/2 where activations have 1 bit), one per weight plane. Stages: *issue* (this
-// module; pops an entry, reads weights), *multiply* and *accumulate* (dot_product_array.sv), *capture* (drain).
+// An entry stays for `w` array cycles (w/2 where activations have 1 bit), one per weight plane, and one cycle in the
+// other units. Stages: *issue* (this module; pops an entry, reads weights), those of the units, *capture* (drain).
 module array_ctrl #(
   parameter int P          = 8,
+  parameter int F          = 16,
   parameter int WeightRows = 1024,
   localparam int WeightRowWidth = $clog2(WeightRows)
 ) (
@@ -42,8 +44,16 @@ module array_ctrl #(
   output logic               pool_last_pair_o,
   output logic               pool_one_bit_o,
   output logic [1:0]         pool_pair_o,
+  // channelwise units, with the weights
+  output logic               channel_valid_o,
+  output logic               channel_first_o,  // start the accumulators anew
+  output logic               channel_shift_o,  // first tap of a further pair of planes
+  output logic               channel_one_bit_o,
+  output logic               channel_unit_o,   // all weights are one
+  output logic [2:0]         channel_slot_o,   // part of the row of weights
   // finished tile: its accumulators are captured when the multiply stage's pipeline has run out
-  output logic               finish_o,        // CONV tile, in its last issue
+  output logic               finish_o,        // tile of another instruction than MAX_POOL, in its last issue
+  output logic               finish_first_o,  // the instruction's first
   output logic               pool_emit_o,     // channel block of a MAX_POOL tile, in its last issue
   output logic               emit_last_o,     // last result of the instruction
   output logic [511:0]       emit_instr_o,
@@ -51,19 +61,22 @@ module array_ctrl #(
   output logic [15:0]        emit_base_o,     // MAX_POOL: first word of the block
   output logic [P-1:0]       emit_valid_o,
   output logic               finish_quiet_o,  // instruction that is not drained: ends with this issue
-  input  logic               drain_ready_i,   // a CONV tile may finish
+  input  logic               drain_ready_i,   // a tile may finish
+  input  logic               drain_ready_first_i,  // the first tile of an instruction may finish
   input  logic               drain_idle_i,    // nothing is being drained or written
   // counters
   output logic               array_active_o,
   output logic               pool_active_o,
+  output logic               channel_active_o,
   output logic               stall_drain_o,
   output logic               busy_o
 );
   localparam logic [1:0] StIdle = 2'd0, StRun = 2'd1;
+  localparam logic [2:0] LastSlot = (F < 8) ? 3'd0 : 3'(F / 4 - 1);  // taps of a row of depthwise weights, less one
 
   logic [1:0]   state_q;
   logic [511:0] instr_q;
-  logic         first_q, last_q, pool_q, clear_q, drain_q;
+  logic         first_q, last_q, pool_q, channel_q, unit_q, clear_q, drain_q;
   logic [P-1:0] valid_q;
   logic [15:0]  out_row_q;
   logic         hold_q;
@@ -77,9 +90,13 @@ module array_ctrl #(
   logic [1:0]  pair_q;
   logic [2:0]  rep_q;
   logic        odd_q, started_q;
+  logic [2:0]  slot_q;
 
   // -- the instruction's constants -----------------------------------------------------------------------------
   logic [1:0] instr_log2_act, instr_log2_wgt;
+  logic       instr_pool, instr_channel;
+  assign instr_pool     = instr_i[1:0] == 2'd1;  // opcodes 0x10 CONV, 0x11 MAX_POOL, 0x12 DEPTHWISE, 0x13 ADD
+  assign instr_channel  = instr_i[1];
   assign instr_log2_act = instr_i[12*32+:2];
   assign instr_log2_wgt = instr_i[12*32+2+:2];
 
@@ -98,8 +115,8 @@ module array_ctrl #(
     if (pool_q) begin
       if (block_end) may_end = drain_idle_i;
     end else if (last_issue) begin
-      // parameters and places change with the instruction: its first tile follows an empty drain
-      may_end = (drain_q && !first_q) ? drain_ready_i : drain_idle_i;
+      // a first tile brings other parameters and places
+      may_end = !drain_q ? drain_idle_i : first_q ? drain_ready_first_i : drain_ready_i;
     end
   end
   logic data_ready;
@@ -113,10 +130,12 @@ module array_ctrl #(
   logic take;
   assign take = tile_valid_i && tile_ready_o;
 
-  assign weight_re_o  = issue && !pool_q;
+  // a row of weights serves several taps
+  assign weight_re_o  = issue && !pool_q && !(channel_q && (unit_q || slot_q != 3'd0));
   assign weight_row_o = WeightRowWidth'(weight_q + {13'd0, (log2_act_q == 2'd0) ? rep_q : {1'b0, rep_q[2:1]}});
 
   assign finish_o       = issue && last_issue && !pool_q && drain_q;
+  assign finish_first_o = first_q;
   assign finish_quiet_o = issue && last_issue && !pool_q && !drain_q && last_q;
   assign pool_emit_o    = issue && block_end && pool_q;
   assign emit_last_o    = last_q && last_issue;
@@ -124,14 +143,16 @@ module array_ctrl #(
   assign emit_row_o     = out_row_q;
   assign emit_base_o    = emit_base_q;
   assign emit_valid_o   = valid_q;
-  assign array_active_o = issue && !pool_q;
+  assign array_active_o = issue && !pool_q && !channel_q;
   assign pool_active_o  = issue && pool_q;
+  assign channel_active_o = issue && channel_q;
   assign stall_drain_o  = data_ready && !may_end;
   assign busy_o         = (state_q == StRun);
 
   always_ff @(posedge clk_i) begin
-    mul_valid_o  <= issue && !pool_q;
-    pool_valid_o <= issue && pool_q;
+    mul_valid_o     <= issue && !pool_q && !channel_q;
+    pool_valid_o    <= issue && pool_q;
+    channel_valid_o <= issue && channel_q;
     if (issue) begin
       mul_first_o        <= !started_q && clear_q;
       mul_one_half_o     <= (log2_act_q != 2'd0);
@@ -145,10 +166,26 @@ module array_ctrl #(
       pool_last_pair_o   <= last_pair;
       pool_one_bit_o     <= (log2_act_q == 2'd0);
       pool_pair_o        <= pair_q;
+      channel_first_o    <= !started_q;
+      channel_shift_o    <= (tap_q == 16'd0);
+      channel_one_bit_o  <= (log2_act_q == 2'd0);
+      channel_unit_o     <= unit_q;
+      channel_slot_o     <= slot_q;
       started_q          <= 1'b1;
 
       rep_q <= last_rep ? 3'd0 : rep_q + 3'd1;
-      if (last_rep) begin
+      if (channel_q) begin
+        // taps innermost, over the same weights for each pair of planes
+        tap_q  <= last_tap ? 16'd0 : tap_q + 16'd1;
+        slot_q <= (last_tap || slot_q == LastSlot) ? 3'd0 : slot_q + 3'd1;
+        if (last_tap) begin
+          weight_q <= weight_base_q;
+          pair_q   <= last_pair ? 2'd0 : pair_q + 2'd1;
+          if (last_pair) block_q <= block_q + 16'd1;
+        end else if (slot_q == LastSlot) begin
+          weight_q <= weight_q + 16'd1;
+        end
+      end else if (last_rep) begin
         pair_q <= last_pair ? 2'd0 : pair_q + 2'd1;
         if (last_pair) begin
           tap_q <= last_tap ? 16'd0 : tap_q + 16'd1;
@@ -177,19 +214,23 @@ module array_ctrl #(
       pair_q    <= 2'd0;
       rep_q     <= 3'd0;
       odd_q     <= 1'b0;
+      slot_q    <= 3'd0;
       started_q <= 1'b0;
       weight_q    <= first_i ? instr_i[14*32+:16] : weight_base_q;
       emit_base_q <= first_i ? instr_i[11*32+:16] : out_base_q;
       if (first_i) begin
         instr_q       <= instr_i;
-        pool_q        <= instr_i[0];
+        pool_q        <= instr_pool;
+        channel_q     <= instr_channel;
+        unit_q        <= instr_i[0] || instr_i[12*32+8];
         clear_q       <= instr_i[12*32+8];
-        drain_q       <= instr_i[12*32+9];
+        drain_q       <= instr_channel || instr_i[12*32+9];
         log2_act_q    <= instr_log2_act;
         log2_wgt_q    <= instr_log2_wgt;
         log2_pairs_q  <= (instr_log2_act == 2'd0) ? 2'd0 : instr_log2_act - 2'd1;
-        // last rep: w - 1, w/2 - 1 at 1-bit activations, 0 where a word holds one weight plane, and for pooling
-        reps_q        <= (instr_i[0] || instr_log2_wgt == 2'd0) ? 3'd0
+        // last rep: w - 1, w/2 - 1 at 1-bit activations, 0 where a word holds one weight plane, and outside of
+        // CONV
+        reps_q        <= (instr_pool || instr_channel || instr_log2_wgt == 2'd0) ? 3'd0
                          : 3'((4'd1 << (instr_log2_wgt - {1'b0, instr_log2_act == 2'd0})) - 4'd1);
         taps_q        <= {8'd0, instr_i[3*32+:8]} * {8'd0, instr_i[3*32+8+:8]} - 16'd1;
         blocks_q      <= instr_i[13*32+:16] - 16'd1;
@@ -206,8 +247,9 @@ module array_ctrl #(
     if (rst_i) begin
       state_q      <= StIdle;
       hold_q       <= 1'b0;
-      mul_valid_o  <= 1'b0;
-      pool_valid_o <= 1'b0;
+      mul_valid_o     <= 1'b0;
+      pool_valid_o    <= 1'b0;
+      channel_valid_o <= 1'b0;
     end
   end
 endmodule

@@ -1,11 +1,13 @@
 // The compute engine and the on-chip memories around it: walker, fetch, array or pooling unit, drain, plane writer.
-// Control (`*_ctrl`, walker, fetch) and data (`*_dpath`, buffers, SRAMs, array) are separate modules; no data signal
+// Control (`*_ctrl`, walker, fetch) and data (`*_dpath`, buffers, SRAMs, arrays) are separate modules; no data signal
 // enters control, so `Datapath = 0` leaves every cycle as it is.
 //
-//   walker ─tile─► fetch ─entries─► array_ctrl ─► multiply, accumulate ─► drain ─► plane writer ─► activation banks
-//                                            └──► max pool ────────────────────────────┘
+//   walker ─tile─► fetch ─entries─► array_ctrl ─┬► dot products ─┬─► drain ─┬► plane writer ─► activation banks
+//                                               ├► channelwise ──┘          │
+//                                               └► max pool ────────────────┘
 //
-// Instructions are CONV and MAX_POOL (docs/accelerator.md); their waits have been met. They complete in order.
+// Instructions are CONV, MAX_POOL, DEPTHWISE and ADD (docs/accelerator.md); their waits have been met. They complete in
+// order.
 module compute_engine #(
   parameter int P              = 8,
   parameter int F              = 16,
@@ -46,6 +48,7 @@ module compute_engine #(
   // this cycle, for the counters
   output logic                   array_active_o,
   output logic                   pool_active_o,
+  output logic                   channel_active_o,
   output logic                   stall_drain_o,
   output logic                   stall_fetch_o,
   output logic                   drain_busy_o,
@@ -71,7 +74,7 @@ module compute_engine #(
   // -- walker to fetch, and on to the array ------------------------------------------------------------------------
   logic            walk_valid, fetch_ready, walk_first, walk_last, walk_busy, fetch_busy;
   logic [511:0]    walk_instr;
-  logic [15:0]     walk_out_row;
+  logic [15:0]     walk_out_row, walk_row2;
   logic [P-1:0]    walk_lanes;
   logic [P*16-1:0] walk_row, walk_iy, walk_ix;
   logic            tiles_ready, tile_taken, instr_held;
@@ -79,8 +82,8 @@ module compute_engine #(
   window_walker #(.P(P)) u_walker (
     .clk_i, .rst_i, .instr_valid_i, .instr_ready_o, .instr_i,
     .tile_valid_o(walk_valid), .tile_ready_i(fetch_ready && tiles_ready), .instr_o(walk_instr),
-    .first_o(walk_first), .last_o(walk_last), .out_row_o(walk_out_row), .valid_o(walk_lanes),
-    .row_o(walk_row), .iy_o(walk_iy), .ix_o(walk_ix), .busy_o(walk_busy)
+    .first_o(walk_first), .last_o(walk_last), .out_row_o(walk_out_row), .row2_o(walk_row2),
+    .valid_o(walk_lanes), .row_o(walk_row), .iy_o(walk_iy), .ix_o(walk_ix), .busy_o(walk_busy)
   );
   assign tile_taken = walk_valid && tiles_ready && fetch_ready;
 
@@ -97,8 +100,8 @@ module compute_engine #(
   window_fetch #(.P(P), .Entries(Entries)) u_fetch (
     .clk_i, .rst_i,
     .tile_valid_i(walk_valid && tiles_ready), .tile_ready_o(fetch_ready), .instr_i(walk_instr), .first_i(walk_first),
-    .hold_i(instr_held), .valid_i(walk_lanes), .row_i(walk_row), .iy_i(walk_iy), .ix_i(walk_ix), .busy_o(fetch_busy),
-    .bank_re_o(bank_re), .bank_row_o(bank_row),
+    .hold_i(instr_held), .valid_i(walk_lanes), .row_i(walk_row), .iy_i(walk_iy), .ix_i(walk_ix), .row2_i(walk_row2),
+    .busy_o(fetch_busy), .bank_re_o(bank_re), .bank_row_o(bank_row),
     .st_valid_i, .st_ready_o, .st_bank_i, .st_row_i,
     .lane_we_o(lane_we), .lane_pad_o(lane_pad), .lane_bank_o(lane_bank), .fill_o(fill), .one_half_o(one_half),
     .upper_half_o(upper_half), .pair_o(pair), .last_block_o(last_block), .zero_code_o(zero_code), .tail_o(tail),
@@ -126,13 +129,16 @@ module compute_engine #(
   logic [2:0]                mul_rowsum_shift;
   logic                      mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit;
   logic [1:0]                pool_index;
-  logic                      finish, pool_emit, emit_last, finish_quiet, drain_ready, array_busy;
+  logic                      channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit;
+  logic [2:0]                channel_slot;
+  logic                      finish, finish_first, pool_emit, emit_last, finish_quiet, array_busy;
+  logic                      drain_ready, drain_ready_first;
   logic [511:0]              emit_instr;
   logic [15:0]               emit_row, emit_base;
   logic [P-1:0]              emit_lanes;
   logic                      results_idle;
 
-  array_ctrl #(.P(P), .WeightRows(WeightRows)) u_array_ctrl (
+  array_ctrl #(.P(P), .F(F), .WeightRows(WeightRows)) u_array_ctrl (
     .clk_i, .rst_i,
     .tile_valid_i(tile_valid), .tile_ready_o(tile_ready), .instr_i(tile_instr_q), .first_i(tile[TileWidth-1]),
     .last_i(tile[TileWidth-2]), .out_row_i(tile[P+:16]), .valid_i(tile[P-1:0]), .hold_o(instr_held),
@@ -144,15 +150,20 @@ module compute_engine #(
     .mul_rowsum_shift_o(mul_rowsum_shift), .mul_rowsum_full_o(mul_rowsum_full),
     .pool_valid_o(pool_valid), .pool_first_tap_o(pool_first_tap), .pool_last_pair_o(pool_last_pair),
     .pool_one_bit_o(pool_one_bit), .pool_pair_o(pool_index),
-    .finish_o(finish), .pool_emit_o(pool_emit), .emit_last_o(emit_last), .emit_instr_o(emit_instr),
-    .emit_row_o(emit_row), .emit_base_o(emit_base), .emit_valid_o(emit_lanes), .finish_quiet_o(finish_quiet),
-    .drain_ready_i(drain_ready), .drain_idle_i(results_idle),
-    .array_active_o, .pool_active_o, .stall_drain_o, .busy_o(array_busy)
+    .channel_valid_o(channel_valid), .channel_first_o(channel_first), .channel_shift_o(channel_shift),
+    .channel_one_bit_o(channel_one_bit), .channel_unit_o(channel_unit), .channel_slot_o(channel_slot),
+    .finish_o(finish), .finish_first_o(finish_first), .pool_emit_o(pool_emit), .emit_last_o(emit_last),
+    .emit_instr_o(emit_instr), .emit_row_o(emit_row), .emit_base_o(emit_base), .emit_valid_o(emit_lanes), .finish_quiet_o(finish_quiet),
+    .drain_ready_i(drain_ready), .drain_ready_first_i(drain_ready_first), .drain_idle_i(results_idle),
+    .array_active_o, .pool_active_o, .channel_active_o, .stall_drain_o, .busy_o(array_busy)
   );
 
   // -- drain ---------------------------------------------------------------------------------------------------
-  logic                 drain_idle, capture, parameter_re, row_valid, result_valid, result_last;
-  logic [SlotWidth-1:0] parameter_slot;
+  logic                 drain_idle, capture_array, capture_channel, row_array, row_channel, result_valid, result_last;
+  logic                 multiplier_re, bias_re, limits_re;
+  logic [SlotWidth-1:0] multiplier_slot, bias_slot, limits_slot;
+  logic [2:0]           row_group;
+  logic                 direct, high_byte, low_byte, sum_on, leaky, choose;
   logic [BankWidth-1:0] row_lane, result_lane;
   logic [3:0]           stage;
   logic [1:0]           log2_weight_bits, place_pass;
@@ -161,12 +172,16 @@ module compute_engine #(
   logic [5:0]           place_offset, place_filters;
   logic                 place, place_one_bit, place_zero_extend;
 
-  drain_ctrl #(.P(P), .ParameterSlots(ParameterSlots)) u_drain_ctrl (
+  drain_ctrl #(.P(P), .F(F), .ParameterSlots(ParameterSlots)) u_drain_ctrl (
     .clk_i, .rst_i,
-    .finish_i(finish), .finish_last_i(emit_last), .finish_instr_i(emit_instr), .finish_row_i(emit_row),
-    .finish_valid_i(emit_lanes), .ready_o(drain_ready), .idle_o(drain_idle), .capture_o(capture),
-    .parameter_re_o(parameter_re), .parameter_slot_o(parameter_slot),
-    .row_valid_o(row_valid), .row_lane_o(row_lane), .stage_o(stage), .log2_weight_bits_o(log2_weight_bits),
+    .finish_i(finish), .finish_first_i(finish_first), .finish_last_i(emit_last), .finish_instr_i(emit_instr),
+    .finish_row_i(emit_row), .finish_valid_i(emit_lanes), .ready_o(drain_ready), .ready_first_o(drain_ready_first),
+    .idle_o(drain_idle), .capture_array_o(capture_array), .capture_channel_o(capture_channel),
+    .row_array_o(row_array), .row_channel_o(row_channel), .row_lane_o(row_lane), .row_group_o(row_group),
+    .stage_o(stage), .direct_o(direct), .high_byte_o(high_byte), .low_byte_o(low_byte),
+    .log2_weight_bits_o(log2_weight_bits), .sum_on_o(sum_on), .leaky_o(leaky), .choose_o(choose),
+    .multiplier_re_o(multiplier_re), .multiplier_slot_o(multiplier_slot), .bias_re_o(bias_re), .bias_slot_o(bias_slot),
+    .limits_re_o(limits_re), .limits_slot_o(limits_slot),
     .place_o(place), .place_pass_o(place_pass), .place_one_bit_o(place_one_bit), .place_offset_o(place_offset),
     .place_filters_o(place_filters), .place_zero_extend_o(place_zero_extend),
     .result_valid_o(result_valid), .result_lane_o(result_lane), .result_last_o(result_last),
@@ -211,7 +226,7 @@ module compute_engine #(
   assign results_idle = drain_idle && writer_idle && emit_q == 2'd0;
   assign drain_busy_o = !results_idle;
   assign busy_o       = walk_busy || fetch_busy || tile_valid || array_busy;
-  assign stall_fetch_o = busy_o && !array_active_o && !pool_active_o && !stall_drain_o;
+  assign stall_fetch_o = busy_o && !array_active_o && !pool_active_o && !channel_active_o && !stall_drain_o;
 
   // a bank's write port: the writer first, then the load engine
   assign ld_ready_o = !write_we[ld_bank_i];
@@ -225,12 +240,13 @@ module compute_engine #(
   if (Datapath) begin : g_data
     logic [P*64-1:0]       bank_words, lane_words;
     logic [F*64-1:0]       weight_words;
-    logic [F*32-1:0]       row_acc;
+    logic [F*32-1:0]       row_acc, row_sums;
     logic [31:0]           row_rowsum, low, high, zero;
     logic [F*50-1:0]       bias;
-    logic [F*22-1:0]       scale;
+    logic [F*16-1:0]       multiplier;
+    logic [F*6-1:0]        shift;
     logic [63:0]           drain0, drain1, drain2, drain3;
-    logic [64/Granule-1:0] result_mask, write_mask;
+    logic [64/Granule-1:0] result_mask;
     logic [BankWidth-1:0]  st_bank_q;
 
     logic [P-1:0] load_banks, drain_banks;
@@ -238,12 +254,14 @@ module compute_engine #(
     assign drain_banks = P'(result_valid) << result_lane;
 
     for (genvar b = 0; b < P; b++) begin : g_bank
-      logic [63:0] write_word;
-      result_lane u_lane (
+      logic [63:0]           write_word;
+      logic [64/Granule-1:0] write_mask;
+      result_lane #(.Granule(Granule)) u_lane (
         .clk_i, .pool_valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
         .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]),
         .drain_load_i(drain_banks[b]), .drain0_i(drain0), .drain1_i(drain1), .drain2_i(drain2), .drain3_i(drain3),
-        .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .we_i(write_we[b]), .word_o(write_word)
+        .drain_mask_i(result_mask), .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .we_i(write_we[b]),
+        .word_o(write_word), .mask_o(write_mask)
       );
       activation_bank #(.Depth(ActivationRows), .Granule(Granule)) u_bank (
         .clk_i,
@@ -271,29 +289,41 @@ module compute_engine #(
     dot_product_array #(.P(P), .F(F)) u_array (
       .clk_i, .rst_i, .valid_i(mul_valid), .first_i(mul_first), .one_half_i(mul_one_half), .upper_half_i(mul_upper),
       .double_upper_i(mul_double), .shift_i(mul_shift), .rowsum_i(mul_rowsum), .rowsum_shift_i(mul_rowsum_shift),
-      .rowsum_full_i(mul_rowsum_full), .activations_i(lane_words), .weights_i(weight_words), .capture_i(capture),
-      .row_valid_i(row_valid), .row_lane_i(row_lane), .row_acc_o(row_acc), .row_rowsum_o(row_rowsum)
+      .rowsum_full_i(mul_rowsum_full), .activations_i(lane_words), .weights_i(weight_words),
+      .capture_i(capture_array), .row_valid_i(row_array), .row_lane_i(row_lane), .row_acc_o(row_acc),
+      .row_rowsum_o(row_rowsum)
     );
+
+    if (F >= 4) begin : g_channelwise
+      channelwise_array #(.P(P), .F(F)) u_channelwise (
+        .clk_i, .rst_i, .valid_i(channel_valid), .first_i(channel_first), .shift_i(channel_shift),
+        .one_bit_i(channel_one_bit), .unit_i(channel_unit), .slot_i(channel_slot), .activations_i(lane_words),
+        .weights_i(weight_words), .capture_i(capture_channel), .row_valid_i(row_channel), .row_lane_i(row_lane),
+        .row_group_i(row_group), .row_o(row_sums)
+      );
+    end else begin : g_no_channelwise
+      logic unused_channelwise;
+      assign row_sums = '0;
+      assign unused_channelwise = ^{channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit,
+                                    channel_slot, capture_channel, row_channel, row_group};
+    end
 
     parameter_sram #(.F(F), .Slots(ParameterSlots)) u_parameters (
       .clk_i, .we_i(par_we_i), .wslot_i(SlotWidth'(par_slot_i)), .wword_i(par_word_i), .wdata_i(par_data_i),
-      .re_i(parameter_re), .rslot_i(parameter_slot), .bias_o(bias), .scale_o(scale), .low_o(low), .high_o(high),
-      .zero_o(zero)
+      .multiplier_re_i(multiplier_re), .multiplier_slot_i(multiplier_slot), .multiplier_o(multiplier),
+      .bias_re_i(bias_re), .bias_slot_i(bias_slot), .bias_o(bias),
+      .limits_re_i(limits_re), .limits_slot_i(limits_slot), .shift_o(shift), .low_o(low), .high_o(high), .zero_o(zero)
     );
 
     drain_dpath #(.F(F)) u_drain_dpath (
-      .clk_i, .stage_i(stage), .log2_weight_bits_i(log2_weight_bits), .acc_i(row_acc), .rowsum_i(row_rowsum),
-      .bias_i(bias), .scale_i(scale), .low_i(low), .high_i(high), .zero_i(zero), .place_i(place), .pass_i(place_pass),
-      .one_bit_i(place_one_bit), .offset_i(place_offset), .filters_i(place_filters),
+      .clk_i, .stage_i(stage), .direct_i(direct), .high_byte_i(high_byte), .low_byte_i(low_byte),
+      .log2_weight_bits_i(log2_weight_bits), .sum_on_i(sum_on), .leaky_i(leaky), .choose_i(choose), .acc_i(row_acc),
+      .rowsum_i(row_rowsum), .channel_i(row_sums), .multiplier_i(multiplier), .bias_i(bias), .shift_i(shift),
+      .low_i(low), .high_i(high), .zero_i(zero), .place_i(place), .pass_i(place_pass), .one_bit_i(place_one_bit), .offset_i(place_offset), .filters_i(place_filters),
       .zero_extend_i(place_zero_extend), .word0_o(drain0), .word1_o(drain1), .word2_o(drain2), .word3_o(drain3),
       .mask_o(result_mask)
     );
 
-    // the results of one instruction share their granules
-    always_ff @(posedge clk_i) begin
-      if (result_valid) write_mask <= result_mask;
-      else if (emit_q[1]) write_mask <= '1;
-    end
   end else begin : g_no_data
     assign st_data_o = '0;
     logic unused_data;
@@ -302,7 +332,10 @@ module compute_engine #(
                            upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
                            mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit, pool_index,
-                           capture, parameter_re, parameter_slot, row_valid, row_lane, stage, log2_weight_bits, place,
-                           place_pass, place_one_bit, place_offset, place_filters, place_zero_extend};
+                           channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit, channel_slot,
+                           capture_array, capture_channel, multiplier_re, multiplier_slot, bias_re, bias_slot,
+                           limits_re, limits_slot, row_array, row_channel, row_lane, row_group, stage, direct,
+                           high_byte, low_byte, sum_on, leaky, choose, log2_weight_bits, place, place_pass,
+                           place_one_bit, place_offset, place_filters, place_zero_extend};
   end
 endmodule

@@ -23,6 +23,7 @@ module counters #(
 
   input  logic        array_active_i,
   input  logic        pool_active_i,
+  input  logic        channel_active_i,
   input  logic        stall_drain_i,
   input  logic        stall_fetch_i,
   input  logic        stall_load_i,
@@ -44,7 +45,7 @@ module counters #(
 
   localparam int Count = registers_pkg::CounterCount;
 
-  logic [63:0] cycles_q, array_active_q, pool_active_q, stall_drain_q;
+  logic [63:0] cycles_q, array_active_q, pool_active_q, channel_active_q, stall_drain_q;
   logic [63:0] stall_fetch_q, stall_load_q, stall_store_q, drain_only_q;
   logic [63:0] load_only_q, store_only_q, sequencing_q, load_busy_q;
   logic [63:0] store_busy_q, requantize_ops_q, activation_reads_q, activation_writes_q;
@@ -77,6 +78,7 @@ module counters #(
       shadow_q[64*registers_pkg::CounterCycles+:64]           <= cycles_q;
       shadow_q[64*registers_pkg::CounterArrayActive+:64]      <= array_active_q;
       shadow_q[64*registers_pkg::CounterPoolActive+:64]       <= pool_active_q;
+      shadow_q[64*registers_pkg::CounterChannelActive+:64]    <= channel_active_q;
       shadow_q[64*registers_pkg::CounterStallDrain+:64]       <= stall_drain_q;
       shadow_q[64*registers_pkg::CounterStallFetch+:64]       <= stall_fetch_q;
       shadow_q[64*registers_pkg::CounterStallLoad+:64]        <= stall_load_q;
@@ -107,6 +109,7 @@ module counters #(
       // one of the exclusive states, by priority
       if (array_active_i) array_active_q <= array_active_q + 64'd1;
       else if (pool_active_i) pool_active_q <= pool_active_q + 64'd1;
+      else if (channel_active_i) channel_active_q <= channel_active_q + 64'd1;
       else if (stall_drain_i) stall_drain_q <= stall_drain_q + 64'd1;
       else if (stall_fetch_i) stall_fetch_q <= stall_fetch_q + 64'd1;
       else if (stall_load_i) stall_load_q <= stall_load_q + 64'd1;
@@ -134,6 +137,7 @@ module counters #(
       cycles_q            <= 64'd0;
       array_active_q      <= 64'd0;
       pool_active_q       <= 64'd0;
+      channel_active_q    <= 64'd0;
       stall_drain_q       <= 64'd0;
       stall_fetch_q       <= 64'd0;
       stall_load_q        <= 64'd0;

@@ -94,27 +94,30 @@ module dot_product_array #(
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    if (valid_q2) begin
-      for (int p = 0; p < P; p++) begin
-        for (int f = 0; f < F; f++) begin
-          acc_q[32*(p*F+f)+:32] <= (first_q2 ? 32'd0 : acc_q[32*(p*F+f)+:32])
-              + ({24'd0, count_q[32*(p*F+f)+:8]} << shift_q2);
-        end
+  // one whole assignment, behind the capture: Verilator keeps no second copy of the accumulators
+  function automatic logic [P*F*32-1:0] accumulated(input logic first, input logic [3:0] shift);
+    for (int p = 0; p < P; p++) begin
+      for (int f = 0; f < F; f++) begin
+        accumulated[32*(p*F+f)+:32] = (first ? 32'd0 : acc_q[32*(p*F+f)+:32])
+            + ({24'd0, count_q[32*(p*F+f)+:8]} << shift);
       end
     end
-    if (valid_q2 && rowsum_q2) begin
-      for (int p = 0; p < P; p++) begin
-        rowsum_acc_q[32*p+:32] <= (first_q2 ? 32'd0 : rowsum_acc_q[32*p+:32]) + rowsum_count_q[32*p+:32];
-      end
+  endfunction
+
+  always_ff @(posedge clk_i) begin
+    if (row_valid_i) begin
+      row_acc_o    <= captured_q[32'(row_lane_i)*F*32+:F*32];
+      row_rowsum_o <= captured_rowsum_q[32'(row_lane_i)*32+:32];
     end
     if (capture_i) begin
       captured_q        <= acc_q;
       captured_rowsum_q <= rowsum_acc_q;
     end
-    if (row_valid_i) begin
-      row_acc_o    <= captured_q[32'(row_lane_i)*F*32+:F*32];
-      row_rowsum_o <= captured_rowsum_q[32'(row_lane_i)*32+:32];
+    if (valid_q2) acc_q <= accumulated(first_q2, shift_q2);
+    if (valid_q2 && rowsum_q2) begin
+      for (int p = 0; p < P; p++) begin
+        rowsum_acc_q[32*p+:32] <= (first_q2 ? 32'd0 : rowsum_acc_q[32*p+:32]) + rowsum_count_q[32*p+:32];
+      end
     end
   end
 endmodule

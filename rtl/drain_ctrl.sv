@@ -1,11 +1,15 @@
 // Sequences the drain: captures a finished tile's accumulators, sends its rows (one position by F filters per cycle)
 // through requantization, and the results to the plane writer. Control only.
 //
-// A tile that finishes in cycle t is captured at the end of t+4 (select, multiply, accumulate, visible). 32-bit results go
-// through four times, for 8 planes each. A sweep over the lanes starts no sooner after the previous one than a bank
-// needs to write the words of a result.
+// A tile that finishes in cycle t is captured at the end of t+4 (CONV: select, multiply, accumulate, visible) or t+3
+// (DEPTHWISE, ADD). Rows go in *sweeps* over the tile's positions: 32-bit results go through four times, for 8 planes
+// each; DEPTHWISE and ADD once for each group of F channels. Where an operation has two sets of parameters, each row
+// takes two *beats* that follow each other, and the second one's result counts. A sweep starts no sooner after the
+// previous one than a bank needs to write the words of a result. Parameters are read one stage before they are used,
+// so that they follow the rows without a pause.
 module drain_ctrl #(
   parameter int P = 8,
+  parameter int F = 16,
   parameter int ParameterSlots = 64,
   localparam int BankWidth = $clog2(P),
   localparam int SlotWidth = $clog2(ParameterSlots)
@@ -13,19 +17,36 @@ module drain_ctrl #(
   input  logic                 clk_i,
   input  logic                 rst_i,
   input  logic                 finish_i,
+  input  logic                 finish_first_i,  // its instruction's first tile
   input  logic                 finish_last_i,
   input  logic [511:0]         finish_instr_i,
   input  logic [15:0]          finish_row_i,
   input  logic [P-1:0]         finish_valid_i,
-  output logic                 ready_o,      // a tile of the same instruction may finish
-  output logic                 idle_o,       // nothing pending, captured or in requantization
-  output logic                 capture_o,
-  output logic                 parameter_re_o,
-  output logic [SlotWidth-1:0] parameter_slot_o,
-  output logic                 row_valid_o,  // read a captured row
+  output logic                 ready_o,         // a tile of the same instruction may finish
+  output logic                 ready_first_o,   // the first tile of another instruction may finish
+  output logic                 idle_o,          // nothing pending, captured or in requantization
+  output logic                 capture_array_o,
+  output logic                 capture_channel_o,
+  output logic                 row_array_o,     // read a captured row
+  output logic                 row_channel_o,
   output logic [BankWidth-1:0] row_lane_o,
-  output logic [3:0]           stage_o,      // requantization stages that hold a row
+  output logic [2:0]           row_group_o,
+  // requantization: stages that hold a row, and what each needs to know of it
+  output logic [3:0]           stage_o,
+  output logic                 direct_o,        // stage 0: a channelwise sum, not accumulator and row sum
+  output logic                 high_byte_o,     //          ADD's first operand
+  output logic                 low_byte_o,      //          ADD's second operand
   output logic [1:0]           log2_weight_bits_o,
+  output logic                 sum_on_o,        // stage 2: add to the row before, not to the bias
+  output logic                 leaky_o,         // stage 3: the row's sign will be asked for
+  output logic                 choose_o,        //          where the row before was not negative, its result stays
+  // parameters, data in the next cycle
+  output logic                 multiplier_re_o,
+  output logic [SlotWidth-1:0] multiplier_slot_o,
+  output logic                 bias_re_o,
+  output logic [SlotWidth-1:0] bias_slot_o,
+  output logic                 limits_re_o,
+  output logic [SlotWidth-1:0] limits_slot_o,
   // codes to plane words
   output logic                 place_o,
   output logic [1:0]           place_pass_o,
@@ -42,20 +63,34 @@ module drain_ctrl #(
   output logic [2:0]           result_words_o,
   output logic                 requantize_o     // a row of new results, for the counter
 );
-  // pending: finished, not captured
-  logic [3:0]         pending_q;
-  logic               pending_last_q, pending_first_q;
-  logic [15:0]        pending_row_q;
-  logic [BankWidth:0] pending_count_q;
+  localparam int FilterWidth = $clog2(F);
 
-  // the instruction, from its first tile on; its first tile finishes when nothing is under way
+  // finished, not captured: the tile and what its instruction says
+  logic [3:0]           pending_q;
+  logic                 next_first_q, next_last_q;
+  logic [15:0]          next_row_q;
+  logic [BankWidth:0]   next_count_q;
+  logic [15:0]          next_base_q, next_stride_q;
+  logic [2:0]           next_out_code_q;
+  logic [1:0]           next_log2_weight_bits_q;
+  logic [5:0]           next_offset_q, next_filters_q;
+  logic [SlotWidth-1:0] next_slot_q;
+  logic                 next_zero_extend_q, next_channel_q, next_leaky_q, next_add_q;
+
+  // the same from capture on. Another instruction's first tile is captured when no row of the one before is left here.
+  logic                 first_q, last_q;
+  logic [15:0]          row_q;
+  logic [BankWidth:0]   count_q;
   logic [15:0]          base_q, stride_q;
   logic [2:0]           out_code_q;
-  logic [2:0]           words_q;  // of a result
   logic [1:0]           log2_weight_bits_q;
   logic [5:0]           offset_q, filters_q;
   logic [SlotWidth-1:0] slot_q;
-  logic                 zero_extend_q;
+  logic                 zero_extend_q, channel_q;
+  logic                 leaky_q;      // two beats: leaky ReLU
+  logic                 add_q;        // two beats: two operands
+  logic [2:0]           sweeps_q;     // last value of sweep
+  logic [2:0]           words_q;      // of a result
 
   logic unused;
   assign unused = ^finish_instr_i;  // each stage uses its own fields
@@ -64,52 +99,88 @@ module drain_ctrl #(
     words = (out_code >= 3'd3) ? 3'd4 : (out_code == 3'd2) ? 3'd2 : 3'd1;
   endfunction
 
-  // captured
-  logic                 busy_q, last_q;
-  logic [15:0]          row_q;
-  logic [BankWidth:0]   count_q;
+  // the next row
+  logic                 busy_q;
   logic [BankWidth-1:0] lane_q;
-  logic [1:0]           pass_q;
+  logic [2:0]           sweep_q;
+  logic                 beat_q;
   logic [2:0]           timer_q;
 
   // in requantization: the row read, its four stages, its words placed
   localparam int Stages = 6;
   logic [Stages-1:0]           pipe_q;
   logic [BankWidth*Stages-1:0] pipe_lane_q;
-  logic [2*Stages-1:0]         pipe_pass_q;
+  logic [3*Stages-1:0]         pipe_sweep_q;
+  logic [3:0]                  pipe_second_q;  // a second beat
+  logic [Stages-1:0]           pipe_whole_q;   // the last beat
   logic [Stages-1:0]           pipe_last_q;
   logic [16*Stages-1:0]        pipe_row_q;
+  logic [2:0]                  pipe_read_q;    // parameters of another slot
+  logic [SlotWidth*3-1:0]      pipe_slot_q;
 
-  logic       last_lane, last_pass, sweep_ok, step;
-  assign last_lane = ((BankWidth + 1)'(lane_q) + 1'b1 == count_q);
-  assign last_pass = (out_code_q != 3'd5) || (pass_q == 2'd3);
-  assign sweep_ok  = (lane_q != '0) || (timer_q == 3'd0);
-  assign step      = busy_q && sweep_ok;
+  logic       two_beats, last_beat, last_lane, last_sweep, sweep_ok, step;
+  assign two_beats  = leaky_q || add_q;
+  assign last_beat  = beat_q == two_beats;
+  assign last_lane  = ((BankWidth + 1)'(lane_q) + 1'b1 == count_q);
+  assign last_sweep = sweep_q == sweeps_q;
+  assign sweep_ok   = lane_q != '0 || beat_q || timer_q == 3'd0;
+  assign step       = busy_q && sweep_ok;
 
-  logic [BankWidth:0] rows_left;
-  assign rows_left = count_q - (BankWidth + 1)'(lane_q);
-  assign ready_o = (pending_q == 4'd0) && (!busy_q || (last_pass && sweep_ok && 32'(rows_left) <= 32'd5));
-  assign idle_o  = (pending_q == 4'd0) && !busy_q && (pipe_q == '0);
+  // steps that are left, looking one sweep ahead where that one need not wait; in the cycle of the capture, the last
+  // row may still be read
+  logic                 next_to_last_sweep;
+  logic [BankWidth+1:0] rows_left;
+  logic [BankWidth+2:0] steps_left;
+  assign next_to_last_sweep = sweep_q + 3'd1 == sweeps_q && 32'(words_q) <= 32'(count_q);
+  assign rows_left  = (BankWidth + 2)'(count_q) - (BankWidth + 2)'(lane_q)
+                      + (last_sweep ? '0 : (BankWidth + 2)'(count_q));
+  assign steps_left = two_beats ? {rows_left, 1'b0} - (BankWidth + 3)'(beat_q) : {1'b0, rows_left};
+  assign ready_o    = (pending_q == 4'd0) &&
+                      (!busy_q || ((last_sweep || next_to_last_sweep) && sweep_ok &&
+                                   32'(steps_left) <= (channel_q ? 32'd4 : 32'd5)));
+  // at the latest in the cycle of the capture, the last row is handed to the plane writer
+  assign ready_first_o = (pending_q == 4'd0) && !busy_q && pipe_q[1:0] == 2'd0;
+  assign idle_o        = (pending_q == 4'd0) && !busy_q && (pipe_q == '0);
 
-  assign capture_o          = pending_q[3];
-  assign parameter_re_o     = pending_q[3] && pending_first_q;
-  assign parameter_slot_o   = slot_q;
-  assign row_valid_o        = step;
+  assign capture_array_o    = pending_q[3] && !next_channel_q;
+  assign capture_channel_o  = pending_q[3] && next_channel_q;
+  assign row_array_o        = step && !channel_q;
+  assign row_channel_o      = step && channel_q;
   assign row_lane_o         = lane_q;
-  assign stage_o            = pipe_q[3:0];
-  assign log2_weight_bits_o = log2_weight_bits_q;
-  assign requantize_o       = step && (pass_q == 2'd0);
+  assign row_group_o        = sweep_q;
+  assign requantize_o       = step && !beat_q && (channel_q || sweep_q == 3'd0);
 
-  assign place_o             = pipe_q[4];
-  assign place_pass_o        = pipe_pass_q[2*4+:2];
+  assign stage_o            = {pipe_q[3] && (pipe_whole_q[3] || leaky_q), pipe_q[2:0]};
+  assign direct_o           = channel_q;
+  assign high_byte_o        = add_q && !pipe_second_q[0];
+  assign low_byte_o         = add_q && pipe_second_q[0];
+  assign log2_weight_bits_o = log2_weight_bits_q;
+  assign sum_on_o           = add_q && pipe_second_q[2];
+  assign leaky_o            = leaky_q && !pipe_second_q[3];
+  assign choose_o           = leaky_q && pipe_second_q[3];
+
+  assign multiplier_re_o    = pipe_q[0] && pipe_read_q[0];
+  assign bias_re_o          = pipe_q[1] && pipe_read_q[1];
+  assign limits_re_o        = pipe_q[2] && pipe_read_q[2];
+  assign multiplier_slot_o  = pipe_slot_q[0+:SlotWidth];
+  assign bias_slot_o        = pipe_slot_q[SlotWidth+:SlotWidth];
+  assign limits_slot_o      = pipe_slot_q[2*SlotWidth+:SlotWidth];
+
+  // the group of channels that is placed
+  logic [2:0] place_sweep;
+  logic [5:0] place_channel;  // its first
+  assign place_sweep         = pipe_sweep_q[3*4+:3];
+  assign place_channel       = channel_q ? 6'(place_sweep) << FilterWidth : 6'd0;
+  assign place_o             = pipe_q[4] && pipe_whole_q[4];
+  assign place_pass_o        = channel_q ? 2'd0 : place_sweep[1:0];
   assign place_one_bit_o     = (out_code_q == 3'd0);
-  assign place_offset_o      = offset_q;
-  assign place_filters_o     = filters_q;
-  assign place_zero_extend_o = zero_extend_q;
+  assign place_offset_o      = offset_q + place_channel;
+  assign place_filters_o     = (channel_q && place_sweep != sweeps_q) ? 6'(F - 1) : filters_q - place_channel;
+  assign place_zero_extend_o = zero_extend_q && (!channel_q || place_sweep == sweeps_q);
 
   logic [1:0] result_pass;
-  assign result_pass     = pipe_pass_q[2*5+:2];
-  assign result_valid_o  = pipe_q[5];
+  assign result_pass     = channel_q ? 2'd0 : 2'(pipe_sweep_q[3*5+:3]);
+  assign result_valid_o  = pipe_q[5] && pipe_whole_q[5];
   assign result_lane_o   = pipe_lane_q[BankWidth*5+:BankWidth];
   assign result_last_o   = pipe_last_q[5];
   assign result_row_o    = pipe_row_q[16*5+:16] + (result_pass[0] ? stride_q << 2 : 16'd0)
@@ -119,48 +190,74 @@ module drain_ctrl #(
 
   always_ff @(posedge clk_i) begin
     if (step || pipe_q != '0) begin
-      pipe_q      <= {pipe_q[Stages-2:0], step};
-      pipe_lane_q <= {pipe_lane_q[BankWidth*(Stages-1)-1:0], lane_q};
-      pipe_pass_q <= {pipe_pass_q[2*(Stages-1)-1:0], pass_q};
-      pipe_last_q <= {pipe_last_q[Stages-2:0], last_q && last_lane && last_pass};
-      pipe_row_q  <= {pipe_row_q[16*(Stages-1)-1:0], base_q + row_q};
+      pipe_q        <= {pipe_q[Stages-2:0], step};
+      pipe_lane_q   <= {pipe_lane_q[BankWidth*(Stages-1)-1:0], lane_q};
+      pipe_sweep_q  <= {pipe_sweep_q[3*(Stages-1)-1:0], sweep_q};
+      pipe_second_q <= {pipe_second_q[2:0], beat_q};
+      pipe_whole_q  <= {pipe_whole_q[Stages-2:0], last_beat};
+      pipe_last_q   <= {pipe_last_q[Stages-2:0], last_q && last_lane && last_sweep};
+      pipe_row_q    <= {pipe_row_q[16*(Stages-1)-1:0], base_q + row_q};
+      pipe_read_q   <= {pipe_read_q[1:0], two_beats || (lane_q == '0 && (first_q || (channel_q && sweeps_q != 3'd0)))};
+      pipe_slot_q   <= {pipe_slot_q[SlotWidth*2-1:0],
+                        slot_q + (!channel_q ? '0 : SlotWidth'(sweep_q) << two_beats)
+                        + SlotWidth'(beat_q)};
     end
 
-    pending_q <= {pending_q[2:0], finish_i};
+    // a channelwise tile has one stage less before it
+    pending_q <= {pending_q[2:1], pending_q[0] || (finish_i && finish_instr_i[1]), finish_i && !finish_instr_i[1]};
     if (finish_i) begin
-      pending_last_q  <= finish_last_i;
-      pending_row_q   <= finish_row_i;
-      pending_count_q <= (BankWidth + 1)'($countones(finish_valid_i));
-      pending_first_q <= idle_o;
-      if (idle_o) begin
-        base_q             <= finish_instr_i[11*32+:16];
-        stride_q           <= finish_instr_i[11*32+16+:16];
-        log2_weight_bits_q <= finish_instr_i[12*32+2+:2];
-        out_code_q         <= finish_instr_i[12*32+4+:3];
-        words_q            <= words(finish_instr_i[12*32+4+:3]);
-        zero_extend_q      <= finish_instr_i[12*32+10];
-        filters_q          <= finish_instr_i[13*32+16+:6];
-        offset_q           <= finish_instr_i[13*32+24+:6];
-        slot_q             <= SlotWidth'(finish_instr_i[14*32+16+:6]);
-      end
+      next_first_q            <= finish_first_i;
+      next_last_q             <= finish_last_i;
+      next_row_q              <= finish_row_i;
+      next_count_q            <= (BankWidth + 1)'($countones(finish_valid_i));
+      next_channel_q          <= finish_instr_i[1];
+      next_base_q             <= finish_instr_i[11*32+:16];
+      next_stride_q           <= finish_instr_i[11*32+16+:16];
+      next_log2_weight_bits_q <= finish_instr_i[12*32+2+:2];
+      next_out_code_q         <= finish_instr_i[12*32+4+:3];
+      next_leaky_q            <= finish_instr_i[12*32+7] && finish_instr_i[1:0] != 2'd3;
+      next_zero_extend_q      <= finish_instr_i[12*32+10];
+      next_add_q              <= finish_instr_i[1:0] == 2'd3 && finish_instr_i[13*32+1];
+      next_filters_q          <= finish_instr_i[13*32+16+:6];
+      next_offset_q           <= finish_instr_i[13*32+24+:6];
+      next_slot_q             <= SlotWidth'(finish_instr_i[14*32+16+:6]);
     end
 
     timer_q <= (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
     if (step) begin
-      if (lane_q == '0) timer_q <= words_q - 3'd1;
-      lane_q <= last_lane ? '0 : lane_q + 1'b1;
-      if (last_lane) begin
-        pass_q <= last_pass ? 2'd0 : pass_q + 2'd1;
-        if (last_pass) busy_q <= 1'b0;
+      if (lane_q == '0 && !beat_q) timer_q <= words_q - 3'd1;
+      beat_q <= !last_beat;
+      if (last_beat) begin
+        lane_q <= last_lane ? '0 : lane_q + 1'b1;
+        if (last_lane) begin
+          sweep_q <= last_sweep ? 3'd0 : sweep_q + 3'd1;
+          if (last_sweep) busy_q <= 1'b0;
+        end
       end
     end
     if (pending_q[3]) begin
-      busy_q  <= 1'b1;
-      last_q  <= pending_last_q;
-      row_q   <= pending_row_q;
-      count_q <= pending_count_q;
-      lane_q  <= '0;
-      pass_q  <= 2'd0;
+      busy_q             <= 1'b1;
+      lane_q             <= '0;
+      sweep_q            <= 3'd0;
+      beat_q             <= 1'b0;
+      first_q            <= next_first_q;
+      last_q             <= next_last_q;
+      row_q              <= next_row_q;
+      count_q            <= next_count_q;
+      channel_q          <= next_channel_q;
+      base_q             <= next_base_q;
+      stride_q           <= next_stride_q;
+      log2_weight_bits_q <= next_log2_weight_bits_q;
+      out_code_q         <= next_out_code_q;
+      words_q            <= words(next_out_code_q);
+      leaky_q            <= next_leaky_q;
+      zero_extend_q      <= next_zero_extend_q;
+      add_q              <= next_add_q;
+      filters_q          <= next_filters_q;
+      offset_q           <= next_offset_q;
+      slot_q             <= next_slot_q;
+      sweeps_q           <= next_channel_q ? 3'(next_filters_q >> FilterWidth)
+                            : (next_out_code_q == 3'd5) ? 3'd3 : 3'd0;
     end
 
     if (rst_i) begin

@@ -6,11 +6,19 @@ module drain_dpath #(
 ) (
   input  logic                  clk_i,
   input  logic [3:0]            stage_i,
+  input  logic                  direct_i,
+  input  logic                  high_byte_i,
+  input  logic                  low_byte_i,
   input  logic [1:0]            log2_weight_bits_i,
+  input  logic                  sum_on_i,
+  input  logic                  leaky_i,
+  input  logic                  choose_i,
   input  logic [F*32-1:0]       acc_i,
   input  logic [31:0]           rowsum_i,
+  input  logic [F*32-1:0]       channel_i,
+  input  logic [F*16-1:0]       multiplier_i,
   input  logic [F*50-1:0]       bias_i,
-  input  logic [F*22-1:0]       scale_i,
+  input  logic [F*6-1:0]        shift_i,
   input  logic [31:0]           low_i,
   input  logic [31:0]           high_i,
   input  logic [31:0]           zero_i,
@@ -30,7 +38,8 @@ module drain_dpath #(
   logic [F*32-1:0] y;
 
   requantizer #(.F(F)) u_requantizer (
-    .clk_i, .stage_i, .log2_weight_bits_i, .acc_i, .rowsum_i, .bias_i, .scale_i, .zero_i, .low_i, .high_i, .y_o(y)
+    .clk_i, .stage_i, .direct_i, .high_byte_i, .low_byte_i, .log2_weight_bits_i, .sum_on_i, .leaky_i, .choose_i, .acc_i,
+    .rowsum_i, .channel_i, .multiplier_i, .bias_i, .shift_i, .zero_i, .low_i, .high_i, .y_o(y)
   );
 
   // bit `plane` of the codes of the group's filters

@@ -1,12 +1,12 @@
 // Instructions of one engine, in order, and the wait check of the first.
 // Holds Depth instructions and one in the head register, which is valid 2 cycles after its push. `instr_valid_o` also
-// says that the waits are met; once high it stays high until taken, because done counts only grow. An engine's own
-// count needs no check (Own*): it runs in order.
+// says that the waits are met; once high it stays high until taken, because done counts only grow. The load and store
+// engines' own counts need no check (Own*): one instruction ends before the next begins. The compute engine fetches for
+// one while it drains the one before, so its own count is waited for like the others.
 module instruction_queue #(
-  parameter int Depth      = 4,
-  parameter bit OwnLoad    = 1'b0,
-  parameter bit OwnCompute = 1'b0,
-  parameter bit OwnStore   = 1'b0
+  parameter int Depth    = 4,
+  parameter bit OwnLoad  = 1'b0,
+  parameter bit OwnStore = 1'b0
 ) (
   input  logic         clk_i,
   input  logic         rst_i,
@@ -67,7 +67,7 @@ module instruction_queue #(
   assign compute_lead      = compute_done_i - instr_q[47:32];
   assign store_lead        = store_done_i - instr_q[63:48];
   assign waiting_load_o    = valid_q && load_lead[15] && !OwnLoad;
-  assign waiting_compute_o = valid_q && compute_lead[15] && !OwnCompute;
+  assign waiting_compute_o = valid_q && compute_lead[15];
   assign waiting_store_o   = valid_q && store_lead[15] && !OwnStore;
   assign instr_valid_o     = valid_q && !waiting_load_o && !waiting_compute_o && !waiting_store_o;
   assign instr_o           = instr_q;

@@ -75,6 +75,7 @@ module load_engine #(
     .instr_ready_o,
     .instr_i,
     .opcode_i       (instr_i[2:0]),
+    .repeat_i       (4'd1),
     .context_valid_o(push_valid),
     .context_ready_i(push_ready),
     .context_o      (push_context),

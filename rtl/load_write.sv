@@ -99,6 +99,7 @@ module load_write #(
     .stride_i   ((opcode == OpAct) ? context_i[159:144] : 16'd1),
     .start_i    (start),
     .ring_i     (context_i[191:176]),
+    .repeat_i   (4'd1),
     .step_i     (beat),
     .position_o (position),
     .word_base_o(word_base),

@@ -1,6 +1,7 @@
 // Requantization parameters: a slot holds those of one group of F filters, written word by word as they lie in memory
-// (docs/accelerator.md: per filter B, then s and M; then the limits; then the zero point), read whole. Read data one
-// cycle after `re_i`, held until the next read.
+// (docs/accelerator.md: per filter B, then s and M; then the limits; then the zero point), multipliers,
+// biases and the rest read apart, because a row of results needs them in successive cycles. Read data one cycle after
+// `*_re_i`, held until the next read.
 module parameter_sram #(
   parameter int F     = 16,
   parameter int Slots = 64,
@@ -11,18 +12,24 @@ module parameter_sram #(
   input  logic [SlotWidth-1:0] wslot_i,
   input  logic [7:0]           wword_i,  // 0..2F+1
   input  logic [63:0]          wdata_i,
-  input  logic                 re_i,
-  input  logic [SlotWidth-1:0] rslot_i,
+  input  logic                 multiplier_re_i,
+  input  logic [SlotWidth-1:0] multiplier_slot_i,
+  output logic [F*16-1:0]      multiplier_o,
+  input  logic                 bias_re_i,
+  input  logic [SlotWidth-1:0] bias_slot_i,
   output logic [F*50-1:0]      bias_o,
-  output logic [F*22-1:0]      scale_o,  // per filter: M in bits 15..0, s in bits 21..16
+  input  logic                 limits_re_i,
+  input  logic [SlotWidth-1:0] limits_slot_i,
+  output logic [F*6-1:0]       shift_o,
   output logic [31:0]          low_o,
   output logic [31:0]          high_o,
   output logic [31:0]          zero_o
 );
   localparam int FilterWidth = $clog2(F);
 
+  logic [F*16-1:0] multipliers[Slots];
   logic [F*50-1:0] biases[Slots];
-  logic [F*22-1:0] scales[Slots];
+  logic [F*6-1:0]  shifts[Slots];
   logic [63:0]     limits[Slots];
   logic [31:0]     zeros[Slots];
 
@@ -30,17 +37,20 @@ module parameter_sram #(
     if (we_i) begin
       if (wword_i == 8'(2 * F)) limits[wslot_i] <= wdata_i;
       else if (wword_i == 8'(2 * F + 1)) zeros[wslot_i] <= wdata_i[31:0];
-      else if (wword_i[0]) scales[wslot_i][22*wword_i[FilterWidth:1]+:22] <= wdata_i[21:0];
-      else biases[wslot_i][50*wword_i[FilterWidth:1]+:50] <= wdata_i[49:0];
+      else if (wword_i[0]) begin
+        multipliers[wslot_i][16*wword_i[FilterWidth:1]+:16] <= wdata_i[15:0];
+        shifts[wslot_i][6*wword_i[FilterWidth:1]+:6]        <= wdata_i[21:16];
+      end else biases[wslot_i][50*wword_i[FilterWidth:1]+:50] <= wdata_i[49:0];
     end
   end
 
   always_ff @(posedge clk_i) begin
-    if (re_i) begin
-      bias_o  <= biases[rslot_i];
-      scale_o <= scales[rslot_i];
-      zero_o  <= zeros[rslot_i];
-      {high_o, low_o} <= limits[rslot_i];
+    if (multiplier_re_i) multiplier_o <= multipliers[multiplier_slot_i];
+    if (bias_re_i) bias_o <= biases[bias_slot_i];
+    if (limits_re_i) begin
+      shift_o <= shifts[limits_slot_i];
+      zero_o  <= zeros[limits_slot_i];
+      {high_o, low_o} <= limits[limits_slot_i];
     end
   end
 endmodule

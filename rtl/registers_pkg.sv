@@ -2,7 +2,7 @@
 package registers_pkg;
 
   localparam logic [31:0] RegmapVersion = 32'd1;
-  localparam logic [31:0] RegmapHash = 32'h90f472d3;
+  localparam logic [31:0] RegmapHash = 32'hb0ce0459;
   localparam logic [31:0] ResetId = 32'h424c504c;
 
   // Byte offsets.
@@ -32,30 +32,31 @@ package registers_pkg;
   localparam int CountersWords = 64;
 
   // Indices of counters, in record order.
-  localparam int CounterCount = 24;
+  localparam int CounterCount = 25;
   localparam int CounterCycles = 0;
   localparam int CounterArrayActive = 1;
   localparam int CounterPoolActive = 2;
-  localparam int CounterStallDrain = 3;
-  localparam int CounterStallFetch = 4;
-  localparam int CounterStallLoad = 5;
-  localparam int CounterStallStore = 6;
-  localparam int CounterDrainOnly = 7;
-  localparam int CounterLoadOnly = 8;
-  localparam int CounterStoreOnly = 9;
-  localparam int CounterSequencing = 10;
-  localparam int CounterLoadBusy = 11;
-  localparam int CounterStoreBusy = 12;
-  localparam int CounterRequantizeOps = 13;
-  localparam int CounterActivationReads = 14;
-  localparam int CounterActivationWrites = 15;
-  localparam int CounterWeightReads = 16;
-  localparam int CounterWeightWrites = 17;
-  localparam int CounterReadBeats = 18;
-  localparam int CounterWriteBeats = 19;
-  localparam int CounterReadBursts = 20;
-  localparam int CounterWriteBursts = 21;
-  localparam int CounterDescriptors = 22;
-  localparam int CounterBinaryMacs = 23;
+  localparam int CounterChannelActive = 3;
+  localparam int CounterStallDrain = 4;
+  localparam int CounterStallFetch = 5;
+  localparam int CounterStallLoad = 6;
+  localparam int CounterStallStore = 7;
+  localparam int CounterDrainOnly = 8;
+  localparam int CounterLoadOnly = 9;
+  localparam int CounterStoreOnly = 10;
+  localparam int CounterSequencing = 11;
+  localparam int CounterLoadBusy = 12;
+  localparam int CounterStoreBusy = 13;
+  localparam int CounterRequantizeOps = 14;
+  localparam int CounterActivationReads = 15;
+  localparam int CounterActivationWrites = 16;
+  localparam int CounterWeightReads = 17;
+  localparam int CounterWeightWrites = 18;
+  localparam int CounterReadBeats = 19;
+  localparam int CounterWriteBeats = 20;
+  localparam int CounterReadBursts = 21;
+  localparam int CounterWriteBursts = 22;
+  localparam int CounterDescriptors = 23;
+  localparam int CounterBinaryMacs = 24;
 
 endpackage

@@ -1,6 +1,8 @@
-// F requantization lanes: y = clamp(((d*M + B) >>> s) + z, lo, hi) with d = alpha*acc - beta*rowsum.
-// Latency 4 cycles, one row per cycle while `stage_i[0]`; parameters must hold still while results are under way.
-// (alpha, beta) by weight width: 1 bit (2,1), 2 bits (2,3), 4 bits (1,8), 8 bits (1,128). Data only.
+// F requantization lanes: y = clamp(((d*M + B) >>> s) + z, lo, hi). d is alpha*acc - beta*rowsum, with (alpha, beta) by
+// weight width: 1 bit (2,1), 2 bits (2,3), 4 bits (1,8), 8 bits (1,128); or a channelwise sum of 22 bits, or a byte of it.
+// Two rows that follow each other may give one result: the second adds its product to the first one's sum (`sum_on_i`),
+// or replaces the result in those lanes where the first one's d*M + B - 2^(s-1) was negative (`choose_i`).
+// Latency 4 cycles, one row per cycle while `stage_i[0]`; what a stage needs comes with the row in that stage. Data only.
 //
 // Registers are flat vectors of 64-bit lanes, written in plain loops under one enable per stage, last stage first: what
 // simulates fastest. Synthesis trims the copies of sign bits.
@@ -9,11 +11,23 @@ module requantizer #(
 ) (
   input  logic            clk_i,
   input  logic [3:0]      stage_i,       // valid_i of each stage, first to last
+  // stage 0
+  input  logic            direct_i,      // d is `channel_i`, else of `acc_i` and `rowsum_i`
+  input  logic            high_byte_i,   // d is the sum's byte 1
+  input  logic            low_byte_i,    // d is the sum's byte 0
   input  logic [1:0]      log2_weight_bits_i,
   input  logic [F*32-1:0] acc_i,
   input  logic [31:0]     rowsum_i,
-  input  logic [F*50-1:0] bias_i,        // signed
-  input  logic [F*22-1:0] scale_i,       // per filter: M in bits 15..0, s (1..47) in bits 21..16
+  input  logic [F*32-1:0] channel_i,     // 22 bits, signed
+  // stage 1
+  input  logic [F*16-1:0] multiplier_i,  // M
+  // stage 2
+  input  logic            sum_on_i,
+  input  logic [F*50-1:0] bias_i,        // B, signed
+  // stage 3
+  input  logic            leaky_i,       // the row's sign will be asked for
+  input  logic            choose_i,
+  input  logic [F*6-1:0]  shift_i,       // s, 1..47
   input  logic [31:0]     zero_i,        // signed, as are the limits
   input  logic [31:0]     low_i,
   input  logic [31:0]     high_i,
@@ -21,6 +35,10 @@ module requantizer #(
 );
   // |d| < 2^33: acc < 2^32 doubled, minus rowsum times at most 128; products and sums have 51 bits
   logic [F*64-1:0] d_q, product_q, sum_q;
+  logic [F-1:0]    negative_q;
+
+  logic unused;
+  assign unused = ^{d_q, product_q, sum_q};  // lanes are wider than what they hold
 
   function automatic logic signed [33:0] corrected(input logic [1:0] log2_weight_bits, input logic [31:0] acc,
                                                    input logic [31:0] rowsum);
@@ -45,23 +63,52 @@ module requantizer #(
     else clamp = value[31:0];
   endfunction
 
+  // less than a half of the result's unit
+  function automatic logic negative(input logic signed [50:0] sum, input logic [5:0] shift);
+    logic signed [50:0] halves;
+    halves = sum >>> (shift - 6'd1);
+    negative = halves <= 51'sd0;
+  endfunction
+
+  function automatic logic [21:0] part(input logic [21:0] sum, input logic high_byte, input logic low_byte);
+    part = high_byte ? {14'd0, sum[15:8]} : low_byte ? {14'd0, sum[7:0]} : sum;
+  endfunction
+
   always_ff @(posedge clk_i) begin
     if (stage_i[3]) begin
-      for (int f = 0; f < F; f++) begin
-        y_o[32*f+:32] <= clamp(sum_q[64*f+:51], scale_i[22*f+16+:6], zero_i, low_i, high_i);
+      if (choose_i) begin
+        for (int f = 0; f < F; f++) begin
+          if (negative_q[f]) y_o[32*f+:32] <= clamp(sum_q[64*f+:51], shift_i[6*f+:6], zero_i, low_i, high_i);
+        end
+      end else begin
+        for (int f = 0; f < F; f++) begin
+          y_o[32*f+:32] <= clamp(sum_q[64*f+:51], shift_i[6*f+:6], zero_i, low_i, high_i);
+        end
+      end
+      if (leaky_i) begin
+        for (int f = 0; f < F; f++) negative_q[f] <= negative(sum_q[64*f+:51], shift_i[6*f+:6]);
       end
     end
     if (stage_i[2]) begin
-      for (int f = 0; f < F; f++) sum_q[64*f+:64] <= product_q[64*f+:64] + 64'($signed(bias_i[50*f+:50]));
+      for (int f = 0; f < F; f++) begin
+        sum_q[64*f+:64] <= 64'($signed(product_q[64*f+:51])) + (sum_on_i ? 64'($signed(sum_q[64*f+:51]))
+                                                               : 64'($signed(bias_i[50*f+:50])));
+      end
     end
     if (stage_i[1]) begin
       for (int f = 0; f < F; f++) begin
-        product_q[64*f+:64] <= $signed(d_q[64*f+:64]) * $signed({48'd0, scale_i[22*f+:16]});
+        product_q[64*f+:64] <= 64'($signed(d_q[64*f+:34])) * $signed({48'd0, multiplier_i[16*f+:16]});
       end
     end
     if (stage_i[0]) begin
-      for (int f = 0; f < F; f++) begin
-        d_q[64*f+:64] <= 64'(corrected(log2_weight_bits_i, acc_i[32*f+:32], rowsum_i));
+      if (direct_i) begin
+        for (int f = 0; f < F; f++) begin
+          d_q[64*f+:64] <= 64'($signed(part(channel_i[32*f+:22], high_byte_i, low_byte_i)));
+        end
+      end else begin
+        for (int f = 0; f < F; f++) begin
+          d_q[64*f+:64] <= 64'(corrected(log2_weight_bits_i, acc_i[32*f+:32], rowsum_i));
+        end
       end
     end
   end

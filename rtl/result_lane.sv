@@ -5,7 +5,9 @@
 // most significant pair of planes down. Two codes compare plane by plane: the first plane in which they differ decides.
 // With 1 bit, a word holds 64 channels of one plane and the largest code is their OR. Complete one cycle after the
 // window's last word. Functions, so that simulation evaluates them only in cycles that pool.
-module result_lane (
+module result_lane #(
+  parameter int Granule = 8
+) (
   input  logic        clk_i,
   // pooling
   input  logic        pool_valid_i,
@@ -20,10 +22,12 @@ module result_lane (
   input  logic [63:0] drain1_i,
   input  logic [63:0] drain2_i,
   input  logic [63:0] drain3_i,
+  input  logic [64/Granule-1:0] drain_mask_i,  // which granules of them
   input  logic        pool_load_i,   // words of a pooled block
   input  logic [2:0]  pool_words_i,
   input  logic        we_i,          // the present word is written
-  output logic [63:0] word_o
+  output logic [63:0] word_o,
+  output logic [64/Granule-1:0] mask_o
 );
   logic [63:0] best0_q, best1_q, best2_q, best3_q;  // in the order of arrival
   logic [63:0] seen0_q, seen1_q, seen2_q;
@@ -78,6 +82,7 @@ module result_lane (
       word2_q <= word3_q;
     end
     if (pool_load_i) begin
+      mask_o <= '1;
       if (pool_words_i == 3'd4) begin
         word_o  <= best3_q;
         word1_q <= best2_q;
@@ -91,6 +96,7 @@ module result_lane (
       end
     end
     if (drain_load_i) begin
+      mask_o  <= drain_mask_i;
       word_o  <= drain0_i;
       word1_q <= drain1_i;
       word2_q <= drain2_i;

@@ -1,4 +1,5 @@
-// Walks the words of rows of a tensor: position within word within row (docs/accelerator.md, LOAD_ACT and STORE).
+// Walks the words of rows of a tensor: position within word within row (docs/accelerator.md, LOAD_ACT and STORE), each
+// `repeat_i` times in succession.
 // `load_i` takes the shape and starts at the first word; `step_i` goes on by one, both in the same cycle are `load_i`.
 // Outputs are registers, except `last_o`: this word is the shape's last.
 module row_walker (
@@ -12,6 +13,7 @@ module row_walker (
   input  logic [15:0] stride_i,       // from word to word
   input  logic [15:0] start_i,        // first position
   input  logic [15:0] ring_i,         // positions
+  input  logic [3:0]  repeat_i,       // at least 1
   input  logic        step_i,
   output logic [15:0] position_o,     // row's start + x; the start wraps at the ring size
   output logic [15:0] word_base_o,    // base + word * stride
@@ -28,12 +30,15 @@ module row_walker (
   logic [15:0] row_start_q;
   logic [15:0] position_q;
   logic [15:0] word_base_q;
+  logic [3:0]  repeat_q, repeat_left_q;
+  logic        last_repeat;
   logic        last_position;
   logic        last_word;
 
+  assign last_repeat   = repeat_left_q == 4'd1;
   assign last_position = width_left_q == 16'd1;
   assign last_word     = words_left_q == 16'd1;
-  assign last_o        = last_position && last_word && rows_left_q == 16'd1;
+  assign last_o        = last_repeat && last_position && last_word && rows_left_q == 16'd1;
   assign position_o    = position_q;
   assign word_base_o   = word_base_q;
 
@@ -45,10 +50,11 @@ module row_walker (
 
   always_ff @(posedge clk_i) begin
     if (step_i && !load_i) begin
-      if (!last_position) begin
+      repeat_left_q <= last_repeat ? repeat_q : repeat_left_q - 4'd1;
+      if (last_repeat && !last_position) begin
         position_q   <= position_q + 16'd1;
         width_left_q <= width_left_q - 16'd1;
-      end else begin
+      end else if (last_repeat) begin
         width_left_q <= width_q;
         if (!last_word) begin
           position_q   <= row_start_q;
@@ -76,6 +82,8 @@ module row_walker (
       ring_q       <= ring_i;
       row_start_q  <= start_i;
       position_q   <= start_i;
+      repeat_q      <= repeat_i;
+      repeat_left_q <= repeat_i;
     end
   end
 

@@ -42,8 +42,11 @@ module store_engine #(
   logic [322:0] push_context;
   logic         context_valid;
   logic         context_ready;
-  logic [127:0] head;           // d4..d7
+  logic [131:0] head;           // times, d4..d7
+  logic [3:0]   times;
   logic         unused_busy;
+
+  assign times = (instr_i[8*32+:4] == 4'd0) ? 4'd1 : instr_i[8*32+:4];
 
   transfer_request u_request (
     .clk_i,
@@ -53,6 +56,7 @@ module store_engine #(
     .instr_ready_o,
     .instr_i,
     .opcode_i       (OpAct),
+    .repeat_i       (times),
     .context_valid_o(push_valid),
     .context_ready_i(push_ready),
     .context_o      (push_context),
@@ -65,14 +69,14 @@ module store_engine #(
   );
 
   fifo #(
-    .Width(128),
+    .Width(132),
     .Depth(2)
   ) u_contexts (
     .clk_i,
     .rst_i,
     .valid_i(push_valid),
     .ready_o(push_ready),
-    .data_i (push_context[191:64]),
+    .data_i ({times, push_context[191:64]}),
     .valid_o(context_valid),
     .ready_i(context_ready),
     .data_o (head)
@@ -99,6 +103,7 @@ module store_engine #(
     .stride_i   (head[95:80]),
     .start_i    (head[111:96]),
     .ring_i     (head[127:112]),
+    .repeat_i   (head[131:128]),
     .step_i     (read),
     .position_o (position),
     .word_base_o(word_base),

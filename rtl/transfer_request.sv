@@ -12,6 +12,7 @@ module transfer_request #(
   output logic         instr_ready_o,
   input  logic [511:0] instr_i,
   input  logic [2:0]   opcode_i,         // low bits of LOAD_*, PACK
+  input  logic [3:0]   repeat_i,         // each word of a row moves so often; at least 1
   output logic         context_valid_o,
   input  logic         context_ready_i,
   output logic [322:0] context_o,        // opcode, d11..d2
@@ -50,9 +51,9 @@ module transfer_request #(
 
   // Words per row, or in all.
   function automatic logic [31:0] run_words(input logic [2:0] opcode, input logic [15:0] count, input logic [15:0] width,
-                                            input logic [15:0] words_per_position);
+                                            input logic [3:0] times, input logic [15:0] words_per_position);
     case (opcode)
-      OpAct:    run_words = {16'd0, width} * {16'd0, words_per_position};
+      OpAct:    run_words = {12'd0, {4'd0, width} * {16'd0, times}} * {16'd0, words_per_position};
       OpWeight: run_words = {16'd0, count} * 32'(F);
       OpParam:  run_words = {16'd0, count} * 32'(2 * F + 2);
       default:  run_words = {16'd0, count};
@@ -87,7 +88,7 @@ module transfer_request #(
           address_q <= base_i + instr_i[95:64];
           pitch_q   <= instr_i[127:96];
           left_q    <= (opcode_i == OpAct) ? instr_i[143:128] : 16'd1;
-          words_q   <= run_words(opcode_i, instr_i[143:128], instr_i[159:144], instr_i[175:160]);
+          words_q   <= run_words(opcode_i, instr_i[143:128], instr_i[159:144], repeat_i, instr_i[175:160]);
           state_q   <= StMerge;
         end
       end

@@ -6,7 +6,9 @@
 // successive cycles, lowest lane first, so an entry costs as many cycles as its fullest bank; without such conflicts
 // one entry per cycle. The store engine may read a bank that no lane wants, and any bank after StoreWait refusals.
 //
-// Plane pairs go upwards for CONV and downwards for MAX_POOL, which compares from the most significant plane.
+// Plane pairs go upwards for CONV and downwards for MAX_POOL, which compares from the most significant plane. For
+// DEPTHWISE and ADD they go downwards and outside of the kernel; ADD's operands are blocks, and the second one's
+// positions follow each other from a row of their own.
 module window_fetch #(
   parameter int P              = 8,
   parameter int Entries        = 4,
@@ -26,6 +28,7 @@ module window_fetch #(
   input  logic [P*16-1:0]       row_i,
   input  logic [P*16-1:0]       iy_i,
   input  logic [P*16-1:0]       ix_i,
+  input  logic [15:0]           row2_i,      // ADD: the tile's row of the second operand
   output logic                  busy_o,
   // banks: read enable and row, data in the next cycle
   output logic [P-1:0]          bank_re_o,
@@ -64,12 +67,14 @@ module window_fetch #(
   logic [3:0]         dilation_y_q, dilation_x_q;
   logic [15:0]        base_q, stride_q, ring_q, tap_row_step_q, blocks_q;
   logic [1:0]         log2_pairs_q;
-  logic               one_half_q, pool_q;
+  logic               one_half_q, pool_q, channel_q, upper_q;
+  logic [15:0]        row2_q, base2_q, stride2_q;
   logic [7:0]         zero_code_q;
   logic [6:0]         tail_q;
 
   // the next entry to request
   logic [15:0]        block_q, block_base_q, word_q, tap_row_q;
+  logic               second_q;   // ADD: the second operand
   logic [7:0]         ky_q, kx_q;
   logic signed [15:0] dy_q, dx_q;
   logic [1:0]         pair_q;
@@ -92,7 +97,7 @@ module window_fetch #(
   logic                  commit_q;
   logic [1:0]            refused_q;
 
-  logic         load, req_done, last_pair, last_col, last_row, last_block;
+  logic         load, req_done, down, last_pair, last_col, last_row, last_block;
   logic [P-1:0] grant, used;
   logic         store_first;
   logic [P-1:0] store_bank;
@@ -129,7 +134,8 @@ module window_fetch #(
   assign load     = active_q && (!req_valid_q || req_done) && (allocated_q != (EntryWidth + 1)'(Entries));
 
   // -- the next entry's loops ----------------------------------------------------------------------------------
-  assign last_pair  = pool_q ? (pair_q == 2'd0) : (pair_q == 2'((4'd1 << log2_pairs_q) - 4'd1));
+  assign down       = pool_q || channel_q;
+  assign last_pair  = down ? (pair_q == 2'd0) : (pair_q == 2'((4'd1 << log2_pairs_q) - 4'd1));
   assign last_col   = (kx_q + 8'd1 == kernel_cols_q);
   assign last_row   = (ky_q + 8'd1 == kernel_rows_q);
   assign last_block = (block_q + 16'd1 == blocks_q);
@@ -148,10 +154,11 @@ module window_fetch #(
 
   logic        take;
   logic [1:0]  instr_log2_bits, instr_log2_pairs;
-  logic        instr_pool;
+  logic        instr_pool, instr_channel;
   assign instr_log2_bits  = instr_i[12*32+:2];
   assign instr_log2_pairs = (instr_log2_bits == 2'd0) ? 2'd0 : instr_log2_bits - 2'd1;
-  assign instr_pool       = instr_i[0];  // opcodes 0x10 CONV, 0x11 MAX_POOL
+  assign instr_pool       = instr_i[1:0] == 2'd1;  // opcodes 0x10 CONV, 0x11 MAX_POOL, 0x12 DEPTHWISE, 0x13 ADD
+  assign instr_channel    = instr_i[1];
 
   // a tile's last entry may be followed at once by the next tile's first
   assign tile_ready_o = (!active_q || (load && last_pair && last_col && last_row && last_block))
@@ -162,11 +169,11 @@ module window_fetch #(
   // where the loops start for the tile that is taken
   logic [15:0] start_base, start_stride;
   logic [1:0]  start_log2_pairs;
-  logic        start_pool;
+  logic        start_down;
   assign start_base       = first_i ? instr_i[7*32+:16] : base_q;
   assign start_stride     = first_i ? instr_i[7*32+16+:16] : stride_q;
   assign start_log2_pairs = first_i ? instr_log2_pairs : log2_pairs_q;
-  assign start_pool       = first_i ? instr_pool : pool_q;
+  assign start_down       = first_i ? instr_pool || instr_channel : down;
 
   // ring position of a window's word: its first row, a kernel row further, at column ix + dx
   function automatic logic [15:0] position(input logic [15:0] row, input logic [15:0] tap_row,
@@ -187,13 +194,14 @@ module window_fetch #(
   always_ff @(posedge clk_i) begin
     if (load) begin
       for (int p = 0; p < P; p++) begin
-        req_position_q[16*p+:16] <= position(lane_row_q[16*p+:16], tap_row_q, ring_q, lane_ix_q[16*p+:16], dx_q);
-        req_pending_q[p] <= valid_q[p] && inside_image(lane_iy_q[16*p+:16], dy_q, height_q)
-                            && inside_image(lane_ix_q[16*p+:16], dx_q, width_q);
+        req_position_q[16*p+:16] <= second_q ? (row2_q << BankWidth) + 16'(p)
+            : position(lane_row_q[16*p+:16], tap_row_q, ring_q, lane_ix_q[16*p+:16], dx_q);
+        req_pending_q[p] <= valid_q[p] && (second_q || (inside_image(lane_iy_q[16*p+:16], dy_q, height_q)
+                                                        && inside_image(lane_ix_q[16*p+:16], dx_q, width_q)));
       end
       req_new_q        <= 1'b1;
       req_word_q       <= word_q;
-      req_upper_q      <= block_q[0];
+      req_upper_q      <= channel_q ? upper_q : block_q[0];
       req_last_block_q <= last_block;
       req_pair_q       <= pair_q;
       req_one_half_q   <= one_half_q;
@@ -201,7 +209,34 @@ module window_fetch #(
       req_tail_q       <= tail_q;
       req_valid_q      <= 1'b1;
 
-      if (!last_pair) begin
+      if (channel_q) begin
+        if (!last_col) begin
+          kx_q <= kx_q + 8'd1;
+          dx_q <= dx_q + 16'(dilation_x_q);
+        end else begin
+          kx_q <= 8'd0;
+          dx_q <= 16'sd0;
+          if (!last_row) begin
+            ky_q      <= ky_q + 8'd1;
+            dy_q      <= dy_q + 16'(dilation_y_q);
+            tap_row_q <= wrapped(tap_row_q, tap_row_step_q, ring_q);
+          end else begin
+            ky_q      <= 8'd0;
+            dy_q      <= 16'sd0;
+            tap_row_q <= 16'd0;
+            if (!last_pair) begin
+              pair_q <= pair_q - 2'd1;
+              word_q <= word_q - (second_q ? stride2_q : stride_q);
+            end else begin
+              pair_q   <= 2'((4'd1 << log2_pairs_q) - 4'd1);
+              word_q   <= base2_q + (stride2_q << log2_pairs_q) - stride2_q;
+              block_q  <= block_q + 16'd1;
+              second_q <= 1'b1;
+              if (last_block) active_q <= 1'b0;
+            end
+          end
+        end
+      end else if (!last_pair) begin
         pair_q <= pool_q ? pair_q - 2'd1 : pair_q + 2'd1;
         word_q <= pool_q ? word_q - stride_q : word_q + stride_q;
       end else begin
@@ -241,6 +276,7 @@ module window_fetch #(
       lane_row_q   <= row_i;
       lane_iy_q    <= iy_i;
       lane_ix_q    <= ix_i;
+      row2_q       <= row2_i;
       if (first_i) begin
         height_q       <= {1'b0, instr_i[2*32+:16]};
         width_q        <= {1'b0, instr_i[2*32+16+:16]};
@@ -253,14 +289,19 @@ module window_fetch #(
         ring_q         <= instr_i[8*32+16+:16];
         tap_row_step_q <= instr_i[9*32+16+:16];
         log2_pairs_q   <= instr_log2_pairs;
-        one_half_q     <= instr_log2_bits == 2'd0 && instr_i[12*32+2+:2] != 2'd0 && !instr_pool;
+        one_half_q     <= instr_log2_bits == 2'd0 && !instr_pool && (instr_i[12*32+2+:2] != 2'd0 || instr_channel);
         pool_q         <= instr_pool;
+        channel_q      <= instr_channel;
+        upper_q        <= instr_i[12*32+9];
+        base2_q        <= instr_i[14*32+:16];
+        stride2_q      <= instr_i[9*32+16+:16];
         zero_code_q    <= instr_i[12*32+16+:8];
         tail_q         <= instr_i[12*32+24+:7];
         blocks_q       <= instr_i[13*32+:16];
       end
-      pair_q       <= start_pool ? 2'((4'd1 << start_log2_pairs) - 4'd1) : 2'd0;
-      word_q       <= start_pool ? start_base + (start_stride << start_log2_pairs) - start_stride : start_base;
+      pair_q       <= start_down ? 2'((4'd1 << start_log2_pairs) - 4'd1) : 2'd0;
+      second_q     <= 1'b0;
+      word_q       <= start_down ? start_base + (start_stride << start_log2_pairs) - start_stride : start_base;
       block_base_q <= start_base;
       block_q      <= 16'd0;
       ky_q         <= 8'd0;

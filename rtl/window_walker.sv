@@ -1,5 +1,6 @@
-// Walks the output positions of a CONV or MAX_POOL instruction, one position per cycle, and hands them on as tiles
-// of up to P positions: where each position's window starts in the input and in the input's ring.
+// Walks the output positions of an instruction, one position per cycle, and hands them on as tiles of up to P
+// positions: where each position's window starts in the input and in the input's ring, and for ADD, where the tile
+// stands in the second operand.
 //
 // The next tile is walked while the current one is fetched. `tile_valid_o` holds, with the instruction that the tile
 // belongs to on `instr_o`, until `tile_ready_i`. The next instruction is taken only after that.
@@ -17,6 +18,7 @@ module window_walker #(
   output logic               first_o,    // first tile of its instruction
   output logic               last_o,     // last tile of its instruction
   output logic [15:0]        out_row_o,  // output position / P of lane 0
+  output logic [15:0]        row2_o,     // ADD: position in the second operand / P of lane 0
   output logic [P-1:0]       valid_o,    // lanes that hold a position
   output logic [P*16-1:0]    row_o,      // per lane: ring position of the window's first row, column 0
   output logic [P*16-1:0]    iy_o,       // per lane: input row of the window, signed
@@ -36,7 +38,7 @@ module window_walker #(
   logic [15:0]          iy_q, ix_q, ix_start_q;
   logic [3:0]           stride_y_q, stride_x_q;
   logic [15:0]          row_q, row_step_q, ring_q;
-  logic [15:0]          out_row_q, out_rows_q;
+  logic [15:0]          out_row_q, out_rows_q, row2_q, rows2_q;
   logic [P-1:0]         valid_q;
 
   function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] step, input logic [15:0] ring);
@@ -51,6 +53,7 @@ module window_walker #(
   assign first_o       = first_q;
   assign last_o        = (left_q == 24'd0);
   assign out_row_o     = out_row_q;
+  assign row2_o        = row2_q;
   assign valid_o       = valid_q;
   assign busy_o        = (state_q != StIdle);
 
@@ -80,6 +83,7 @@ module window_walker #(
           lane_q    <= '0;
           valid_q   <= '0;
           out_row_q <= (out_row_q + 16'd1 == out_rows_q) ? 16'd0 : out_row_q + 16'd1;
+          row2_q    <= (row2_q + 16'd1 == rows2_q) ? 16'd0 : row2_q + 16'd1;
           state_q   <= (left_q == 24'd0) ? StIdle : StWalk;
         end
       end
@@ -100,6 +104,8 @@ module window_walker #(
           row_step_q  <= instr_i[9*32+:16];
           out_row_q   <= instr_i[10*32+:16] >> LaneWidth;
           out_rows_q  <= instr_i[10*32+16+:16] >> LaneWidth;
+          row2_q      <= instr_i[15*32+:16] >> LaneWidth;
+          rows2_q     <= instr_i[15*32+16+:16] >> LaneWidth;
           lane_q      <= '0;
           valid_q     <= '0;
           state_q     <= StWalk;

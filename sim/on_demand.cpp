@@ -30,7 +30,6 @@ namespace bitloop::sim {
 namespace {
 
 namespace fs = std::filesystem;
-using Make = decltype(Configuration::make);
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -130,35 +129,41 @@ int run_program(const std::vector<std::string>& command, const fs::path& log) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-void build(const Configuration& configuration, const std::string& fingerprint, const fs::path& folder) {
+void build(const Configuration& configuration, const std::string& fingerprint, Detail detail,
+           const fs::path& file) {
   if (const std::string obstacle = on_demand_obstacle(); !obstacle.empty()) {
     throw Error(fmt::format("hardware {} is not built yet and cannot be: {}", configuration.name, obstacle));
   }
-  say(fmt::format("hardware {}: building it once, into {}", configuration.name, folder.string()));
-  const fs::path out = folder / "build";
-  const fs::path log = folder / "build.log";
-  const int status =
-      run_program({BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}", configuration.parameters),
-                   "-DFINGERPRINT=" + fingerprint, "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
-                  log);
+  const bool timing = detail == Detail::timing;
+  say(fmt::format("hardware {}: building it{} once, into {}", configuration.name,
+                  timing ? " without its datapath" : "", file.string()));
+  const fs::path out = file.parent_path() / "build";
+  const fs::path log = file.parent_path() / "build.log";
+  const int status = run_program(
+      {BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}{}", configuration.parameters, timing ? "|Datapath=0" : ""),
+       "-DFINGERPRINT=" + fingerprint,
+       fmt::format("-DPREFIX=accelerator_{}{}", timing ? "timing_" : "", fingerprint),
+       "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
+      log);
   if (status != 0) {
     throw Error(fmt::format("hardware {} cannot be built: {} says why", configuration.name, log.string()));
   }
   {
     const std::string end = trailer(read_file(out / "model.so"));
-    std::ofstream file(out / "model.so", std::ios::binary | std::ios::app);
-    file << end << std::flush;
-    if (!file) throw Error(fmt::format("{} cannot be written: free some space", (out / "model.so").string()));
+    std::ofstream model(out / "model.so", std::ios::binary | std::ios::app);
+    model << end << std::flush;
+    if (!model)
+      throw Error(fmt::format("{} cannot be written: free some space", (out / "model.so").string()));
   }
-  fs::rename(out / "model.so", folder / "model.so");
+  fs::rename(out / "model.so", file);
   fs::remove_all(out);
   fs::remove(log);
 }
 
 /// The model's file, which is now as it must be.
-fs::path model_file(const Configuration& configuration, const std::string& fingerprint) {
+fs::path model_file(const Configuration& configuration, const std::string& fingerprint, Detail detail) {
   const fs::path folder = cache_folder(fingerprint);
-  const fs::path file = folder / "model.so";
+  const fs::path file = folder / (detail == Detail::full ? "model.so" : "timing.so");
   if (fs::exists(file) && fault_of(file).empty()) return file;
   const host::FileLock lock = wait_for_lock(folder, configuration.name);
   if (fs::exists(file)) {
@@ -166,7 +171,7 @@ fs::path model_file(const Configuration& configuration, const std::string& finge
     if (fault.empty()) return file;  // by another process, while this one waited
     say(fmt::format("hardware {}: {} is not used: {}", configuration.name, file.string(), fault));
   }
-  build(configuration, fingerprint, folder);
+  build(configuration, fingerprint, detail, file);
   return file;
 }
 
@@ -205,14 +210,14 @@ std::string rtl_fingerprint(const std::string& parameters) {
 }
 
 std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration, const MemoryModel& memory,
-                                             const std::optional<WaveWindow>& wave) {
+                                             const std::optional<WaveWindow>& wave, Detail detail) {
   const std::string fingerprint = rtl_fingerprint(configuration.parameters);
-  const fs::path file = model_file(configuration, fingerprint);
+  const fs::path file = model_file(configuration, fingerprint, detail);
   // Never unloaded: a device lives as long as its caller likes. Loading it again gives the same.
   void* model = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (model == nullptr)
     throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
-  const auto* make = static_cast<const Make*>(dlsym(model, "bitloop_make_device"));
+  const auto* make = static_cast<const MakeDevice*>(dlsym(model, "bitloop_make_device"));
   if (make == nullptr)
     throw Error(fmt::format("hardware {}: {}: delete the file", configuration.name, dlerror()));
   auto device = (*make)(configuration, memory, wave);

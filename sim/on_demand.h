@@ -14,12 +14,13 @@ std::string on_demand_obstacle();
 /// The first half of the fingerprint: what sim/verilate.cmake computes from the RTL and `parameters`.
 std::string rtl_fingerprint(const std::string& parameters);
 
-/// A device of a configuration that is not compiled in (`configuration.make` is not looked at).
+/// A device of a configuration that is not compiled in (what `configuration` makes is not looked at).
 ///
-/// Its model is `$XDG_CACHE_HOME/bitloop/hardware/FINGERPRINT/model.so`. Where that is missing, damaged or
+/// Its model is `$XDG_CACHE_HOME/bitloop/hardware/FINGERPRINT/model.so`, or `timing.so` beside it for
+/// `Detail::timing`; each is built when it is first used. Where the file is missing, damaged or
 /// made for another build of Bitloop, it is built first (about half a minute), with a line on stderr; of
 /// several processes one builds and the others wait. Throws Error where it cannot be built.
 std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration, const MemoryModel& memory,
-                                             const std::optional<WaveWindow>& wave);
+                                             const std::optional<WaveWindow>& wave, Detail detail);
 
 }  // namespace bitloop::sim

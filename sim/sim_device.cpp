@@ -26,17 +26,18 @@ const Configuration* named(std::string_view name) {
 }
 
 std::unique_ptr<host::Device> make(const Configuration& configuration, const MemoryModel& memory,
-                                   const std::optional<WaveWindow>& wave) {
-  return configuration.make != nullptr ? configuration.make(configuration, memory, wave)
-                                       : make_on_demand(configuration, memory, wave);
+                                   const std::optional<WaveWindow>& wave, Detail detail) {
+  const MakeDevice compiled_in = configuration.make(detail);
+  return compiled_in != nullptr ? compiled_in(configuration, memory, wave)
+                                : make_on_demand(configuration, memory, wave, detail);
 }
 
 }  // namespace
 
 std::unique_ptr<host::Device> make_sim_device(std::string_view hardware, const MemoryModel& memory,
-                                              const std::optional<WaveWindow>& wave) {
+                                              const std::optional<WaveWindow>& wave, Detail detail) {
   if (const Configuration* configuration = named(hardware)) {
-    return make(*configuration, memory, wave);
+    return make(*configuration, memory, wave, detail);
   }
   if (hardware.find('=') == std::string_view::npos) {
     throw InputError(
@@ -48,10 +49,10 @@ std::unique_ptr<host::Device> make_sim_device(std::string_view hardware, const M
   // A configuration that has a name goes by it, and texts that mean the same give the same name.
   if (const Configuration* same = find_configuration(
           [&](const Configuration& configuration) { return configuration.parameters == parameters; })) {
-    return make(*same, memory, wave);
+    return make(*same, memory, wave, detail);
   }
   const std::string name = parameter_changes(base.parameters, parameters);
-  return make({name.c_str(), base.clock_hz, parameters.c_str(), nullptr}, memory, wave);
+  return make({name.c_str(), base.clock_hz, parameters.c_str()}, memory, wave, detail);
 }
 
 std::vector<std::string> hardware_names() {
@@ -75,7 +76,7 @@ std::vector<NamedHardware> named_hardware() {
     info.weight_rows = value("weight_rows");
     info.parameter_slots = value("parameter_slots");
     info.staging_words = value("staging_words");
-    all.push_back({configuration.make != nullptr, info});
+    all.push_back({configuration.make_full != nullptr, info});
   }
   return all;
 }

@@ -19,19 +19,31 @@ struct WaveWindow {
   host::Cycles last = ~host::Cycles{0};
 };
 
+/// What a device simulates.
+enum class Detail {
+  full,    ///< everything
+  timing,  ///< everything but data, several times as fast
+};
+
 /// The Verilated accelerator of a hardware configuration in this process: a name (`default`, `tiny`, `wide`),
 /// or parameters that differ from `default`: "p=4,f=8,activation_rows=2048,..." (sim/hardware_text.h). What
 /// is not compiled in is built on first use (sim/on_demand.h). Several devices may live in several threads,
 /// one thread per device. Throws InputError for a configuration that cannot be.
+///
+/// With `Detail::timing` the same RTL is elaborated without its datapath (`Datapath = 0`), and the device
+/// tells the same fingerprint: cycles, every counter and the counter records in memory are exactly those of
+/// the full one, but **what jobs store is meaningless**, so that whoever reads a tensor back reads rubbish.
+/// It writes no waveform (InputError).
 std::unique_ptr<host::Device> make_sim_device(std::string_view hardware = "default",
                                               const MemoryModel& memory = {},
-                                              const std::optional<WaveWindow>& wave = {});
+                                              const std::optional<WaveWindow>& wave = {},
+                                              Detail detail = Detail::full);
 
 /// Names of the configurations that have one.
 std::vector<std::string> hardware_names();
 
 struct NamedHardware {
-  bool compiled_in;         ///< false: built on first use
+  bool compiled_in;         ///< in both details; false: built on first use
   host::HardwareInfo info;  ///< without memory and fingerprint, which only a device has
 };
 

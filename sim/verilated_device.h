@@ -29,10 +29,7 @@ class VerilatedDevice final : public host::Device {
     context_.randReset(0);
     context_.traceEverOn(wave.has_value());
     model_ = std::make_unique<Model>(&context_, "accelerator");
-    if (wave) {
-      trace_ = std::make_unique<VerilatedFstC>();
-      model_->trace(trace_.get(), 99);
-    }
+    if (wave) start_trace();
     hard_reset();
     read_info(configuration, memory);
   }
@@ -106,8 +103,20 @@ class VerilatedDevice final : public host::Device {
     std::uint32_t value;
     std::uint8_t response;
   };
+  /// Timing-only models cannot: tracing keeps signals alive that nothing else needs.
+  static constexpr bool kTraces = requires(Model & model, VerilatedFstC* trace) { model.trace(trace, 99); };
   static constexpr int kResetCycles = 4;
   static constexpr int kAccessLimit = 10'000;  // cycles: no register access takes longer
+
+  void start_trace() {
+    if constexpr (kTraces) {
+      trace_ = std::make_unique<VerilatedFstC>();
+      model_->trace(trace_.get(), 99);
+    } else {
+      throw InputError(
+          fmt::format("waveform {}: a timing-only device writes none; use a full one", wave_->file.string()));
+    }
+  }
 
   /// False where it did not finish, or where the bus cannot be trusted any more.
   bool soft_reset() {
@@ -209,8 +218,10 @@ class VerilatedDevice final : public host::Device {
 
   void evaluate() {
     model_->eval();
-    if (trace_) [[unlikely]] {
-      dump();
+    if constexpr (kTraces) {
+      if (trace_) [[unlikely]] {
+        dump();
+      }
     }
   }
 

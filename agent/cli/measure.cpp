@@ -1,31 +1,35 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/verbs.h"
+#include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "host/compiler.h"
+#include "host/all_pairs.h"
 #include "host/error.h"
 #include "host/measure.h"
+#include "host/roofline.h"
 
 namespace bitloop::cli {
 namespace {
 
 constexpr const char* kAbout =
-    R"(bitloop measure: runs one image through a network, or one layer, on the device and prints what the hardware
-counted: cycles and every other counter, in total and per layer. Cycles do not depend on weights or pixels, so the
-integers are random, and layers that were measured before are remembered (--fresh runs them again).
+    R"(bitloop measure: what the hardware counts for one image through a network, or one layer: cycles and every other
+counter, in total and per layer, beside the least that each layer could take (roofline) and what bounds it. Cycles do
+not depend on weights or pixels, so layers need none, run on the timing-only model, and are remembered; the sum is what
+a run of the whole network counts, to the cycle. --fresh runs the whole network instead, on the full model.
 
-  bitloop measure --model lenet --policy w4a8
-  bitloop measure --model lenet --policy runs/demo/policy.json --format json
+  bitloop measure --model mobilenet-v2 --policy w4a4
+  bitloop measure --model resnet18 --input 3x160x160 --policy w2a2 --format json
+  bitloop measure --model mobilenet-v2 --all-pairs --format csv
+  bitloop measure --model lenet --policy runs/demo/policy.json
   bitloop measure --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" --policy w2a2
   bitloop measure --model lenet --policy w4a4 --fresh
   bitloop measure --model lenet --policy w8a8 --memory latency=100,outstanding=4
   bitloop measure --model lenet --policy w8a8 --wave lenet.fst --wave-cycles 0:5000
 )";
-
-constexpr std::uint64_t kSeed = 1;
 
 /// "FIRST:LAST", LAST exclusive.
 sim::WaveWindow wave_window(const console::Options& options) {
@@ -41,12 +45,44 @@ sim::WaveWindow wave_window(const console::Options& options) {
   throw InputError(fmt::format("--wave-cycles '{}' is no window: give FIRST:LAST, such as 0:5000", text));
 }
 
+/// "CxHxW".
+host::Shape image_shape(const std::string& text) {
+  host::Shape shape;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (int* side : {&shape.channels, &shape.height, &shape.width}) {
+    const auto [next, error] = std::from_chars(at, end, *side);
+    const bool last = side == &shape.width;
+    if (error != std::errc{} || *side < 1 || (last ? next != end : next == end || *next != 'x')) {
+      throw InputError(
+          fmt::format("--input '{}' is no image size: give CHANNELSxHEIGHTxWIDTH, such as 3x224x224", text));
+    }
+    at = last ? next : next + 1;
+  }
+  return shape;
+}
+
 host::Network chosen_network(const console::Options& options) {
   if (options.has("model") == options.has("layer")) {
     throw InputError("bitloop measure needs either --model or --layer: for example --model lenet");
   }
-  return options.has("model") ? host::zoo_network(options.text_of("model"))
-                              : host::single_layer_network(options.text_of("layer"));
+  if (options.has("layer")) {
+    if (options.has("input")) throw InputError("--input goes with --model: a layer's text has in=CxHxW");
+    return host::single_layer_network(options.text_of("layer"));
+  }
+  std::optional<host::Shape> image;
+  if (options.has("input")) image = image_shape(options.text_of("input"));
+  return host::zoo_network(options.text_of("model"), image);
+}
+
+/// A uniform policy of 1-bit activations is not what it says where tensors are signed.
+void note_raised_widths(const std::string& policy_text, const host::Policy& policy) {
+  const bool one_bit = policy_text.size() == 4 && policy_text[0] == 'w' && policy_text.ends_with("a1");
+  const auto raised = std::count_if(policy.layers.begin(), policy.layers.end(),
+                                    [](const host::LayerBits& layer) { return layer.input_bits == 2; });
+  if (!one_bit || raised == 0) return;
+  fmt::print(stderr, "bitloop: note: policy {}: {} of {} layers read signed tensors and get 2 input bits\n",
+             policy_text, raised, policy.layers.size());
 }
 
 nlohmann::ordered_json counters_json(const host::Counters& counters) {
@@ -56,52 +92,192 @@ nlohmann::ordered_json counters_json(const host::Counters& counters) {
   return json;
 }
 
-/// One row per segment and one for the whole job.
-console::Table counters_table(const host::Job& job, const host::Measurement& measurement, bool all) {
-  static const std::vector<std::string> kShown = {"cycles",      "array_active", "stall_load",
-                                                  "stall_drain", "load_only",    "sequencing"};
-  const auto names = host::counter_names();
-  std::vector<std::string> columns{"layer"};
-  std::vector<std::size_t> indices;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (all || std::find(kShown.begin(), kShown.end(), names[i]) != kShown.end()) {
-      columns.emplace_back(names[i]);
-      indices.push_back(i);
-    }
+/// The layers that one segment computes: a layer, and what is fused behind it.
+std::string segment_name(const host::Network& network, const host::Segment& segment) {
+  std::string name = segment.name;
+  for (std::size_t i = 1; i < segment.layers.size(); ++i) {
+    name += "+" + network.layers[static_cast<std::size_t>(segment.layers[i])].name;
   }
+  return name;
+}
+
+double share(double roofline, const host::Counters& counters) {
+  return counters[0] == 0 ? 0 : roofline / static_cast<double>(counters[0]);
+}
+
+/// One row per segment and one for the whole network; `all`: every counter.
+console::Table counters_table(const host::HardwareInfo& hardware, const host::Network& network,
+                              const host::MeasuredNetwork& measured, bool all) {
+  std::vector<std::string> columns{"layer", "cycles", "compute", "bandwidth", "drain", "achieved", "bound"};
+  const auto names = host::counter_names();
+  if (all) columns.insert(columns.end(), names.begin() + 1, names.end());
   console::Table table(columns);
-  const auto add = [&](const std::string& name, const host::Counters& counters) {
-    std::vector<std::string> cells{name};
-    for (const std::size_t i : indices) cells.push_back(std::to_string(counters[i]));
+  const auto add = [&](const std::string& name, const host::Counters& counters,
+                       const host::Roofline& roofline, double least, const char* bound) {
+    std::vector<std::string> cells{name,
+                                   std::to_string(counters[0]),
+                                   fmt::format("{:.0f}", roofline.compute),
+                                   fmt::format("{:.0f}", roofline.bandwidth),
+                                   fmt::format("{:.0f}", roofline.drain),
+                                   fmt::format("{:.3f}", share(least, counters)),
+                                   bound};
+    for (std::size_t i = 1; all && i < names.size(); ++i) cells.push_back(std::to_string(counters[i]));
     table.add_row(cells);
   };
-  for (std::size_t i = 0; i < measurement.segments.size(); ++i)
-    add(job.segments.at(i), measurement.segments[i]);
-  add("total", measurement.total);
+  host::Roofline sum;
+  double least = 0;
+  for (std::size_t i = 0; i < measured.segments.size(); ++i) {
+    const host::Roofline roofline = host::roofline(measured.segments[i], hardware);
+    add(segment_name(network, measured.segments[i]), measured.counters[i], roofline, roofline.cycles(),
+        roofline.bound());
+    sum.compute += roofline.compute;
+    sum.bandwidth += roofline.bandwidth;
+    sum.drain += roofline.drain;
+    least += roofline.cycles();
+  }
+  add("total", measured.total, sum, least, "");
   return table;
+}
+
+nlohmann::ordered_json roofline_json(const host::Roofline& roofline, const host::Counters& counters) {
+  return {{"compute", roofline.compute},
+          {"bandwidth", roofline.bandwidth},
+          {"drain", roofline.drain},
+          {"cycles", roofline.cycles()},
+          {"achieved", share(roofline.cycles(), counters)},
+          {"bound", roofline.bound()}};
+}
+
+nlohmann::ordered_json hardware_json(const host::HardwareInfo& hardware, const host::Network& network) {
+  return {{"network", network.name},
+          {"hardware", hardware.name},
+          {"fingerprint", hardware.fingerprint},
+          {"memory", hardware.memory}};
 }
 
 nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, const host::Network& network,
                                         const std::string& policy_text, const host::Policy& policy,
-                                        const host::Job& job, const host::MeasuredJob& measured) {
-  const host::Measurement& measurement = measured.measurement;
-  nlohmann::ordered_json json{
-      {"network", network.name},
-      {"hardware", hardware.name},
-      {"fingerprint", hardware.fingerprint},
-      {"memory", hardware.memory},
-      {"policy", policy_text},
-      {"policy_key", policy.key()},
-      {"milliseconds", 1e3 * static_cast<double>(measurement.cycles()) / hardware.clock_hz},
-      {"segments", {{"measured", measured.segments_measured}, {"remembered", measured.segments_remembered}}},
-      {"total", counters_json(measurement.total)},
-      {"layers", nlohmann::ordered_json::array()}};
-  for (std::size_t i = 0; i < measurement.segments.size(); ++i) {
-    nlohmann::ordered_json layer{{"name", job.segments.at(i)}};
-    layer.update(counters_json(measurement.segments[i]));
+                                        const host::MeasuredNetwork& measured) {
+  nlohmann::ordered_json json = hardware_json(hardware, network);
+  json["policy"] = policy_text;
+  json["policy_key"] = policy.key();
+  json["milliseconds"] = 1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz;
+  json["segments"] = {{"measured", measured.measured},
+                      {"remembered", measured.segments.size() - measured.measured}};
+  json["total"] = counters_json(measured.total);
+  json["layers"] = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < measured.segments.size(); ++i) {
+    const host::Segment& segment = measured.segments[i];
+    nlohmann::ordered_json layer{{"name", segment.name}, {"fused", nlohmann::ordered_json::array()}};
+    for (std::size_t k = 1; k < segment.layers.size(); ++k) {
+      layer["fused"].push_back(network.layers[static_cast<std::size_t>(segment.layers[k])].name);
+    }
+    layer.update(counters_json(measured.counters[i]));
+    layer["macs"] = host::macs(segment);
+    layer["roofline"] = roofline_json(host::roofline(segment, hardware), measured.counters[i]);
     json["layers"].push_back(layer);
   }
   return json;
+}
+
+console::Table pairs_table(const std::vector<host::PairMeasurement>& pairs) {
+  std::vector<std::string> columns{"layer", "weight_bits", "input_bits", "output_bits"};
+  const auto names = host::counter_names();
+  columns.insert(columns.end(), names.begin(), names.end());
+  console::Table table(columns);
+  for (const host::PairMeasurement& pair : pairs) {
+    std::vector<std::string> cells{pair.layer, std::to_string(pair.weight_bits),
+                                   std::to_string(pair.input_bits), std::to_string(pair.output_bits)};
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      cells.push_back(pair.counters ? std::to_string((*pair.counters)[i]) : "");
+    }
+    table.add_row(cells);
+  }
+  return table;
+}
+
+/// Cycles, a row per layer and input width, a column per weight width.
+console::Table pairs_overview(const std::vector<host::PairMeasurement>& pairs) {
+  console::Table table({"layer", "input_bits", "w1", "w2", "w4", "w8"});
+  for (std::size_t i = 0; i < pairs.size(); i += std::size(host::kWidths)) {
+    std::vector<std::string> cells{pairs[i].layer, std::to_string(pairs[i].input_bits)};
+    for (std::size_t w = 0; w < std::size(host::kWidths); ++w) {
+      const auto& counters = pairs[i + w].counters;
+      cells.push_back(counters ? std::to_string((*counters)[0]) : "-");
+    }
+    table.add_row(cells);
+  }
+  return table;
+}
+
+nlohmann::ordered_json pairs_json(const host::HardwareInfo& hardware, const host::Network& network,
+                                  const std::vector<host::PairMeasurement>& pairs) {
+  nlohmann::ordered_json json = hardware_json(hardware, network);
+  json["pairs"] = nlohmann::ordered_json::array();
+  for (const host::PairMeasurement& pair : pairs) {
+    nlohmann::ordered_json row{{"name", pair.layer},
+                               {"weight_bits", pair.weight_bits},
+                               {"input_bits", pair.input_bits},
+                               {"output_bits", pair.output_bits}};
+    if (pair.counters) {
+      row.update(counters_json(*pair.counters));
+    } else {
+      row["refused"] = pair.refusal;
+    }
+    json["pairs"].push_back(row);
+  }
+  return json;
+}
+
+/// Progress of segments on standard error, for work that takes a while.
+class SegmentProgress {
+ public:
+  void operator()(std::size_t done, std::size_t all) {
+    if (all < kWorthShowing) return;
+    if (!bar_) bar_.emplace("measure");
+    bar_->update(static_cast<double>(done) / static_cast<double>(all),
+                 fmt::format("{} of {} segments", done, all));
+  }
+
+ private:
+  static constexpr std::size_t kWorthShowing = 8;
+  std::optional<console::ProgressBar> bar_;
+};
+
+int measure_pairs(const console::Options& options, console::Format format, const host::Network& network) {
+  const auto store = console::open_store(options);
+  host::SegmentMeter meter(console::timing_devices(options), store.get());
+  const auto bits = static_cast<int>(options.integer_of("out-bits", 0, 8));
+  SegmentProgress progress;
+  const auto pairs = host::measure_all_pairs(meter, network, bits, std::ref(progress));
+  if (format == console::Format::json) {
+    console::print(pairs_json(meter.hardware(), network, pairs).dump(2) + "\n");
+  } else if (format == console::Format::csv) {
+    console::print(pairs_table(pairs).csv());
+  } else {
+    console::print(fmt::format("{}: cycles of each layer by itself on {} hardware, memory {}\n\n{}",
+                               network.name, meter.hardware().name, meter.hardware().memory,
+                               pairs_overview(pairs).text()));
+  }
+  return 0;
+}
+
+/// Composed from measured segments; or, with a waveform or --fresh, from one run of everything.
+host::MeasuredNetwork measured_network(const console::Options& options, const host::Network& network,
+                                       const host::Policy& policy, host::HardwareInfo& hardware) {
+  if (options.has("wave") || options.is_set("fresh")) {
+    std::optional<sim::WaveWindow> wave;
+    if (options.has("wave")) wave = wave_window(options);
+    const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
+                                             options.text_of("memory"), wave);
+    hardware = device->info();
+    return host::run_network(*device, network, policy);
+  }
+  const auto store = console::open_store(options);
+  host::SegmentMeter meter(console::timing_devices(options), store.get());
+  hardware = meter.hardware();
+  SegmentProgress progress;
+  return host::measure_network(meter, network, policy, std::ref(progress));
 }
 
 }  // namespace
@@ -109,8 +285,13 @@ nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, cons
 int measure(const console::Arguments& arguments) {
   console::Options options("measure", kAbout);
   options.text("model", "network of the zoo (bitloop info lists them)");
-  options.text("layer", "one layer instead of a model: \"conv in=CxHxW out=F kernel=K stride=S pad=P\"");
+  options.text("input", "CxHxW, size of the images (default: the network's own)");
+  options.text(
+      "layer",
+      "one layer instead of a model: \"conv in=CxHxW out=F kernel=K stride=S pad=P\", dwconv or linear");
   options.text("policy", "w8a8", "wXaY (uniform) or a policy.json");
+  options.flag("all-pairs", "every layer by itself at every legal pair of widths, instead of a policy");
+  options.integer("out-bits", 0, "with --all-pairs: width of results (0: as wide as the layer's input)");
   options.device_options();
   options.store_option();
   options.text("wave", "write an FST waveform to this file");
@@ -119,32 +300,25 @@ int measure(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
   const host::Network network = chosen_network(options);
+  if (options.is_set("all-pairs")) return measure_pairs(options, format, network);
   const std::string policy_text = options.text_of("policy");
   const host::Policy policy = host::load_policy(network, policy_text);
-  std::optional<sim::WaveWindow> wave;
-  if (options.has("wave")) wave = wave_window(options);
+  note_raised_widths(policy_text, policy);
 
-  const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
-                                           options.text_of("memory"), wave);
-  const host::HardwareInfo& hardware = device->info();
-  const host::Job job = host::compile(host::random_quantization(network, policy, kSeed), hardware);
-  // A waveform shows a run, so there must be one.
-  const auto store = wave ? nullptr : console::open_store(options);
-  const host::MeasuredJob measured = host::measure(*device, job, store.get());
-  const host::Measurement& measurement = measured.measurement;
-
+  host::HardwareInfo hardware;
+  const host::MeasuredNetwork measured = measured_network(options, network, policy, hardware);
   if (format == console::Format::json) {
-    console::print(measurement_json(hardware, network, policy_text, policy, job, measured).dump(2) + "\n");
+    console::print(measurement_json(hardware, network, policy_text, policy, measured).dump(2) + "\n");
   } else if (format == console::Format::csv) {
-    console::print(counters_table(job, measurement, true).csv());
+    console::print(counters_table(hardware, network, measured, true).csv());
   } else {
     console::print(
         fmt::format("{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
                     "segments: {} measured, {} remembered\n\n{}",
-                    network.name, policy_text, hardware.name, hardware.memory, measurement.cycles(),
-                    1e3 * static_cast<double>(measurement.cycles()) / hardware.clock_hz,
-                    hardware.clock_hz / 1e6, measured.segments_measured, measured.segments_remembered,
-                    counters_table(job, measurement, false).text()));
+                    network.name, policy_text, hardware.name, hardware.memory, measured.cycles(),
+                    1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz, hardware.clock_hz / 1e6,
+                    measured.measured, measured.segments.size() - measured.measured,
+                    counters_table(hardware, network, measured, false).text()));
   }
   return 0;
 }

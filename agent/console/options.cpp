@@ -132,6 +132,16 @@ std::unique_ptr<host::Device> open_device(std::string_view device, std::string_v
   return sim::make_sim_device(hardware, sim::parse_memory(memory), wave);
 }
 
+host::SegmentMeter::OpenDevice timing_devices(const Options& options) {
+  const std::string device = options.text_of("device");
+  const std::string hardware = options.text_of("hardware");
+  const std::string memory = options.text_of("memory");
+  require_name("device", device, {"sim"});
+  return [hardware, memory] {
+    return sim::make_sim_device(hardware, sim::parse_memory(memory), {}, sim::Detail::timing);
+  };
+}
+
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options) {
   if (options.is_set("fresh")) return nullptr;
   return std::make_unique<host::MeasurementStore>(

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "host/device.h"
-#include "host/measurement_store.h"
+#include "host/measure.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::console {
@@ -64,6 +64,9 @@ class Options {
 std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware,
                                           std::string_view memory,
                                           const std::optional<sim::WaveWindow>& wave = {});
+
+/// Opens devices of --device, --hardware and --memory whose counters count and whose data may not.
+host::SegmentMeter::OpenDevice timing_devices(const Options& options);
 
 /// The store of measured cycles, whose warnings go to standard error; none with --fresh.
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options);

@@ -9,6 +9,7 @@
 #include "agent/statistics.h"
 #include "host/error.h"
 #include "quant/evaluation.h"
+#include "quant/geometry.h"
 
 namespace bitloop::learning {
 namespace {
@@ -51,7 +52,7 @@ Evaluation evaluate_run(const console::Options& options) {
 
 /// A policy of --model, from the float checkpoint.
 Evaluation evaluate_policy(const console::Options& options) {
-  const host::Network network = host::zoo_network(options.text_of("model"));
+  const host::Network network = quant::trainable_zoo_network(options.text_of("model"));
   const std::string policy_text = options.text_of("policy");
   const bool is_float = policy_text == "float";
   const host::Policy policy = is_float ? host::Policy{} : host::load_policy(network, policy_text);

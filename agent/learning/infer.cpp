@@ -28,10 +28,11 @@ Exit status 1 where a byte differs.
 struct Comparison {
   std::size_t images = 0;
   std::size_t correct = 0;
-  std::size_t mismatches = 0;       ///< codes that differ
-  std::size_t codes = 0;            ///< codes compared
-  std::size_t layers_compared = 0;  ///< tensors of the network that were compared at least once
-  std::size_t layer_images = 0;     ///< images of which every tensor was compared
+  std::size_t mismatches = 0;  ///< codes that differ
+  std::size_t codes = 0;       ///< codes compared
+  std::size_t layers_compared =
+      0;                         ///< tensors of the network, in all forms, that were compared at least once
+  std::size_t layer_images = 0;  ///< images of which every tensor was compared
   host::Cycles cycles = 0;
   std::string first_mismatch{};
 };
@@ -61,7 +62,7 @@ class Comparer {
     std::vector<std::int32_t> result;
     for (const host::TensorPlace& place : job_.tensors) {
       const host::CodeTensor got = driver_.read_tensor(place);
-      compare(image, place.name, got, expected.at(tensor_index(place.name)), comparison);
+      compare(image, place.name, got, form(expected, place), comparison);
       result = got.codes;
     }
     return result;
@@ -74,14 +75,24 @@ class Comparer {
   void require_every_tensor() const {
     const host::Network& network = model_.integers.network;
     for (std::size_t t = 0; t < network.tensors.size(); ++t) {
-      const std::string& name = network.tensors[t].name;
-      const auto is_it = [&](const host::TensorPlace& place) { return place.name == name; };
-      if (static_cast<int>(t) != network.input &&
-          std::none_of(job_.tensors.begin(), job_.tensors.end(), is_it)) {
-        throw Error(
-            fmt::format("the job keeps no tensor '{}', so it cannot be compared: please report it", name));
-      }
+      if (static_cast<int>(t) == network.input) continue;
+      require_form(network.tensors[t].name, false);
+      if (model_.integers.bits.narrow[t] != 0) require_form(network.tensors[t].name, true);
     }
+  }
+
+  void require_form(const std::string& name, bool narrow) const {
+    const auto is_it = [&](const host::TensorPlace& place) {
+      return place.name == name && place.narrow == narrow;
+    };
+    if (std::any_of(job_.tensors.begin(), job_.tensors.end(), is_it)) return;
+    throw Error(fmt::format("the job keeps no {}tensor '{}', so it cannot be compared: please report it",
+                            narrow ? "narrow form of " : "", name));
+  }
+
+  [[nodiscard]] const host::CodeTensor& form(const host::TensorCodes& codes,
+                                             const host::TensorPlace& place) const {
+    return (place.narrow ? codes.narrow : codes.written).at(tensor_index(place.name));
   }
 
   [[nodiscard]] std::size_t tensor_index(const std::string& name) const {

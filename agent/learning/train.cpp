@@ -7,6 +7,7 @@
 #include "agent/learning/verbs.h"
 #include "host/error.h"
 #include "quant/evaluation.h"
+#include "quant/geometry.h"
 
 namespace bitloop::learning {
 namespace {
@@ -32,7 +33,7 @@ int train(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
   const std::filesystem::path out = options.required("out", "--out lenet.pt");
-  const host::Network network = host::zoo_network(options.text_of("model"));
+  const host::Network network = quant::trainable_zoo_network(options.text_of("model"));
   quant::FloatTraining training;
   training.epochs = static_cast<int>(options.integer_of("epochs", 1, 10'000));
   training.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));

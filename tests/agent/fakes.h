@@ -28,7 +28,7 @@ inline host::Network small_network() {
     Layer l;
     l.name = name;
     l.kind = kind;
-    l.input = input;
+    l.inputs = {input};
     l.output = output;
     l.kernel_height = l.kernel_width = kernel;
     l.pad = pad;
@@ -39,7 +39,7 @@ inline host::Network small_network() {
               layer("fc2", LayerKind::linear, 4, 5, 1, 0)};
   n.layers[1].stride = 2;
   n.input = 0;
-  n.output = 5;
+  n.outputs = {5};
   return n;
 }
 

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "agent/files.h"
+#include "host/atomic_file.h"
 #include "host/error.h"
 #include "tests/agent/fakes.h"
 
@@ -54,7 +55,7 @@ TEST(SearchConfig, comes_back_from_its_file_exactly) {
 TEST(SearchConfig, a_damaged_file_is_bad_input_that_names_it) {
   const test::TemporaryFolder folder;
   for (const char* text : {"not = [toml", "[task]\nmodel = 3\n", ""}) {
-    write_file(folder.path / "config.toml", text);
+    host::write_file_atomically(folder.path / "config.toml", text);
     try {
       (void)load_config(folder.path / "config.toml");
       FAIL() << text;
@@ -71,7 +72,7 @@ TEST(SearchConfig, a_value_of_another_type_is_bad_input_that_names_it) {
   std::string text = read_file(file);
   const auto at = text.find("accuracy_limit = 0.875");
   ASSERT_NE(at, std::string::npos) << text;
-  write_file(file, text.replace(at, 22, "accuracy_limit = 'high'"));
+  host::write_file_atomically(file, text.replace(at, 22, "accuracy_limit = 'high'"));
   try {
     (void)load_config(file);
     FAIL() << "a limit that is no number was taken";
@@ -97,7 +98,7 @@ TEST(RunFolder, refuses_a_folder_that_holds_a_run_or_strange_files) {
 TEST(RunFolder, a_folder_left_by_a_kill_at_the_very_start_is_free) {
   const test::TemporaryFolder folder;
   fs::create_directories(folder.path / "lines");
-  std::ofstream(folder.path / "config.toml.tmp") << "half";
+  std::ofstream(folder.path / "config.toml.2147483647.tmp") << "half";
   EXPECT_NO_THROW(RunFolder(folder.path).check_free());
 }
 
@@ -119,40 +120,10 @@ TEST(RunFolder, only_a_finished_run_can_be_used) {
   const RunFolder run(folder.path / "run");
   run.create(strange_config());
   EXPECT_THROW(open_finished_run(run.path()), InputError);
-  write_file(run.quantized(), "integers");
+  host::write_file_atomically(run.quantized(), "integers");
   EXPECT_THROW(open_finished_run(run.path()), InputError) << "the summary is written last";
-  write_file(run.summary(), "{}");
+  host::write_file_atomically(run.summary(), "{}");
   EXPECT_NO_THROW(open_finished_run(run.path()));
-}
-
-TEST(WriteFile, replaces_the_whole_file_or_leaves_it) {
-  const test::TemporaryFolder folder;
-  const fs::path file = folder.path / "file";
-  write_file(file, "old");
-  EXPECT_THROW(write_file_by(file,
-                             [](const fs::path& temporary) {
-                               std::ofstream(temporary) << "half of the n";
-                               throw Error("disk full");
-                             }),
-               Error);
-  EXPECT_EQ(read_file(file), "old");
-  EXPECT_FALSE(fs::exists(file.string() + ".tmp"));
-  write_file(file, "new");
-  EXPECT_EQ(read_file(file), "new");
-}
-
-TEST(WriteFile, a_full_disk_is_an_error_that_says_what_to_do) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
-  const test::TemporaryFolder folder;
-  fs::create_symlink("/dev/full", folder.path / "file.tmp");
-  try {
-    write_file(folder.path / "file", "text");
-    FAIL() << "a full disk took a file";
-  } catch (const Error& e) {
-    EXPECT_THAT(e.what(), ::testing::AllOf(::testing::HasSubstr("file could not be written"),
-                                           ::testing::HasSubstr("--resume")));
-  }
-  EXPECT_FALSE(fs::exists(folder.path / "file"));
 }
 
 TEST(LineFile, a_full_disk_keeps_the_lines_before_and_can_go_on) {

@@ -33,7 +33,7 @@ TEST(SearchSpace, joins_the_tensors_of_a_max_pool) {
   const SearchSpace space(test::small_network());
   EXPECT_EQ(space.input_decision(1), 1);
   const auto policy = space.policy(std::vector<int>{8, 2, 8, 4, 8, 8, 8});
-  EXPECT_EQ(host::tensor_bits(space.network(), policy), (std::vector<int>{8, 2, 2, 4, 8, 32}));
+  EXPECT_EQ(host::tensor_bits(space.network(), policy).written, (std::vector<int>{8, 2, 2, 4, 8, 32}));
 }
 
 TEST(SearchSpace, gives_signed_groups_at_least_two_bits) {
@@ -46,7 +46,7 @@ TEST(SearchSpace, gives_signed_groups_at_least_two_bits) {
 
 TEST(SearchSpace, readers_of_one_tensor_share_a_decision) {
   auto network = test::small_network();
-  network.layers[4].input = 3;  // fc2 reads what fc1 reads
+  network.layers[4].inputs = {3};  // fc2 reads what fc1 reads
   const SearchSpace space(network);
   EXPECT_EQ(space.input_decision(2), space.input_decision(3));
   for (int bits : host::kWidths) {

@@ -5,11 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "host/driver.h"
 #include "tests/host/emulator.h"
 #include "tests/host/random_cases.h"
+#include "tests/host/random_graphs.h"
 
 namespace bitloop::host::test {
 namespace {
@@ -30,14 +32,9 @@ HardwareInfo hardware(int pixels, int filters, int activation_rows, int weight_r
   return info;
 }
 
-/// Runs a network in every order and compares every tensor.
-void expect_golden(const QuantizedNetwork& network, const HardwareInfo& info, std::mt19937_64& random) {
-  const Network& graph = network.network;
-  const Shape& shape = graph.tensors[graph.input].shape;
-  const auto input = random_input(shape, network.tensor_bits[graph.input], random);
-  const std::vector<CodeTensor> golden = golden_run(network, input);
-  const Job job = compile(network, info, {.spill_all = true});
-  ASSERT_EQ(job.tensors.size(), graph.layers.size());
+/// Runs a job in every order that its waits allow and compares all tensors that it keeps in memory.
+void expect_job(const Job& job, const Network& graph, const TensorCodes& golden,
+                const std::vector<std::uint8_t>& input, const HardwareInfo& info) {
   for (const Interleaving interleaving : kInterleavings) {
     Emulator emulator(info, {interleaving, job.bytes});
     Driver driver(emulator);
@@ -47,12 +44,34 @@ void expect_golden(const QuantizedNetwork& network, const HardwareInfo& info, st
     } catch (const DeviceError& error) {
       FAIL() << error.what() << ": " << emulator.last_error();
     }
-    for (std::size_t i = 0; i < graph.layers.size(); ++i) {
-      const bool equal = driver.read_tensor(job.tensors[i]) == golden[graph.layers[i].output];
-      ASSERT_TRUE(equal) << "layer " << graph.layers[i].name << ", interleaving "
-                         << static_cast<int>(interleaving);
+    for (const TensorPlace& place : job.tensors) {
+      const auto tensor = std::find_if(graph.tensors.begin(), graph.tensors.end(),
+                                       [&](const Tensor& t) { return t.name == place.name; });
+      const auto index = static_cast<std::size_t>(tensor - graph.tensors.begin());
+      const CodeTensor& expected = place.narrow ? golden.narrow[index] : golden.written[index];
+      ASSERT_TRUE(driver.read_tensor(place) == expected)
+          << "tensor " << place.name << (place.narrow ? " (narrow)" : "") << ", interleaving "
+          << static_cast<int>(interleaving);
     }
   }
+}
+
+/// Every tensor in every form, with all of them spilled; then the results of the job as it usually runs.
+void expect_golden(const QuantizedNetwork& network, const HardwareInfo& info, std::mt19937_64& random) {
+  const Network& graph = network.network;
+  const Shape& shape = graph.tensors[graph.input].shape;
+  const auto input = random_input(shape, network.bits.read(graph.input), random);
+  const TensorCodes golden = golden_run(network, input);
+  const Job spilled = compile(network, info, {.spill_all = true});
+  const auto narrow = std::count_if(network.bits.narrow.begin(), network.bits.narrow.end(),
+                                    [](int bits) { return bits != 0; });
+  ASSERT_EQ(spilled.tensors.size(), graph.layers.size() + static_cast<std::size_t>(narrow));
+  expect_job(spilled, graph, golden, input, info);
+  if (testing::Test::HasFatalFailure()) return;
+  SCOPED_TRACE("as it usually runs");
+  const Job job = compile(network, info);
+  ASSERT_EQ(job.tensors.size(), graph.outputs.size());
+  expect_job(job, graph, golden, input, info);
 }
 
 void expect_layer(const std::string& text, int weight_bits, int input_bits, const HardwareInfo& info,
@@ -89,6 +108,24 @@ TEST(Compiler, signed_inputs_are_padded_with_their_zero_code) {
     expect_layer("conv in=33x6x5 out=16 kernel=5x3 pad=2 signed=1", 4, a, HardwareInfo{}, 4);
 }
 
+TEST(Compiler, depthwise_layers_of_all_width_pairs_equal_the_golden_function) {
+  for (const int w : kWidths) {
+    for (const int a : kWidths) {
+      expect_layer("dwconv in=75x9x7 kernel=3 stride=1 pad=1", w, a, HardwareInfo{}, 11);
+      expect_layer("dwconv in=33x8x9 kernel=5 stride=2 pad=2 out_bits=1", w, a,
+                   hardware(2, 4, 512, 128, 32, 512), 12);
+    }
+  }
+}
+
+std::string random_depthwise(std::mt19937_64& random) {
+  const int kernel = between(random, 1, 5);
+  const int out_bits[] = {0, 1, 2, 4, 8};
+  return fmt::format("dwconv in={}x{}x{} kernel={} stride={} pad={} out_bits={} signed=0",
+                     between(random, 1, 150), between(random, kernel, 12), between(random, kernel, 19),
+                     kernel, between(random, 1, 2), between(random, 0, kernel - 1), out_bits[random() % 5]);
+}
+
 std::string random_layer(std::mt19937_64& random) {
   const int kernel_height = between(random, 1, 5);
   const int kernel_width = between(random, 1, 5);
@@ -120,6 +157,28 @@ TEST_P(RandomLayers, equal_the_golden_function_where_rings_wrap_and_reductions_s
   expect_layer(random_layer(random), any_width(random), any_width(random), info, random());
 }
 
+TEST_P(RandomLayers, depthwise_equal_the_golden_function) {
+  std::mt19937_64 random(3000 + static_cast<std::uint64_t>(GetParam()));
+  const int p = 1 << between(random, 1, 3);
+  const int f = 1 << between(random, 2, 5);
+  const bool small = random() % 2 == 0;
+  const HardwareInfo info = small ? hardware(p, f, between(random, 64, 300), between(random, 40, 100), 16, 64)
+                                  : hardware(p, f, 4096, 1024, 64, 4096);
+  expect_layer(random_depthwise(random), any_width(random), any_width(random), info, random());
+}
+
+TEST_P(RandomLayers, graphs_of_all_operations_equal_the_golden_functions) {
+  const auto seed = static_cast<std::uint64_t>(GetParam());
+  std::mt19937_64 random(4000 + seed);
+  const Network network = random_graph(seed);
+  const Policy policy = random_policy(network, random);
+  const HardwareInfo info = seed % 3 == 0   ? hardware(2, 4, 1024, 512, 32, 512)
+                            : seed % 3 == 1 ? hardware(4, 8, between(random, 400, 900), 300, 64, 512)
+                                            : HardwareInfo{};
+  SCOPED_TRACE(fmt::format("graph {} {} on P={}", seed, policy.key(), info.pixels));
+  expect_golden(random_quantization(network, policy, random()), info, random);
+}
+
 /// A network on an image: conv, sometimes a pool, conv, linear.
 Network random_network(std::mt19937_64& random) {
   Network network;
@@ -129,7 +188,7 @@ Network random_network(std::mt19937_64& random) {
   const auto append = [&](LayerKind kind, int channels, int kernel, int stride, int pad) {
     const Shape in = network.tensors.back().shape;
     const int last = static_cast<int>(network.tensors.size()) - 1;
-    Layer layer{fmt::format("layer{}", last), kind, last, last + 1, kernel, kernel, stride, pad};
+    Layer layer{fmt::format("layer{}", last), kind, {last}, last + 1, kernel, kernel, stride, pad};
     Shape out{channels, 1, 1};
     if (kind != LayerKind::linear) {
       out = {channels, window_output(in.height, kernel, stride, pad),
@@ -147,7 +206,8 @@ Network random_network(std::mt19937_64& random) {
   append(LayerKind::conv, between(random, 1, 40), 3, 1, between(random, 1, 2));
   if (random() % 2 == 0) append(LayerKind::max_pool, network.tensors.back().shape.channels, 3, 2, 1);
   append(LayerKind::linear, between(random, 1, 40), 1, 1, 0);
-  network.output = static_cast<int>(network.tensors.size()) - 1;
+  network.outputs = {static_cast<int>(network.tensors.size()) - 1};
+  network.tensors.back().is_signed = false;
   network.validate();
   return network;
 }
@@ -181,8 +241,8 @@ TEST(Compiler, image_kernels_of_any_size_equal_the_golden_function) {
   for (const int kernel : {1, 2, 3, 5, 7, 9, 11}) {
     for (const int channels : {1, 3, 4}) {
       for (const int stride : {1, 2, 4}) {
-        Network network{"image", {{"image", {channels, 14, 13}}, {"out", {}}}, {}, 0, 1};
-        Layer layer{"conv", LayerKind::conv, 0, 1, kernel, kernel, stride, kernel / 2};
+        Network network{"image", {{"image", {channels, 14, 13}}, {"out", {}}}, {}, 0, {1}};
+        Layer layer{"conv", LayerKind::conv, {0}, 1, kernel, kernel, stride, kernel / 2};
         network.tensors[1].shape = {5, window_output(14, kernel, stride, kernel / 2),
                                     window_output(13, kernel, stride, kernel / 2)};
         network.layers.push_back(layer);
@@ -226,8 +286,8 @@ TEST(Compiler, a_sum_that_the_accumulator_cannot_hold_is_refused) {
 
 TEST(Compiler, a_sum_over_packed_image_rows_that_the_accumulator_cannot_hold_is_refused) {
   const auto compile_layer = [](int kernel) {
-    Network network{"image", {{"image", {4, kernel, kernel}}, {"out", {1, 1, 1}}}, {}, 0, 1};
-    network.layers.push_back({"conv", LayerKind::conv, 0, 1, kernel, kernel, 1, 0});
+    Network network{"image", {{"image", {4, kernel, kernel}}, {"out", {1, 1, 1}}}, {}, 0, {1}};
+    network.layers.push_back({"conv", LayerKind::conv, {0}, 1, kernel, kernel, 1, 0});
     return compile(random_quantization(network, uniform_policy(network, 8, 8), 1), HardwareInfo{});
   };
   EXPECT_NO_THROW(compile_layer(128));

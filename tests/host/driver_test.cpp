@@ -60,7 +60,7 @@ TEST_F(DriverTest, a_resident_job_runs_image_after_image) {
   for (int i = 0; i < 3; ++i) {
     image_ = random_input({1, 28, 28}, 8, random_);
     EXPECT_EQ(driver.run(image_).segments.size(), 7u);
-    EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).back());
+    EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).written.back());
   }
   EXPECT_EQ(device_.resets, 0);
 }
@@ -124,7 +124,7 @@ TEST_F(DriverTest, a_job_runs_where_srams_are_larger) {
   Driver driver(larger);
   driver.load(job_);
   driver.run(image_);
-  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).back());
+  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).written.back());
 }
 
 TEST_F(DriverTest, a_job_that_never_ends_times_out_and_the_next_one_runs) {
@@ -135,7 +135,7 @@ TEST_F(DriverTest, a_job_that_never_ends_times_out_and_the_next_one_runs) {
   EXPECT_EQ(device_.resets, 1);
   device_.hangs = false;
   driver.run(image_);
-  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).back());
+  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).written.back());
 }
 
 TEST_F(DriverTest, a_hardware_error_is_named_and_the_next_job_runs) {
@@ -152,7 +152,7 @@ TEST_F(DriverTest, a_hardware_error_is_named_and_the_next_job_runs) {
   EXPECT_EQ(device_.resets, 1);
   driver.load(job_);
   driver.run(image_);
-  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).back());
+  EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).written.back());
 }
 
 TEST_F(DriverTest, a_device_that_a_killed_client_left_busy_is_reset_first) {

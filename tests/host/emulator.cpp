@@ -200,6 +200,7 @@ Descriptor Emulator::read_descriptor(Address offset) {
 
 void Emulator::run_job() {
   last_error_.clear();
+  core_->start_job();
   try {
     for (Address offset = registers_.job;;) {
       SegmentHeader header;
@@ -222,7 +223,7 @@ void Emulator::run_job() {
 }
 
 void Emulator::run_segment(Address offset, const SegmentHeader& header) {
-  core_->poison();
+  core_->start_segment();
   Queues queues;
   Address at = offset;
   try {

@@ -27,8 +27,8 @@ struct EmulatorOptions {
 };
 
 /// Executes jobs instruction by instruction, exactly as docs/accelerator.md says, without any timing: all
-/// counters are zero. Its SRAMs start every segment with garbage. The compiler's test oracle, and a debugging
-/// tool.
+/// counters are zero. Its SRAMs start with garbage: that of activations every job, the others every segment.
+/// The compiler's test oracle, and a debugging tool.
 ///
 /// Owns its memory. Not thread-safe.
 class Emulator : public Device {

@@ -29,12 +29,22 @@ EmulatorCore::EmulatorCore(const HardwareInfo& info, Bus bus)
       staging_(info.staging_words),
       accumulators_(static_cast<std::size_t>(info.pixels) * info.filters),
       row_sums_(info.pixels) {
-  poison();
+  start_job();
 }
 
-void EmulatorCore::poison() {
-  constexpr std::uint64_t kGarbage = 0xdead'beef'5a5a'a5a5;
-  for (auto* memory : {&activations_, &weights_, &parameters_, &staging_}) {
+namespace {
+
+constexpr std::uint64_t kGarbage = 0xdead'beef'5a5a'a5a5;
+
+}  // namespace
+
+void EmulatorCore::start_job() {
+  std::fill(activations_.begin(), activations_.end(), kGarbage);
+  start_segment();
+}
+
+void EmulatorCore::start_segment() {
+  for (auto* memory : {&weights_, &parameters_, &staging_}) {
     std::fill(memory->begin(), memory->end(), kGarbage);
   }
   std::fill(accumulators_.begin(), accumulators_.end(), 12345);
@@ -51,9 +61,9 @@ std::uint64_t& EmulatorCore::activation(std::int64_t bank_row, std::int64_t posi
   return activations_[static_cast<std::size_t>(row * info_.pixels + position % info_.pixels)];
 }
 
-/// visit(offset in memory, word in SRAM), in memory order.
+/// visit(offset in memory, word in SRAM), in memory order; each position fills `repeat` words of memory.
 template <typename Visit>
-void EmulatorCore::for_each_row_word(const RowTransfer& rows, const Visit& visit) {
+void EmulatorCore::for_each_row_word(const RowTransfer& rows, int repeat, const Visit& visit) {
   require(rows.rows > 0 && rows.width > 0 && rows.words > 0, "a transfer of nothing");
   require(rows.offset % 8 == 0 && rows.row_bytes % 8 == 0, "unaligned offset");
   int first = rows.chip.first;
@@ -61,7 +71,9 @@ void EmulatorCore::for_each_row_word(const RowTransfer& rows, const Visit& visit
     Address offset = rows.offset + static_cast<Address>(row) * rows.row_bytes;
     for (int word = 0; word < rows.words; ++word) {
       const std::int64_t base = rows.chip.base + static_cast<std::int64_t>(word) * rows.chip.stride;
-      for (int x = 0; x < rows.width; ++x, offset += 8) visit(offset, activation(base, first + x));
+      for (int x = 0; x < rows.width; ++x) {
+        for (int n = 0; n < repeat; ++n, offset += 8) visit(offset, activation(base, first + x));
+      }
     }
     first += rows.chip.pitch;
     if (first >= rows.chip.ring) first -= rows.chip.ring;
@@ -69,11 +81,12 @@ void EmulatorCore::for_each_row_word(const RowTransfer& rows, const Visit& visit
 }
 
 void EmulatorCore::run(const LoadAct& i) {
-  for_each_row_word(i, [this](Address offset, std::uint64_t& word) { word = bus_.read(offset); });
+  for_each_row_word(i, 1, [this](Address offset, std::uint64_t& word) { word = bus_.read(offset); });
 }
 
 void EmulatorCore::run(const Store& i) {
-  for_each_row_word(i, [this](Address offset, std::uint64_t& word) { bus_.write(offset, word); });
+  require(i.repeat >= 1, "no repeat");
+  for_each_row_word(i, i.repeat, [this](Address offset, std::uint64_t& word) { bus_.write(offset, word); });
 }
 
 void EmulatorCore::run(const LoadWeight& i) {
@@ -228,18 +241,28 @@ void EmulatorCore::accumulate(const Conv& i, const Position& position, int lane)
   }
 }
 
-std::int32_t EmulatorCore::requantized(const Conv& i, int lane, int filter) const {
-  const std::uint64_t* slot =
-      parameters_.data() + static_cast<std::size_t>(i.parameter_slot) * parameter_words(info_.filters);
-  Requantization r;
-  r.bias = static_cast<std::int64_t>(slot[2 * filter]);
-  r.multiplier = static_cast<std::uint16_t>(slot[2 * filter + 1]);
-  r.shift = static_cast<std::uint8_t>(slot[2 * filter + 1] >> 16 & 63);
-  const std::uint64_t limits = slot[2 * info_.filters];
-  const OutputRange range{static_cast<std::int32_t>(slot[2 * info_.filters + 1]),
-                          static_cast<std::int32_t>(limits), static_cast<std::int32_t>(limits >> 32)};
-  const std::int64_t acc = accumulators_[static_cast<std::size_t>(lane) * info_.filters + filter];
-  return requantize(corrected_dot(acc, row_sums_[lane], 1 << i.weight_bits_log2), r, range);
+EmulatorCore::Parameters EmulatorCore::parameters(int slot, int lane) const {
+  require(slot < info_.parameter_slots, "parameter slot out of range");
+  const std::uint64_t* words =
+      parameters_.data() + static_cast<std::size_t>(slot) * parameter_words(info_.filters);
+  Parameters result;
+  result.requantization.bias = static_cast<std::int64_t>(words[2 * lane]);
+  result.requantization.multiplier = static_cast<std::uint16_t>(words[2 * lane + 1]);
+  result.requantization.shift = static_cast<std::uint8_t>(words[2 * lane + 1] >> 16 & 63);
+  const std::uint64_t limits = words[2 * info_.filters];
+  result.range = {static_cast<std::int32_t>(words[2 * info_.filters + 1]), static_cast<std::int32_t>(limits),
+                  static_cast<std::int32_t>(limits >> 32)};
+  return result;
+}
+
+std::int32_t EmulatorCore::requantized(std::int64_t d, int slot, int lane, bool leaky) const {
+  const Parameters first = parameters(slot, lane);
+  if (leaky) {
+    const Requantization& r = first.requantization;
+    const bool negative = d * r.multiplier + r.bias - (std::int64_t{1} << (r.shift - 1)) < 0;
+    if (negative) return requantized(d, slot + 1, lane, false);
+  }
+  return requantize(d, first.requantization, first.range);
 }
 
 void EmulatorCore::write_bit(const WindowWalk& walk, int word, int bit, int position, bool value) {
@@ -249,26 +272,22 @@ void EmulatorCore::write_bit(const WindowWalk& walk, int word, int bit, int posi
   target = value ? target | mask : target & ~mask;
 }
 
-void EmulatorCore::drain(const Conv& i, const Position& position, int lane) {
-  const int bits = 1 << i.output_bits_log2;
-  const int block = word_channels(bits);
-  const int end = i.zero_extend ? block : i.bit_offset + i.filters;
-  for (int bit = i.bit_offset; bit < end; ++bit) {
-    const int filter = bit - i.bit_offset;
-    const auto code = filter < i.filters ? static_cast<std::uint32_t>(requantized(i, lane, filter)) : 0;
+template <typename CodeOf>
+void EmulatorCore::drain(const WindowWalk& walk, int position, int first_bit, int channels, bool zero_extend,
+                         const CodeOf& code_of) {
+  const int bits = 1 << walk.output_bits_log2;
+  const int end = zero_extend ? word_channels(bits) : first_bit + channels;
+  for (int bit = first_bit; bit < end; ++bit) {
+    const int channel = bit - first_bit;
+    const auto code = channel < channels ? static_cast<std::uint32_t>(code_of(channel)) : 0;
     for (int plane = 0; plane < bits; ++plane) {
-      const bool value = (code >> plane & 1) != 0;
-      if (bits == 1) {
-        write_bit(i, 0, bit, position.output, value);
-      } else {
-        write_bit(i, plane / 2, bit + 32 * (plane % 2), position.output, value);
-      }
+      write_bit(walk, plane / 2, bit + 32 * (plane % 2), position, (code >> plane & 1) != 0);
     }
   }
 }
 
 void EmulatorCore::run(const Conv& i) {
-  require(i.filters <= info_.filters && i.parameter_slot < info_.parameter_slots,
+  require(i.filters <= info_.filters && i.parameter_slot + (i.leaky ? 2 : 1) <= info_.parameter_slots,
           "group or slot out of range");
   require((i.clear && i.drain) || i.positions <= info_.pixels, "a part of a reduction covers one tile");
   require(i.bit_offset % info_.filters == 0, "bit offset not a multiple of F");
@@ -277,7 +296,117 @@ void EmulatorCore::run(const Conv& i) {
   for_each_position(i, [&](const Position& position, int n) {
     const int lane = n % info_.pixels;
     accumulate(i, position, lane);
-    if (i.drain) drain(i, position, lane);
+    if (!i.drain) return;
+    drain(i, position.output, i.bit_offset, i.filters, i.zero_extend, [&](int filter) {
+      const std::int64_t acc = accumulators_[static_cast<std::size_t>(lane) * info_.filters + filter];
+      const std::int64_t d = corrected_dot(acc, row_sums_[lane], 1 << i.weight_bits_log2);
+      return requantized(d, i.parameter_slot, filter, i.leaky);
+    });
+  });
+}
+
+/// What DEPTHWISE and ADD require alike. `sets` is the number of slots per group of F channels.
+void EmulatorCore::check_channels(const WindowWalk& walk, int channels, int bit_offset, int slot,
+                                  int sets) const {
+  require(info_.filters >= 4, "F is less than 4");
+  require(walk.blocks == 1 && channels >= 1 && channels <= kBlockChannels, "not one channel block");
+  require(walk.last_block_channels == channels, "channels of the last block");
+  require(walk.output_bits_log2 <= 3, "output width");
+  require(bit_offset == 0 || (bit_offset == kBlockChannels && walk.output_bits_log2 == 0), "bit offset");
+  const int groups = (channels + info_.filters - 1) / info_.filters;
+  require(slot + sets * groups <= info_.parameter_slots, "parameter slot out of range");
+}
+
+/// The code of one channel of a block at one kernel position.
+std::uint32_t EmulatorCore::channel_code(const WindowWalk& walk, bool upper_half, const Position& position,
+                                         int row, int column, int channel) {
+  if (!is_inside(walk, position.iy + row * walk.dilation_y, position.ix + column * walk.dilation_x)) {
+    return static_cast<std::uint32_t>(walk.zero_code);
+  }
+  const int bits = 1 << walk.input_bits_log2;
+  if (bits == 1) {
+    return input_word(walk, position, row, column, 0) >> (channel + (upper_half ? 32 : 0)) & 1;
+  }
+  std::uint32_t code = 0;
+  for (int plane = 0; plane < bits; ++plane) {
+    const std::uint64_t word = input_word(walk, position, row, column, plane / 2);
+    code |= static_cast<std::uint32_t>(word >> (channel + 32 * (plane % 2)) & 1) << plane;
+  }
+  return code;
+}
+
+std::int64_t EmulatorCore::channel_weight(const Depthwise& i, int tap, int channel) const {
+  if (i.unit) return 1;
+  const int taps_per_row = info_.filters / 4;
+  const int row = i.weight_base + tap / taps_per_row;
+  const int bank = 4 * (tap % taps_per_row) + channel / 8;
+  require(row < info_.weight_rows, "weight SRAM row out of range");
+  const std::uint64_t word = weights_[static_cast<std::size_t>(row) * info_.filters + bank];
+  return static_cast<std::int8_t>(word >> (8 * (channel % 8)));
+}
+
+std::int64_t EmulatorCore::channel_sum(const Depthwise& i, const Position& position, int channel) {
+  std::int64_t sum = 0;
+  for (int tap = 0; tap < i.kernel_height * i.kernel_width; ++tap) {
+    const std::uint32_t code =
+        channel_code(i, i.upper_half, position, tap / i.kernel_width, tap % i.kernel_width, channel);
+    sum += code * channel_weight(i, tap, channel);
+  }
+  constexpr std::int64_t kHalf = std::int64_t{1} << 21;
+  require(sum >= -kHalf && sum < kHalf, "a depthwise sum has more than 22 bits");
+  return sum;
+}
+
+void EmulatorCore::run(const Depthwise& i) {
+  const int sets = i.leaky ? 2 : 1;
+  check_channels(i, i.channels, i.bit_offset, i.parameter_slot, sets);
+  require(!i.upper_half || i.input_bits_log2 == 0, "only words of 1-bit codes have two blocks");
+  require(i.kernel_height > 0 && i.kernel_width > 0, "empty kernel");
+  for_each_position(i, [&](const Position& position, int) {
+    drain(i, position.output, i.bit_offset, i.channels, i.zero_extend, [&](int channel) {
+      const int slot = i.parameter_slot + channel / info_.filters * sets;
+      return requantized(channel_sum(i, position, channel), slot, channel % info_.filters, i.leaky);
+    });
+  });
+}
+
+std::uint32_t EmulatorCore::second_code(const Add& i, int number, int channel) {
+  const int position = (i.second_first + number) % i.second_ring;
+  std::uint32_t code = 0;
+  for (int plane = 0; plane < 8; ++plane) {
+    const std::int64_t base = i.second_base + std::int64_t{plane / 2} * i.second_stride;
+    code |= static_cast<std::uint32_t>(activation(base, position) >> (channel + 32 * (plane % 2)) & 1)
+            << plane;
+  }
+  return code;
+}
+
+/// With two operands the second slot says all but B.
+std::int32_t EmulatorCore::add_result(const Add& i, const Position& position, int number, int channel) {
+  const int slot = i.parameter_slot + channel / info_.filters * i.operands;
+  const int lane = channel % info_.filters;
+  const std::int64_t x1 = channel_code(i, false, position, 0, 0, channel);
+  const Parameters first = parameters(slot, lane);
+  if (i.operands == 1) return requantize(x1, first.requantization, first.range);
+  Parameters second = parameters(slot + 1, lane);
+  second.requantization.bias = x1 * first.requantization.multiplier + first.requantization.bias;
+  return requantize(second_code(i, number, channel), second.requantization, second.range);
+}
+
+void EmulatorCore::run(const Add& i) {
+  require(i.operands == 1 || i.operands == 2, "operands");
+  check_channels(i, i.channels, i.bit_offset, i.parameter_slot, i.operands);
+  require(i.input_bits_log2 == 3, "operands of 8 bits");
+  require(i.kernel_height == 1 && i.kernel_width == 1 && i.stride_y == 1 && i.stride_x == 1 &&
+              i.dilation_y == 1 && i.dilation_x == 1,
+          "windows of one position");
+  if (i.operands == 2) {
+    require(i.second_ring > 0 && i.second_ring % info_.pixels == 0 && i.second_first % info_.pixels == 0,
+            "operand 2's position not a multiple of P");
+  }
+  for_each_position(i, [&](const Position& position, int number) {
+    drain(i, position.output, i.bit_offset, i.channels, i.zero_extend,
+          [&](int channel) { return add_result(i, position, number, channel); });
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "host/device.h"
 #include "host/instruction.h"
+#include "host/quantized_network.h"
 
 namespace bitloop::host::test {
 
@@ -21,13 +22,17 @@ class EmulatorCore {
   EmulatorCore(const HardwareInfo& info, Bus bus);
 
   /// Fills all SRAMs with garbage.
-  void poison();
+  void start_job();
+  /// Fills all SRAMs but that of activations with garbage.
+  void start_segment();
   /// Throws DeviceError where an instruction reaches outside an SRAM or breaks a rule of the document.
   void execute(const Operation& operation);
 
  private:
+  /// What one slot says of one filter or channel.
   struct Parameters {
-    std::vector<std::uint64_t> words;
+    Requantization requantization;
+    OutputRange range;
   };
   /// One position of a walk, in order.
   struct Position {
@@ -44,10 +49,12 @@ class EmulatorCore {
   void run(const Pack& i);
   void run(const Conv& i);
   void run(const MaxPool& i);
+  void run(const Depthwise& i);
+  void run(const Add& i);
   void run(const Store& i);
 
   template <typename Visit>
-  void for_each_row_word(const RowTransfer& rows, const Visit& visit);
+  void for_each_row_word(const RowTransfer& rows, int repeat, const Visit& visit);
   template <typename Visit>
   void for_each_position(const WindowWalk& walk, const Visit& visit);
   std::uint64_t& activation(std::int64_t bank_row, std::int64_t position);
@@ -58,8 +65,19 @@ class EmulatorCore {
   std::uint64_t activation_plane(const Conv& i, const Position& position, int block, int row, int column,
                                  int plane);
   std::uint64_t weight_plane(const Conv& i, int filter, int block, int row, int column, int plane) const;
-  void drain(const Conv& i, const Position& position, int lane);
-  std::int32_t requantized(const Conv& i, int lane, int filter) const;
+  std::uint32_t channel_code(const WindowWalk& walk, bool upper_half, const Position& position, int row,
+                             int column, int channel);
+  std::int64_t channel_weight(const Depthwise& i, int tap, int channel) const;
+  std::int64_t channel_sum(const Depthwise& i, const Position& position, int channel);
+  std::uint32_t second_code(const Add& i, int number, int channel);
+  std::int32_t add_result(const Add& i, const Position& position, int number, int channel);
+  [[nodiscard]] Parameters parameters(int slot, int lane) const;
+  [[nodiscard]] std::int32_t requantized(std::int64_t d, int slot, int lane, bool leaky) const;
+  void check_channels(const WindowWalk& walk, int channels, int bit_offset, int slot, int sets) const;
+  /// Writes the codes of `channels` filters or channels from bit `first_bit` of their words on.
+  template <typename CodeOf>
+  void drain(const WindowWalk& walk, int position, int first_bit, int channels, bool zero_extend,
+             const CodeOf& code_of);
   void write_bit(const WindowWalk& walk, int word, int bit, int position, bool value);
 
   HardwareInfo info_;

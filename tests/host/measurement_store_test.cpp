@@ -261,81 +261,6 @@ TEST_F(StoreTest, a_place_that_cannot_be_written_is_told) {
   EXPECT_EQ(store->find(key(1)), entry(1).counters);
 }
 
-TEST_F(StoreTest, a_refuted_store_forgets_all_and_is_set_aside) {
-  auto store = open();
-  add(*store, 1);
-  store->refute("the device counts otherwise");
-  EXPECT_EQ(store->find(key(1)), std::nullopt);
-  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("counts otherwise")));
-  add(*store, 1);
-  EXPECT_EQ(open()->find(key(1)), entry(1).counters);
-  EXPECT_TRUE(std::filesystem::exists(aside(1)));
-}
-
-TEST(SegmentKeys, change_with_every_word_that_timing_can_depend_on) {
-  const Network network = zoo_network("lenet");
-  const Job job = compile(random_quantization(network, uniform_policy(network, 4, 4), 1), HardwareInfo{});
-  const JobKeys keys = job_keys(job, "fingerprint");
-  ASSERT_EQ(keys.segments.size(), job.segments.size());
-  const auto segment = [&](const Job& changed, std::string_view fingerprint = "fingerprint") {
-    return job_keys(changed, fingerprint).segments.at(0);
-  };
-  const auto word = [&](int descriptor, int index) { return descriptor * 64 + index * 4; };
-  EXPECT_NE(segment(job, "another"), keys.segments[0]);
-  EXPECT_NE(job_keys(job, "another").end, keys.end);
-  for (int descriptor = 1; descriptor <= 3; ++descriptor) {
-    for (int byte = word(descriptor, 0); byte < word(descriptor + 1, 0); ++byte) {
-      Job changed = job;
-      auto& bytes = changed.blocks.back().bytes;
-      const auto opcode = std::to_integer<int>(bytes[static_cast<std::size_t>(word(descriptor, 0))]);
-      bytes[static_cast<std::size_t>(byte)] ^= std::byte{1};
-      const int place = byte - word(descriptor, 0);
-      const bool high_offset = opcode <= 4 && place >= 10 && place < 12;  // bits 31..16 of d2
-      const bool pad_codes = opcode == 5 && place >= 36 && place < 40;
-      EXPECT_EQ(segment(changed) == keys.segments[0], high_offset || pad_codes)
-          << "descriptor " << descriptor << " byte " << place;
-    }
-  }
-}
-
-TEST(SegmentKeys, depend_neither_on_places_of_pages_nor_on_integers) {
-  const Network network = zoo_network("lenet");
-  Policy policy = uniform_policy(network, 4, 4);
-  const Job job = compile(random_quantization(network, policy, 1), HardwareInfo{});
-  EXPECT_EQ(job_keys(job, "x").segments,
-            job_keys(compile(random_quantization(network, policy, 2), HardwareInfo{}), "x").segments);
-  policy.layers[0].weight_bits = 8;  // moves all that follows in memory
-  const Job other = compile(random_quantization(network, policy, 1), HardwareInfo{});
-  const JobKeys a = job_keys(job, "x");
-  const JobKeys b = job_keys(other, "x");
-  EXPECT_NE(a.segments[0], b.segments[0]);
-  for (std::size_t i = 1; i < a.segments.size(); ++i)
-    EXPECT_EQ(a.segments[i], b.segments[i]) << job.segments[i];
-  EXPECT_EQ(a.end, b.end);
-}
-
-TEST(SegmentKeys, of_a_job_whose_descriptors_are_no_chain_are_refused) {
-  const Network network = zoo_network("lenet");
-  const Job job = compile(random_quantization(network, uniform_policy(network, 8, 8), 1), HardwareInfo{});
-  Job longer = job;
-  longer.segments.push_back("another");
-  EXPECT_THROW(job_keys(longer, "x"), InputError);
-  Job shorter = job;
-  shorter.segments.pop_back();
-  EXPECT_THROW(job_keys(shorter, "x"), InputError);
-  Job cut = job;
-  cut.blocks.back().bytes.resize(640);
-  EXPECT_THROW(job_keys(cut, "x"), InputError);
-}
-
-TEST(SegmentKeys, of_descriptors_off_their_64_bytes_are_refused) {
-  const Network network = single_layer_network("linear in=8x1x1 out=8");
-  Job job = compile(random_quantization(network, uniform_policy(network, 8, 8), 1), HardwareInfo{});
-  job.descriptors += 8;
-  job.blocks.back().offset += 8;
-  EXPECT_THROW(job_keys(job, "x"), InputError);
-}
-
 /// An emulator (which counts nothing) that counts runs.
 class CountingDevice : public Emulator {
  public:
@@ -349,57 +274,86 @@ class CountingDevice : public Emulator {
 
 class MeasureTest : public testing::Test {
  protected:
+  /// A meter on one device whose runs are counted.
+  std::unique_ptr<SegmentMeter> meter(const HardwareInfo& info, MeasurementStore* store) {
+    return std::make_unique<SegmentMeter>(
+        [this, info] {
+          auto device = std::make_unique<CountingDevice>(info);
+          device_ = device.get();
+          return device;
+        },
+        store, 1);
+  }
+
   Network network_ = single_layer_network("conv in=8x6x6 out=8 kernel=3 stride=1 pad=1");
-  Job job_ = compile(random_quantization(network_, uniform_policy(network_, 2, 2), 1), HardwareInfo{});
+  Policy policy_ = uniform_policy(network_, 2, 2);
   std::vector<std::string> warnings_;
   MeasurementStore store_{{}, [this](const std::string& line) { warnings_.push_back(line); }};
+  CountingDevice* device_ = nullptr;
 };
 
-TEST_F(MeasureTest, a_known_job_does_not_run_again) {
-  CountingDevice device{HardwareInfo{}};
-  const MeasuredJob first = measure(device, job_, &store_);
-  EXPECT_EQ(first.segments_measured, 1u);
-  EXPECT_EQ(first.segments_remembered, 0u);
-  const MeasuredJob second = measure(device, job_, &store_);
-  EXPECT_EQ(second.segments_measured, 0u);
-  EXPECT_EQ(second.segments_remembered, 1u);
-  EXPECT_EQ(second.measurement.total, first.measurement.total);
-  EXPECT_EQ(device.runs, 1);
+TEST_F(MeasureTest, a_known_segment_does_not_run_again) {
+  const auto first = meter(HardwareInfo{}, &store_);
+  EXPECT_EQ(measure_network(*first, network_, policy_).measured, 1u);
+  EXPECT_EQ(device_->runs, 2);  // the segment, and what a job counts besides
+  EXPECT_EQ(measure_network(*first, network_, policy_).measured, 0u);
+  EXPECT_EQ(device_->runs, 2);
+  const auto second = meter(HardwareInfo{}, &store_);
+  EXPECT_EQ(measure_network(*second, network_, policy_).measured, 0u);
+  EXPECT_EQ(device_->runs, 0);
 }
 
-TEST_F(MeasureTest, without_a_store_or_repeatable_counts_every_job_runs) {
-  CountingDevice device{HardwareInfo{}};
-  measure(device, job_, nullptr);
-  measure(device, job_, nullptr);
-  EXPECT_EQ(device.runs, 2);
+TEST_F(MeasureTest, without_a_store_a_meter_remembers_for_itself) {
+  const auto first = meter(HardwareInfo{}, nullptr);
+  measure_network(*first, network_, policy_);
+  EXPECT_EQ(measure_network(*first, network_, policy_).measured, 0u);
+  const auto second = meter(HardwareInfo{}, nullptr);
+  EXPECT_EQ(measure_network(*second, network_, policy_).measured, 1u);
+}
+
+TEST_F(MeasureTest, counts_that_do_not_repeat_are_not_kept) {
   HardwareInfo info;
   info.repeatable = false;
-  CountingDevice varying{info};
-  measure(varying, job_, &store_);
-  measure(varying, job_, &store_);
-  EXPECT_EQ(varying.runs, 2);
+  measure_network(*meter(info, &store_), network_, policy_);
+  EXPECT_EQ(measure_network(*meter(info, &store_), network_, policy_).measured, 1u);
 }
 
 TEST_F(MeasureTest, another_fingerprint_shares_nothing) {
   HardwareInfo info;
   info.fingerprint = "a";
-  CountingDevice device{info};
-  measure(device, job_, &store_);
+  measure_network(*meter(info, &store_), network_, policy_);
   info.fingerprint = "b";
-  CountingDevice other{info};
-  measure(other, job_, &store_);
-  EXPECT_EQ(other.runs, 1);
+  EXPECT_EQ(measure_network(*meter(info, &store_), network_, policy_).measured, 1u);
 }
 
-TEST_F(MeasureTest, a_run_that_contradicts_the_store_wins) {
-  CountingDevice device{HardwareInfo{}};
-  const MeasurementStore::Entry wrong{job_keys(job_, device.info().fingerprint).segments[0],
-                                      entry(3).counters};
-  store_.add({&wrong, 1});  // the constant of the end is not known, so that the job runs
-  EXPECT_EQ(measure(device, job_, &store_).segments_measured, 1u);
-  const MeasuredJob again = measure(device, job_, &store_);
-  EXPECT_EQ(again.segments_remembered, 1u);
-  EXPECT_EQ(again.measurement.segments[0], Counters{});
+TEST_F(MeasureTest, equal_segments_of_one_request_run_once) {
+  const auto plan = plan_network(network_, policy_, HardwareInfo{});
+  const SegmentMeter::Request request{&plan.segments.front(), false};
+  const auto one = meter(HardwareInfo{}, nullptr);
+  const std::vector<SegmentMeter::Request> requests(5, request);
+  EXPECT_EQ(one->measure(requests).measured, 1u);
+  EXPECT_EQ(device_->runs, 2);
+}
+
+TEST(SegmentKey, tells_first_from_later_and_one_field_from_another) {
+  const Network network = single_layer_network("conv in=8x6x6 out=8 kernel=3 stride=1 pad=1");
+  const auto plan = plan_network(network, uniform_policy(network, 2, 2), HardwareInfo{});
+  const Segment& segment = plan.segments.front();
+  EXPECT_NE(key_text(segment, true), key_text(segment, false));
+  const std::string text = key_text(segment, false);
+  Segment other = segment;
+  other.op.stride_x = 2;
+  EXPECT_NE(key_text(other, false), text);
+  other = segment;
+  other.free.end -= 1;
+  EXPECT_NE(key_text(other, false), text);
+  other = segment;
+  other.results[0].first_word = 2;
+  EXPECT_NE(key_text(other, false), text);
+  other = segment;
+  other.weights += kPageBytes;  // where constants lie matters to no cycle
+  EXPECT_EQ(key_text(other, false), text);
+  EXPECT_NE(segment_key(text, "a"), segment_key(text, "b"));
 }
 
 }  // namespace

@@ -70,11 +70,35 @@ TEST(WeightStream, pads_an_odd_number_of_half_words_and_uses_whole_words_at_one_
   EXPECT_EQ(pack_weights(wide, {0, 1, 0, 1}, 0, 1), (Words{~std::uint64_t{0}}));
 }
 
+TEST(DepthwiseWeights, are_bytes_of_values_tap_by_tap) {
+  // 33 channels of 1x3 taps; F = 8: two taps per row, the third in a row of its own.
+  WeightCodes weights{33, 1, 1, 3, 2, kBlockChannels, std::vector<std::uint8_t>(99, 3)};
+  weights.codes[9 * 3 + 1] = 0;   // channel 9, tap 1: -3
+  weights.codes[32 * 3 + 2] = 1;  // channel 32, tap 2: -1
+  ASSERT_EQ(depthwise_rows(3, 8), 2);
+  constexpr std::uint64_t kThrees = 0x0303'0303'0303'0303;
+  EXPECT_EQ(pack_depthwise(weights, 0, 8),
+            (Words{kThrees, kThrees, kThrees, kThrees, kThrees, 0x0303'0303'0303'fd03, kThrees, kThrees,  //
+                   kThrees, kThrees, kThrees, kThrees, 0, 0, 0, 0}));
+  EXPECT_EQ(pack_depthwise(weights, 1, 4), (Words{3, 0, 0, 0, 3, 0, 0, 0, 0xff, 0, 0, 0}));
+}
+
+TEST(DepthwiseWeights, hold_the_extreme_values_of_every_width) {
+  const auto byte = [](int bits, std::uint8_t code) {
+    return pack_depthwise({1, 1, 1, 1, bits, kBlockChannels, {code}}, 0, 4)[0];
+  };
+  EXPECT_EQ(byte(1, 0), 0xffu);
+  EXPECT_EQ(byte(1, 1), 0x01u);
+  EXPECT_EQ(byte(4, 0), 0xf8u);
+  EXPECT_EQ(byte(4, 15), 0x07u);
+  EXPECT_EQ(byte(8, 0), 0x80u);
+  EXPECT_EQ(byte(8, 255), 0x7fu);
+}
+
 TEST(ParameterSlot, holds_bias_multiplier_shift_limits_and_zero_point) {
-  QuantizedLayer layer;
-  layer.requantization = {{0xabcd, 47, -2}};
-  layer.range = {-5, -7, 9};
-  EXPECT_EQ(pack_parameters(layer, 0, 2),
+  const std::vector<Requantization> requantization{{1, 1, 1}, {0xabcd, 47, -2}};
+  const OutputRange range{-5, -7, 9};
+  EXPECT_EQ(pack_parameters(requantization, range, 1, 2),
             (Words{~std::uint64_t{1}, 0x2f'abcd, 0, 0, 0x0000'0009'ffff'fff9, 0xffff'fffb}));
 }
 

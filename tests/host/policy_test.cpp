@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -63,9 +64,9 @@ TEST(Policy, widths_that_do_not_exist_are_refused) {
 
 TEST(Policy, readers_of_one_tensor_must_agree) {
   Network network{
-      "fork", {{"image", {1, 4, 4}}, {"a", {4, 4, 4}}, {"b", {4, 4, 4}}, {"c", {4, 4, 4}}}, {}, 0, 3};
+      "fork", {{"image", {1, 4, 4}}, {"a", {4, 4, 4}}, {"b", {4, 4, 4}}, {"c", {4, 4, 4}}}, {}, 0, {2, 3}};
   network.layers = {
-      {"one", LayerKind::conv, 0, 1}, {"two", LayerKind::conv, 1, 2}, {"three", LayerKind::conv, 1, 3}};
+      {"one", LayerKind::conv, {0}, 1}, {"two", LayerKind::conv, {1}, 2}, {"three", LayerKind::conv, {1}, 3}};
   network.validate();
   Policy policy = uniform_policy(network, 8, 4);
   EXPECT_NO_THROW(validate_policy(network, policy));
@@ -81,15 +82,145 @@ TEST(Policy, readers_of_one_tensor_must_agree) {
 
 TEST(Policy, tensor_widths_pass_through_pools_and_the_result_has_32_bits) {
   const Network network = zoo_network("lenet");
-  EXPECT_THAT(tensor_bits(network, uniform_policy(network, 8, 2)),
-              testing::ElementsAre(8, 2, 2, 2, 2, 2, 2, 32));
+  const TensorBits bits = tensor_bits(network, uniform_policy(network, 8, 2));
+  EXPECT_THAT(bits.written, testing::ElementsAre(8, 2, 2, 2, 2, 2, 2, 32));
+  EXPECT_THAT(bits.narrow, testing::Each(0));
 }
 
 TEST(Policy, a_single_layer_writes_its_input_width_unless_told) {
   const Network same = single_layer_network("linear in=4 out=4");
-  EXPECT_THAT(tensor_bits(same, uniform_policy(same, 8, 4)), testing::ElementsAre(4, 4));
+  EXPECT_THAT(tensor_bits(same, uniform_policy(same, 8, 4)).written, testing::ElementsAre(4, 4));
   const Network other = single_layer_network("linear in=4 out=4 out_bits=1");
-  EXPECT_THAT(tensor_bits(other, uniform_policy(other, 8, 4)), testing::ElementsAre(4, 1));
+  EXPECT_THAT(tensor_bits(other, uniform_policy(other, 8, 4)).written, testing::ElementsAre(4, 1));
+}
+
+/// Widths by tensor name: "8" or, with a narrow form, "8/2".
+class NamedBits {
+ public:
+  NamedBits(const Network& network, std::string_view policy)
+      : network_(network), bits_(tensor_bits(network, load_policy(network, policy))) {}
+
+  std::string operator[](std::string_view name) const {
+    for (std::size_t i = 0; i < network_.tensors.size(); ++i) {
+      if (network_.tensors[i].name != name) continue;
+      const std::string written = std::to_string(bits_.written[i]);
+      return bits_.narrow[i] == 0 ? written : written + "/" + std::to_string(bits_.narrow[i]);
+    }
+    return "no such tensor";
+  }
+
+ private:
+  const Network& network_;
+  TensorBits bits_;
+};
+
+TEST(TensorBits, adds_and_pools_of_resnet18_read_8_bits_and_convs_the_narrow_form) {
+  const Network network = zoo_network("resnet18");
+  const NamedBits bits(network, "w2a2");
+  EXPECT_EQ(bits["image"], "8");
+  EXPECT_EQ(bits["conv1"], "8") << "the max pool's output is an add's operand";
+  EXPECT_EQ(bits["maxpool"], "8/2");
+  EXPECT_EQ(bits["layer1.0.conv1"], "2");
+  EXPECT_EQ(bits["layer1.0.conv2"], "8");
+  EXPECT_EQ(bits["layer1.0.add"], "8/2");
+  EXPECT_EQ(bits["layer1.1.add"], "2") << "read by layer2.0.conv1 and by the shortcut's convolution";
+  EXPECT_EQ(bits["layer2.0.downsample.0"], "8");
+  EXPECT_EQ(bits["layer2.0.add"], "8/2");
+  EXPECT_EQ(bits["layer4.1.add"], "8") << "read by the average pool only";
+  EXPECT_EQ(bits["avgpool"], "2");
+  EXPECT_EQ(bits["fc"], "32");
+}
+
+TEST(TensorBits, no_tensor_of_resnet18_has_a_second_form_at_8_bits) {
+  const Network network = zoo_network("resnet18");
+  const TensorBits bits = tensor_bits(network, uniform_policy(network, 8, 8));
+  EXPECT_THAT(bits.narrow, testing::Each(0));
+  EXPECT_EQ(std::count(bits.written.begin(), bits.written.end(), 8),
+            static_cast<long>(network.tensors.size()) - 1);
+}
+
+TEST(TensorBits, of_mobilenets_bottlenecks) {
+  const Network network = zoo_network("mobilenet-v2");
+  const NamedBits bits(network, "w4a4");
+  EXPECT_EQ(bits["features.0.0"], "4");
+  EXPECT_EQ(bits["features.1.conv.0.0"], "4");
+  EXPECT_EQ(bits["features.1.conv.1"], "4") << "no add reads it";
+  EXPECT_EQ(bits["features.2.conv.2"], "8/4");
+  EXPECT_EQ(bits["features.3.conv.2"], "8");
+  EXPECT_EQ(bits["features.3.add"], "4");
+  EXPECT_EQ(bits["features.5.add"], "8/4");
+  EXPECT_EQ(bits["features.18.0"], "8");
+  EXPECT_EQ(bits["avgpool"], "4");
+}
+
+TEST(TensorBits, of_yolov3_are_never_one) {
+  const Network network = zoo_network("yolov3");
+  const NamedBits bits(network, "w1a1");
+  EXPECT_EQ(bits["conv0"], "2");
+  EXPECT_EQ(bits["conv1"], "8/2");
+  EXPECT_EQ(bits["conv3"], "8");
+  EXPECT_EQ(bits["add4"], "2");
+  EXPECT_EQ(bits["add61"], "2");
+  EXPECT_EQ(bits["conv79"], "2");
+  EXPECT_EQ(bits["upsample85"], "2");
+  EXPECT_EQ(bits["concat86"], "2");
+  for (const char* head : {"conv81", "conv93", "conv105"}) EXPECT_EQ(bits[head], "32");
+}
+
+TEST(TensorBits, a_concat_reads_the_narrow_form_of_an_adds_operand) {
+  Network network{.name = "graph",
+                  .tensors = {{"image", {4, 4, 4}},
+                              {"a", {4, 4, 4}},
+                              {"b", {4, 4, 4}},
+                              {"sum", {4, 4, 4}},
+                              {"both", {8, 4, 4}},
+                              {"c", {4, 4, 4}},
+                              {"d", {4, 4, 4}}},
+                  .layers = {{"a", LayerKind::conv, {0}, 1},
+                             {"b", LayerKind::conv, {0}, 2},
+                             {"sum", LayerKind::add, {1, 5}, 3},
+                             {"both", LayerKind::concat, {1, 2}, 4},
+                             {"d", LayerKind::conv, {4}, 6}},
+                  .input = 0,
+                  .outputs = {6}};
+  network.layers.insert(network.layers.begin() + 2, {"c", LayerKind::conv, {0}, 5});
+  derive_signedness(network);
+  const NamedBits bits(network, "w8a4");
+  EXPECT_EQ(bits["a"], "8/4");
+  EXPECT_EQ(bits["b"], "4");
+  EXPECT_EQ(bits["both"], "4");
+  EXPECT_EQ(bits["sum"], "8") << "nothing reads it";
+}
+
+TEST(Policy, layers_behind_a_concat_or_upsample_share_the_width) {
+  const Network network = zoo_network("yolov3-tiny");
+  Policy policy = uniform_policy(network, 8, 4);
+  const auto layer = std::find_if(policy.layers.begin(), policy.layers.end(),
+                                  [](const LayerBits& bits) { return bits.name == "conv21"; });
+  layer->input_bits = 8;
+  try {
+    validate_policy(network, policy);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("conv21"), HasSubstr("conv10")));
+  }
+  for (LayerBits& bits : policy.layers) {
+    if (bits.name == "conv10") bits.input_bits = 8;
+  }
+  EXPECT_NO_THROW(validate_policy(network, policy));
+}
+
+TEST(Policy, every_network_of_the_zoo_takes_every_uniform_policy) {
+  for (const std::string& name : zoo_names()) {
+    const Network network = zoo_network(name);
+    for (const int bits : kWidths) {
+      const Policy policy = uniform_policy(network, bits, bits);
+      EXPECT_EQ(policy_from_json(network, to_json(policy), "file"), policy) << name;
+      for (std::size_t i = 0; i < network.tensors.size(); ++i) {
+        EXPECT_GE(tensor_bits(network, policy).written[i], network.tensors[i].is_signed ? 2 : 1) << name;
+      }
+    }
+  }
 }
 
 TEST_F(PolicyFile, what_is_written_reads_back) {

@@ -22,17 +22,23 @@ inline std::vector<std::uint8_t> random_input(const Shape& shape, int bits, std:
   return bytes;
 }
 
-/// A random policy that is legal for the network.
+/// A random policy that is legal for the network: all readers of a width class have one width.
 inline Policy random_policy(const Network& network, std::mt19937_64& random) {
+  const std::vector<int> classes = width_classes(network);
+  const std::vector<const Layer*> layers = network.weight_layers();
   Policy policy = uniform_policy(network, 8, 8);
-  for (LayerBits& layer : policy.layers) {
-    layer.weight_bits = any_width(random);
-    const int before = layer.input_bits;
-    layer.input_bits = any_width(random);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    policy.layers[i].weight_bits = any_width(random);
+    const Policy before = policy;
+    const int bits = any_width(random);
+    for (std::size_t reader = 0; reader < layers.size(); ++reader) {
+      if (classes[layers[reader]->input()] == classes[layers[i]->input()])
+        policy.layers[reader].input_bits = bits;
+    }
     try {
       validate_policy(network, policy);
     } catch (const InputError&) {
-      layer.input_bits = before;
+      policy = before;
     }
   }
   return policy;

@@ -90,7 +90,7 @@ at::Tensor reference_logits(const RetrainerProbe& probe, const at::Tensor& flat,
       mean = real.mean(dimensions);
       inverse = (real.var(dimensions, false) + kBatchNormEpsilon).rsqrt();
     }
-    const bool last = step.output == start.network.output;
+    const bool last = step.output == start.network.output();
     const at::Tensor result_unit = last ? at::scalar_tensor(1.0) : probe.scale(flat, step.output);
     const at::Tensor exact_slope = layer.gain * inverse * unit / result_unit;
     const at::Tensor slope = straight_through(
@@ -175,7 +175,7 @@ TEST_P(Gradients, trained_graph_computes_what_its_integers_compute) {
       IntegerReference(model.integers).run(std::span(dataset().train.pixels).first(50 * 784));
   int different = 0;  // a float may round a tie the other way
   for (int image = 0; image < 50; ++image) {
-    const auto& codes = results[image][static_cast<std::size_t>(network.output)].codes;
+    const auto& codes = results[image].written[static_cast<std::size_t>(network.output())].codes;
     for (int c = 0; c < 10; ++c)
       if (std::abs(codes[c] * model.output_scale - logits[image][c].item<double>()) > 1e-3) {
         ++different;

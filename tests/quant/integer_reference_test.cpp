@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,11 +7,13 @@
 
 #include "fixtures.h"
 #include "quant/evaluation.h"
+#include "tests/host/random_cases.h"
+#include "tests/host/random_graphs.h"
 
 namespace bitloop::quant {
 namespace {
 
-/// Compares every tensor of some random images with the definition.
+/// Compares every tensor in every form of some random images with the definition.
 void expect_golden(const host::QuantizedNetwork& network, int images, std::uint64_t seed) {
   const host::Shape& shape = network.network.tensors.at(network.network.input).shape;
   const auto bytes = static_cast<std::size_t>(shape.elements());
@@ -20,10 +23,14 @@ void expect_golden(const host::QuantizedNetwork& network, int images, std::uint6
   for (int image = 0; image < images; ++image) {
     const auto first = bytes * static_cast<std::size_t>(image);
     const auto golden = host::golden_run(network, std::span(pixels).subspan(first, bytes));
-    ASSERT_EQ(results[image].size(), golden.size());
-    for (std::size_t t = 0; t < golden.size(); ++t)
-      ASSERT_EQ(results[image][t], golden[t])
-          << "image " << image << ", tensor " << network.network.tensors[t].name << ", seed " << seed;
+    ASSERT_EQ(results[image].written.size(), golden.written.size());
+    ASSERT_EQ(results[image].narrow.size(), golden.narrow.size());
+    for (std::size_t t = 0; t < golden.written.size(); ++t) {
+      const auto where =
+          fmt::format("image {}, tensor {}, seed {}", image, network.network.tensors[t].name, seed);
+      ASSERT_EQ(results[image].written[t], golden.written[t]) << where;
+      ASSERT_EQ(results[image].narrow[t], golden.narrow[t]) << "narrow form, " << where;
+    }
   }
 }
 
@@ -45,6 +52,49 @@ INSTANTIATE_TEST_SUITE_P(Lenet, AllPairs,
                                               std::get<1>(instance.param));
                          });
 
+TEST(IntegerReference, equals_golden_run_on_random_graphs_of_all_operations) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const host::Network network = host::test::random_graph(seed);
+    std::mt19937_64 random(seed);
+    const host::Policy policy = host::test::random_policy(network, random);
+    expect_golden(host::random_quantization(network, policy, seed), 2, seed);
+    if (HasFatalFailure()) {
+      for (const host::Layer& layer : network.layers)
+        fmt::print("{} reads {}, pad {} {}\n", layer.name, fmt::join(layer.inputs, ","), layer.pad,
+                   layer.padding_end());
+      FAIL() << "graph " << seed << ", policy " << policy.key();
+    }
+  }
+}
+
+TEST(IntegerReference, accuracy_pools_and_narrows_as_golden_run_does) {
+  int narrow = 0;
+  for (std::uint64_t seed = 1000; seed < 1040; ++seed) {
+    const host::Network network = host::test::random_graph(seed);
+    std::mt19937_64 random(seed);
+    const auto quantized =
+        host::random_quantization(network, host::test::random_policy(network, random), seed);
+    const auto bytes = static_cast<std::size_t>(network.tensors[network.input].shape.elements());
+    Split split;
+    split.pixels = random_bytes(3 * bytes, seed);
+    const auto classes = static_cast<std::uint64_t>(network.tensors[network.output()].shape.elements());
+    double loss = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      split.labels.push_back(static_cast<std::uint8_t>(random() % std::min<std::uint64_t>(classes, 256)));
+      const auto golden = host::golden_run(quantized, std::span(split.pixels).subspan(i * bytes, bytes));
+      const auto& codes = golden.written[network.output()].codes;
+      double sum = 0;
+      for (const std::int32_t code : codes)
+        sum += std::exp((static_cast<double>(code) - codes[split.labels[i]]) * 1e-8);
+      loss += std::log(sum);
+    }
+    for (const int bits : quantized.bits.narrow) narrow += bits != 0 ? 1 : 0;
+    EXPECT_NEAR(IntegerReference(quantized).accuracy(split, 1e-8).loss, loss / 3, 1e-9 * loss)
+        << "graph " << seed;
+  }
+  EXPECT_GT(narrow, 0);
+}
+
 TEST(IntegerReference, batches_do_not_change_results) {
   const host::Network network = host::zoo_network("lenet");
   const auto quantized = host::random_quantization(network, host::uniform_policy(network, 4, 4), 5);
@@ -52,7 +102,8 @@ TEST(IntegerReference, batches_do_not_change_results) {
   const IntegerReference reference(quantized);
   const auto together = reference.run(pixels);
   for (const std::size_t image : {0U, 49U, 50U, 59U})
-    EXPECT_EQ(together[image], reference.run(std::span(pixels).subspan(784 * image, 784))[0]) << image;
+    EXPECT_EQ(together[image].written, reference.run(std::span(pixels).subspan(784 * image, 784))[0].written)
+        << image;
 }
 
 /// A conv of 3x3 windows over many channels: sums beyond the 2^24 that a float holds exactly.
@@ -62,13 +113,14 @@ host::QuantizedNetwork wide_conv(std::uint8_t weight, int channels) {
   q.network.tensors = {{"image", {channels, 6, 6}, false}, {"conv", {3, 6, 6}, false}};
   host::Layer layer;
   layer.name = "conv";
+  layer.inputs = {0};
   layer.output = 1;
   layer.kernel_height = layer.kernel_width = 3;
   layer.pad = 1;
   q.network.layers = {layer};
-  q.network.output = 1;
+  q.network.outputs = {1};
   q.policy = host::uniform_policy(q.network, 8, 8);
-  q.tensor_bits = {8, 32};
+  q.bits = {{8, 32}, {0, 0}};
   host::QuantizedLayer integers;
   integers.weights.assign(static_cast<std::size_t>(3 * channels * 9), weight);
   for (std::size_t i = 0; i < integers.weights.size(); i += 7)
@@ -77,6 +129,7 @@ host::QuantizedNetwork wide_conv(std::uint8_t weight, int channels) {
   integers.range = {0, std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
   integers.pad_codes = random_bytes(static_cast<std::size_t>(channels), 3);
   q.layers = {integers};
+  q.narrowing.resize(2);
   return q;
 }
 
@@ -88,7 +141,7 @@ TEST(IntegerReference, large_sums_are_exact) {
       for (const std::uint8_t pixel : {254, 255}) {
         std::vector<std::uint8_t> pixels(bytes, pixel);
         for (std::size_t i = 0; i < bytes; i += 11) pixels[i] = static_cast<std::uint8_t>(i * 5);
-        EXPECT_EQ(IntegerReference(network).run(pixels)[0], host::golden_run(network, pixels))
+        EXPECT_EQ(IntegerReference(network).run(pixels)[0].written, host::golden_run(network, pixels).written)
             << channels << " channels, weight " << int{weight};
       }
     }
@@ -103,7 +156,7 @@ TEST(IntegerReference, accuracy_counts_the_largest_result_of_golden_run) {
   constexpr double kScale = 1e-6;
   for (std::size_t i = 0; i < split.size(); ++i) {
     const auto tensors = host::golden_run(quantized, std::span(split.pixels).subspan(784 * i, 784));
-    const auto& codes = tensors[static_cast<std::size_t>(network.output)].codes;
+    const auto& codes = tensors.written[static_cast<std::size_t>(network.output())].codes;
     right += std::max_element(codes.begin(), codes.end()) - codes.begin() == split.labels[i] ? 1 : 0;
     double sum = 0;
     for (const std::int32_t code : codes) sum += std::exp((code - codes[split.labels[i]]) * kScale);

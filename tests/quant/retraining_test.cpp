@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "fixtures.h"
 #include "host/error.h"
+#include "quant/geometry.h"
 #include "quant/pooling.h"
 
 namespace bitloop::quant {
@@ -22,7 +24,7 @@ bool same_integers(const host::QuantizedLayer& a, const host::QuantizedLayer& b)
 void expect_same_integers(const QuantizedModel& a, const QuantizedModel& b) {
   EXPECT_EQ(a.output_scale, b.output_scale);
   EXPECT_EQ(a.integers.policy, b.integers.policy);
-  EXPECT_EQ(a.integers.tensor_bits, b.integers.tensor_bits);
+  EXPECT_EQ(a.integers.bits, b.integers.bits);
   ASSERT_EQ(a.integers.layers.size(), b.integers.layers.size());
   for (std::size_t i = 0; i < a.integers.layers.size(); ++i)
     EXPECT_TRUE(same_integers(a.integers.layers[i], b.integers.layers[i])) << "layer " << i;
@@ -82,7 +84,8 @@ TEST_F(LenetTest, integers_equal_golden_run_after_retraining) {
   for (const char* policy : {"w8a8", "w4a2", "w2a4", "w1a1"}) {
     const QuantizedModel model = quantize(policy, kShort);
     const auto image = std::span(data_->test.pixels).first(784);
-    EXPECT_EQ(IntegerReference(model.integers).run(image)[0], host::golden_run(model.integers, image))
+    EXPECT_EQ(IntegerReference(model.integers).run(image)[0].written,
+              host::golden_run(model.integers, image).written)
         << policy;
   }
 }
@@ -157,14 +160,14 @@ TEST_F(LenetTest, multipliers_and_biases_follow_the_float_network) {
   const QuantizedModel model = quantize("w8a8", {.epochs = 0});
   const at::NoGradGuard no_grad;
   const auto image = std::span(data_->test.pixels).first(784);
-  const auto codes = IntegerReference(model.integers).run(image)[0];
+  const auto codes = IntegerReference(model.integers).run(image)[0].written;
   const FloatPass pass =
       float_forward(*network_, checkpoint_->impl->layers,
                     normalize(pixel_tensor(data_->shape, image), data_->mean, data_->deviation), false);
-  const auto& logits = codes[static_cast<std::size_t>(network_->output)].codes;
+  const auto& logits = codes[static_cast<std::size_t>(network_->output())].codes;
   for (int i = 0; i < 10; ++i) {
     const double expected =
-        pass.tensors[static_cast<std::size_t>(network_->output)].flatten()[i].item<double>();
+        pass.tensors[static_cast<std::size_t>(network_->output())].flatten()[i].item<double>();
     EXPECT_NEAR(logits[i] * model.output_scale, expected, 0.3 + 0.05 * std::abs(expected)) << i;
   }
 }
@@ -198,6 +201,52 @@ TEST_F(LenetTest, checkpoints_of_other_images_or_networks_are_refused) {
   host::Network changed = *network_;
   changed.layers[0].activation = host::Activation::relu6;
   EXPECT_THROW((void)FloatCheckpoint::load(changed, *data_, folder.path() / "float.pt"), InputError);
+}
+
+/// LeNet whose second convolution is followed by an add of its result to itself.
+host::Network with_add(host::Network network) {
+  host::Layer add;
+  add.name = "shortcut";
+  add.kind = host::LayerKind::add;
+  add.inputs = {3, 3};
+  add.output = static_cast<int>(network.tensors.size());
+  network.tensors.push_back({"sum", network.tensors[3].shape, false});
+  network.layers[3].inputs = {add.output};
+  network.layers.insert(network.layers.begin() + 3, add);
+  return network;
+}
+
+std::string refusal(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(LenetTest, networks_that_cannot_be_trained_are_refused_by_the_layers_name) {
+  const host::Network network = with_add(*network_);
+  EXPECT_THAT(refusal([&] { (void)FloatCheckpoint::train(network, *data_, {.epochs = 1}); }),
+              HasSubstr("layer shortcut: an add cannot be trained"));
+  EXPECT_THAT(refusal([&] { Quantizer(network, *checkpoint_, *data_); }), HasSubstr("shortcut"));
+  host::Network leaky = *network_;
+  leaky.layers[0].activation = host::Activation::leaky_relu;
+  EXPECT_THAT(refusal([&] { Quantizer(leaky, *checkpoint_, *data_); }), HasSubstr("conv1: a leaky ReLU"));
+  EXPECT_EQ(refusal([&] { require_trainable(*network_); }), "");
+}
+
+TEST(Geometry, kinds_keep_their_numbers_in_files) {
+  EXPECT_EQ(kind_number(host::LayerKind::conv), 0);
+  EXPECT_EQ(kind_number(host::LayerKind::linear), 1);
+  EXPECT_EQ(kind_number(host::LayerKind::max_pool), 2);
+  for (int number = 0; number < 8; ++number) EXPECT_EQ(kind_number(kind_of_number(number)), number);
+  EXPECT_THROW((void)kind_of_number(8), InputError);
+}
+
+TEST(Geometry, lenets_hash_stays_so_that_stored_checkpoints_do) {
+  EXPECT_EQ(geometry_hash(host::zoo_network("lenet")),
+            "5222fdd8d805450148e28870e60a51184b658d89b5508a42d2552ed2e86fe72f");
 }
 
 TEST_F(LenetTest, changed_files_are_refused) {

@@ -16,6 +16,18 @@ constexpr std::uint32_t kJob = 0x1000;
 constexpr std::uint32_t kRecords = 0x8000;
 constexpr std::uint32_t kData = 0x10000;
 constexpr std::uint32_t kResult = 0x80000;
+constexpr std::uint32_t kDepthwise = 0x12, kAdd = 0x13;
+
+/// A legal DEPTHWISE, or an ADD of two operands, of 32 channels.
+Descriptor channelwise(std::uint32_t opcode) {
+  Descriptor d = conv();
+  d[0] = opcode;
+  if (opcode == kAdd) d[3] = 0x11110101;
+  d[12] = 3 | 3 << 4 | 32U << 24;
+  d[13] = (opcode == kAdd ? 2 : 1) | 31 << 16;
+  d[15] = opcode == kAdd ? 64 << 16 : 0;
+  return d;
+}
 
 std::uint64_t activation(Full& bench, std::uint32_t index) {
   return bench.dut.rootp->accelerator__DOT__u_compute__DOT__act[index];
@@ -88,6 +100,51 @@ TEST(MemorySide, rows_travel_to_activation_sram_and_back) {
     EXPECT_EQ(total[registers::kCounterDescriptors], segment.size());
     EXPECT_EQ(total[registers::kCounterReadBeats], bench.read_beats);
     EXPECT_EQ(total[registers::kCounterWriteBeats], bench.write_beats);
+  }
+}
+
+TEST(MemorySide, stores_repeat_positions) {
+  for (unsigned seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Full bench(seed, seed % 3 == 0 ? 0 : 30);
+    conflicts(bench, seed % 2);
+    fill(bench);
+    std::vector<std::uint64_t> sram(kPixels * kActivationRows), expected(bench.memory);
+    Rows rows = random_rows(bench.random);
+    rows.offset = kData;
+    rows.each([&](std::uint32_t at, std::uint32_t index) { sram[index] = expected[at / 8]; });
+    // LOAD_ACT ignores the field.
+    std::vector<Descriptor> segment{rows.descriptor(kLoadAct)};
+    segment[0][8] = 3;
+    std::uint32_t out = kResult;
+    std::uint64_t words = 0;
+    for (std::uint32_t field : {0U, 1U, 2U, std::uint32_t(1 + bench.random() % 15), 15U}) {
+      const std::uint32_t times = field == 0 ? 1 : field;
+      Rows back = rows;
+      back.memory_pitch = 8 * (rows.words * rows.width * times + bench.random() % 2);
+      back.offset = out;
+      segment.push_back(back.descriptor(kStore, 1));
+      segment.back()[8] = field;
+      std::uint32_t at = 0;
+      std::uint32_t row = 0, in_row = 0;
+      rows.each([&](std::uint32_t, std::uint32_t index) {
+        for (std::uint32_t i = 0; i < times; ++i) {
+          at = out + row * back.memory_pitch + 8 * in_row++;
+          expected[at / 8] = sram[index];
+          ++words;
+        }
+        if (in_row == rows.words * rows.width * times) {
+          in_row = 0;
+          ++row;
+        }
+      });
+      out += rows.rows * back.memory_pitch + 8 * (bench.random() % 5);
+    }
+    bench.place_job(kJob, {segment}, kRecords);
+    ASSERT_TRUE(bench.run(kJob));
+    expect_no_error(bench);
+    for (std::size_t i = kData / 8; i < out / 8; ++i) ASSERT_EQ(bench.memory[i], expected[i]) << i;
+    EXPECT_EQ(bench.counters()[registers::kCounterActivationReads], words);
   }
 }
 
@@ -382,7 +439,7 @@ TEST(MemorySide, illegal_descriptors_end_the_job_and_name_themselves) {
   };
   const Descriptor rows = layer()[1];
   mutate("opcode 0", Descriptor{}, 0, 0);
-  mutate("opcode 0x12", conv(), 0, 0x12);
+  mutate("opcode 0x14", conv(), 0, 0x14);
   mutate("a segment", conv(), 0, 0x30);
   mutate("no rows", rows, 4, 8 << 16);
   mutate("no width", rows, 4, 8);
@@ -398,6 +455,33 @@ TEST(MemorySide, illegal_descriptors_end_the_job_and_name_themselves) {
   mutate("no blocks", conv(), 13, 7 << 16);
   mutate("filters", conv(), 13, 1 | 8 << 16);
   mutate("slot", conv(), 14, 16 << 16);
+  Descriptor leaky = conv();
+  leaky[12] |= 1 << 7;
+  mutate("leaky: second slot", leaky, 14, 15 << 16);
+  // 32 channels are 4 groups of filters
+  Descriptor depthwise = channelwise(kDepthwise);
+  mutate("depthwise: no blocks", depthwise, 13, 31 << 16);
+  mutate("depthwise: blocks", depthwise, 13, 2 | 31 << 16);
+  mutate("depthwise: channels", depthwise, 13, 1 | 30 << 16);
+  mutate("depthwise: many channels", depthwise, 13, 1 | 32 << 16);
+  mutate("depthwise: no channels", depthwise, 12, 3 | 3 << 4);
+  mutate("depthwise: output width", depthwise, 12, 3 | 5 << 4 | 32 << 24);
+  mutate("depthwise: slots", depthwise, 14, 13 << 16);
+  mutate(
+      "depthwise: slots of leaky",
+      [&] {
+        auto d = depthwise;
+        d[12] |= 1 << 7;
+        return d;
+      }(),
+      14, 9 << 16);
+  mutate("depthwise: no kernel", depthwise, 3, 0x11110300);
+  const Descriptor add = channelwise(kAdd);
+  mutate("add: no operands", add, 13, 31 << 16);
+  mutate("add: operands", add, 13, 3 | 31 << 16);
+  mutate("add: leaky", add, 12, add[12] | 1 << 7);
+  mutate("add: slots", add, 14, 9 << 16);
+  mutate("add: no positions", add, 6, 0);
   Descriptor pack = instruction(kPack);
   pack[2] = 32 | 32 << 16;
   pack[4] = 1 | 1 << 16;
@@ -419,6 +503,22 @@ TEST(MemorySide, illegal_descriptors_end_the_job_and_name_themselves) {
       expect_usable_after_reset(bench);
     }
   }
+}
+
+TEST(MemorySide, the_last_legal_slots_are_taken) {
+  Full bench(1, 0);
+  fill(bench);
+  Descriptor leaky = conv(), depthwise = channelwise(kDepthwise), add = channelwise(kAdd), one = add;
+  leaky[12] |= 1 << 7;
+  leaky[14] = 14 << 16;
+  depthwise[14] = 12 << 16;
+  add[14] = 8 << 16;
+  one[13] = 1 | 31 << 16;
+  one[14] = 12 << 16;
+  bench.place_job(kJob, {{leaky, depthwise, add, one}}, kRecords);
+  ASSERT_TRUE(bench.run(kJob));
+  expect_no_error(bench);
+  EXPECT_GT(bench.counters()[registers::kCounterChannelActive], 0U);
 }
 
 TEST(MemorySide, an_illegal_header_ends_the_job) {

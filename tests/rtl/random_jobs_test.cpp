@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -24,6 +25,8 @@
 #include "host/error.h"
 #include "host/registers.h"
 #include "sim/sim_device.h"
+#include "tests/host/random_cases.h"
+#include "tests/host/random_graphs.h"
 
 namespace bitloop {
 namespace {
@@ -50,8 +53,8 @@ void append_layer(Random& random, host::Network& network, host::LayerKind kind, 
   host::Layer layer;
   layer.name = fmt::format("layer{}", network.layers.size());
   layer.kind = kind;
-  layer.input = static_cast<int>(network.tensors.size()) - 1;
-  layer.output = layer.input + 1;
+  layer.inputs = {static_cast<int>(network.tensors.size()) - 1};
+  layer.output = layer.input() + 1;
   host::Shape out{chance(random, 50) ? pick(random, 1, 20) : pick(random, 1, 70), 1, 1};
   if (kind != host::LayerKind::linear) {
     layer.kernel_height = pick(random, 1, std::min(7, in.height + 1));
@@ -100,16 +103,16 @@ RandomJob draw(Random& random) {
   }
   network.tensors.back().name = "output";
   network.tensors.back().is_signed = false;
-  network.output = static_cast<int>(network.tensors.size()) - 1;
+  network.outputs = {static_cast<int>(network.tensors.size()) - 1};
   const int widths[] = {1, 2, 4, 8, 32};
   network.output_bits = widths[pick(random, 0, 4)];
 
   job.policy.network = network.name;
   for (const host::Layer& layer : network.layers) {
     if (layer.has_weights()) {
-      const bool image = network.image_input && layer.input == network.input;
+      const bool image = network.image_input && layer.input() == network.input;
       job.policy.layers.push_back({layer.name, host::kWidths[pick(random, 0, 3)],
-                                   image ? 8 : input_bits(random, network.tensors[layer.input])});
+                                   image ? 8 : input_bits(random, network.tensors[layer.input()])});
     }
   }
   return job;
@@ -153,11 +156,11 @@ std::string describe(const RandomJob& job) {
   for (const host::Layer& layer : job.network.layers) {
     const host::Shape in = job.network.input_shape(layer);
     const host::Shape out = job.network.output_shape(layer);
-    const char* kind = layer.kind == host::LayerKind::conv     ? "conv"
-                       : layer.kind == host::LayerKind::linear ? "linear"
-                                                               : "max_pool";
+    static constexpr const char* kKinds[] = {"conv",     "depthwise",    "linear", "add",
+                                             "max_pool", "average_pool", "concat", "upsample"};
+    const char* kind = kKinds[static_cast<int>(layer.kind)];
     text += fmt::format(" | {} in={}x{}x{}{} out={}x{}x{} kernel={}x{} stride={} pad={}", kind, in.channels,
-                        in.height, in.width, job.network.tensors[layer.input].is_signed ? " signed" : "",
+                        in.height, in.width, job.network.tensors[layer.input()].is_signed ? " signed" : "",
                         out.channels, out.height, out.width, layer.kernel_height, layer.kernel_width,
                         layer.stride, layer.pad);
   }
@@ -167,7 +170,7 @@ std::string describe(const RandomJob& job) {
 std::vector<std::uint8_t> random_input(Random& random, const host::QuantizedNetwork& network) {
   const host::Network& graph = network.network;
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(graph.tensors[graph.input].shape.elements()));
-  const unsigned mask = (1u << network.tensor_bits[graph.input]) - 1;
+  const unsigned mask = (1u << network.bits.read(graph.input)) - 1;
   for (std::uint8_t& byte : bytes) {
     byte = static_cast<std::uint8_t>(random() & mask);
   }
@@ -177,14 +180,14 @@ std::vector<std::uint8_t> random_input(Random& random, const host::QuantizedNetw
 /// Throws the first difference as text.
 void compare_tensors(const host::QuantizedNetwork& network, const host::Job& job, host::Driver& driver,
                      std::span<const std::uint8_t> input) {
-  const std::vector<host::CodeTensor> golden = host::golden_run(network, input);
+  const host::TensorCodes golden = host::golden_run(network, input);
   for (const host::TensorPlace& place : job.tensors) {
     std::size_t index = 0;
     while (network.network.tensors.at(index).name != place.name) {
       ++index;
     }
     const host::CodeTensor got = driver.read_tensor(place);
-    const host::CodeTensor& want = golden[index];
+    const host::CodeTensor& want = place.narrow ? golden.narrow[index] : golden.written[index];
     if (got.shape != want.shape || got.codes.size() != want.codes.size()) {
       throw Error(fmt::format("{} has another shape", place.name));
     }
@@ -239,9 +242,19 @@ struct Outcome {
   std::optional<std::uint64_t> outside;
 };
 
-void run_seed(const std::string& hardware, std::uint64_t seed, Outcome& outcome) {
+/// A small graph of all operations under a random policy.
+RandomJob draw_graph(Random& random, std::uint64_t seed) {
+  RandomJob job;
+  job.network = host::test::random_graph(seed);
+  job.policy = host::test::random_policy(job.network, random);
+  return job;
+}
+
+using Draw = std::function<RandomJob(Random&, std::uint64_t seed)>;
+
+void run_seed(const std::string& hardware, std::uint64_t seed, const Draw& draw_job, Outcome& outcome) {
   Random random(seed);
-  const RandomJob drawn = draw_runnable(random);
+  const RandomJob drawn = draw_job(random, seed);
   std::string where = fmt::format("{} seed {}: {}", hardware, seed, describe(drawn));
   try {
     const host::QuantizedNetwork network = host::random_quantization(drawn.network, drawn.policy, random());
@@ -256,7 +269,7 @@ void run_seed(const std::string& hardware, std::uint64_t seed, Outcome& outcome)
     std::optional<host::Measurement> first;
     for (int image = 0; image < 2; ++image) {
       const std::vector<std::uint8_t> input = random_input(random, network);
-      const host::Measurement measurement = driver.run(input, 2'000'000);
+      const host::Measurement measurement = driver.run(input, 20'000'000);
       compare_tensors(network, job, driver, input);
       const std::uint64_t outside = check_counters(measurement);
       if (memory.random_stall > 0) {
@@ -291,7 +304,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t fallback) {
   return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
 
-void run_jobs(const std::string& hardware, std::uint64_t jobs) {
+void run_jobs(const std::string& hardware, std::uint64_t jobs, const Draw& draw_job) {
   const std::uint64_t first = from_environment("BITLOOP_RANDOM_SEED", 1);
   Outcome outcome;
   std::atomic<std::uint64_t> next = 0;
@@ -303,7 +316,7 @@ void run_jobs(const std::string& hardware, std::uint64_t jobs) {
           return;
         }
       }
-      run_seed(hardware, first + i, outcome);
+      run_seed(hardware, first + i, draw_job, outcome);
     }
   };
   std::thread second(work);
@@ -319,12 +332,22 @@ void run_jobs(const std::string& hardware, std::uint64_t jobs) {
   }
 }
 
+RandomJob draw_layers(Random& random, std::uint64_t /*seed*/) { return draw_runnable(random); }
+
 TEST(RandomJobs, give_the_golden_tensors_and_consistent_counters_on_tiny) {
-  run_jobs("tiny", (from_environment("BITLOOP_RANDOM_JOBS", 2000) * 3 + 3) / 4);
+  run_jobs("tiny", (from_environment("BITLOOP_RANDOM_JOBS", 2000) * 3 + 3) / 4, draw_layers);
 }
 
 TEST(RandomJobs, give_the_golden_tensors_and_consistent_counters_on_default) {
-  run_jobs("default", (from_environment("BITLOOP_RANDOM_JOBS", 2000) + 3) / 4);
+  run_jobs("default", (from_environment("BITLOOP_RANDOM_JOBS", 2000) + 3) / 4, draw_layers);
+}
+
+TEST(RandomGraphs, of_all_operations_give_the_golden_tensors_on_tiny) {
+  run_jobs("tiny", (from_environment("BITLOOP_RANDOM_GRAPHS", 300) + 1) / 2, draw_graph);
+}
+
+TEST(RandomGraphs, of_all_operations_give_the_golden_tensors_on_default) {
+  run_jobs("default", (from_environment("BITLOOP_RANDOM_GRAPHS", 300) + 1) / 2, draw_graph);
 }
 
 }  // namespace

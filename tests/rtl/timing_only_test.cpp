@@ -93,8 +93,8 @@ Drawn draw(Random& random) {
     host::Layer layer;
     layer.name = fmt::format("layer{}", network.layers.size());
     layer.kind = kind;
-    layer.input = static_cast<int>(network.tensors.size()) - 1;
-    layer.output = layer.input + 1;
+    layer.inputs = {static_cast<int>(network.tensors.size()) - 1};
+    layer.output = layer.input() + 1;
     host::Shape out{kind == host::LayerKind::max_pool ? in.channels : pick(random, 1, 40), 1, 1};
     if (kind != host::LayerKind::linear) {
       layer.kernel_height = layer.kernel_width = pick(random, 1, std::min({3, in.height, in.width}));
@@ -115,13 +115,13 @@ Drawn draw(Random& random) {
     append(pick(random, 0, 1) == 0 ? host::LayerKind::conv : host::LayerKind::linear);
   }
   network.tensors.back().name = "output";
-  network.output = static_cast<int>(network.tensors.size()) - 1;
+  network.outputs = {static_cast<int>(network.tensors.size()) - 1};
   const int widths[] = {1, 2, 4, 8, 32};
   network.output_bits = widths[pick(random, 0, 4)];
   drawn.policy.network = network.name;
   for (const host::Layer& layer : network.layers) {
     if (layer.has_weights()) {
-      const bool image = network.image_input && layer.input == network.input;
+      const bool image = network.image_input && layer.input() == network.input;
       drawn.policy.layers.push_back(
           {layer.name, host::kWidths[pick(random, 0, 3)], image ? 8 : host::kWidths[pick(random, 0, 3)]});
     }
@@ -137,8 +137,7 @@ struct Outcome {
 template <class Model>
 Outcome run(const host::QuantizedNetwork& network, bool spill_all, const sim::MemoryModel& memory,
             std::span<const std::uint8_t> input) {
-  const sim::Configuration configuration{
-      .name = "test", .clock_hz = 100e6, .parameters = "", .make = nullptr};
+  const sim::Configuration configuration{.name = "test", .clock_hz = 100e6, .parameters = ""};
   sim::VerilatedDevice<Traced<Model>> device(configuration, memory, std::nullopt);
   const host::Job job = host::compile(network, device.info(), {.spill_all = spill_all});
   host::Driver driver(device);
@@ -158,7 +157,7 @@ TEST(TimingOnly, random_jobs_keep_every_counter_and_bus_cycle_without_their_data
     const host::QuantizedNetwork network = host::random_quantization(drawn.network, drawn.policy, random());
     std::vector<std::uint8_t> input(
         static_cast<std::size_t>(drawn.network.tensors[drawn.network.input].shape.elements()));
-    const unsigned mask = (1u << network.tensor_bits[drawn.network.input]) - 1;
+    const unsigned mask = (1u << network.bits.read(drawn.network.input)) - 1;
     for (std::uint8_t& byte : input) {
       byte = static_cast<std::uint8_t>(random() & mask);
     }

@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
-#include <set>
 
-#include "host/compiler.h"
 #include "host/instruction.h"
 #include "host/measure.h"
 #include "sim/sim_device.h"
@@ -17,57 +15,52 @@ namespace {
 
 using host::Policy;
 
-host::Job job_of(const host::Network& network, const Policy& policy, const host::HardwareInfo& hardware) {
-  return host::compile(host::random_quantization(network, policy, 1), hardware);
-}
-
-/// 64 policies in which every layer of a chain meets every combination of its weights', input's and output's
-/// widths.
-std::vector<Policy> covering_policies(const host::Network& network) {
-  std::vector<Policy> policies;
-  for (int i = 0; i < 64; ++i) {
-    Policy policy = host::uniform_policy(network, host::kWidths[i / 16], 8);
-    for (std::size_t k = 1; k < policy.layers.size(); ++k) {
-      policy.layers[k].input_bits = host::kWidths[k % 2 == 0 ? i % 4 : i / 4 % 4];
-    }
-    policies.push_back(policy);
-  }
-  return policies;
-}
-
-/// `count` random policies on `hardware`, none of which ever ran before its measurement was composed.
-void expect_composed_equals_run(const char* hardware, int count) {
-  const host::Network network = host::zoo_network("lenet");
-  const auto device = make_sim_device(hardware);
+/// `count` random policies of a network, each composed from its segments and run whole.
+void expect_composed_equals_run(const host::Network& network, const char* hardware, int count) {
   host::MeasurementStore store{{}};
-  std::set<std::string> ran;
-  for (const Policy& policy : covering_policies(network)) {
-    host::measure(*device, job_of(network, policy, device->info()), &store);
-    ran.insert(policy.key());
-  }
+  host::SegmentMeter meter([hardware] { return make_sim_device(hardware, {}, {}, Detail::timing); }, &store);
+  const auto device = make_sim_device(hardware, {}, {}, Detail::timing);
   const std::uint64_t seed = 7;
   std::mt19937_64 random(seed);
   for (int i = 0; i < count; ++i) {
     const Policy policy = host::test::random_policy(network, random);
-    if (!ran.insert(policy.key()).second) {
-      --i;
-      continue;
-    }
-    const host::Job job = job_of(network, policy, device->info());
-    const host::MeasuredJob composed = host::measure(*device, job, &store);
-    ASSERT_EQ(composed.segments_remembered, network.layers.size()) << policy.key();
-    const host::Measurement run = host::measure(*device, job, nullptr).measurement;
-    ASSERT_EQ(composed.measurement.total, run.total) << policy.key() << ", seed " << seed;
-    ASSERT_EQ(composed.measurement.segments, run.segments) << policy.key() << ", seed " << seed;
+    const host::MeasuredNetwork composed = host::measure_network(meter, network, policy);
+    const host::MeasuredNetwork run = host::run_network(*device, network, policy);
+    ASSERT_EQ(composed.total, run.total) << policy.key() << ", seed " << seed;
+    ASSERT_EQ(composed.counters, run.counters) << policy.key() << ", seed " << seed;
   }
 }
 
-TEST(ComposedMeasurement, equals_the_run_of_the_whole_network_in_every_counter_on_tiny) {
-  expect_composed_equals_run("tiny", 200);
+TEST(ComposedMeasurement, equals_the_run_of_the_whole_lenet_on_tiny) {
+  expect_composed_equals_run(host::zoo_network("lenet"), "tiny", 200);
 }
 
-TEST(ComposedMeasurement, equals_the_run_of_the_whole_network_in_every_counter_on_default) {
-  expect_composed_equals_run("default", 200);
+TEST(ComposedMeasurement, equals_the_run_of_the_whole_lenet_on_default) {
+  expect_composed_equals_run(host::zoo_network("lenet"), "default", 200);
+}
+
+TEST(ComposedMeasurement, equals_the_run_of_the_whole_mobilenet_v2) {
+  expect_composed_equals_run(host::zoo_network("mobilenet-v2", host::Shape{3, 32, 32}), "default", 200);
+}
+
+TEST(ComposedMeasurement, equals_the_run_of_the_whole_resnet18) {
+  expect_composed_equals_run(host::zoo_network("resnet18", host::Shape{3, 32, 32}), "default", 200);
+}
+
+TEST(ComposedMeasurement, the_full_model_counts_what_the_timing_only_model_counts) {
+  for (const char* name : {"mobilenet-v2", "resnet18"}) {
+    const host::Network network = host::zoo_network(name, host::Shape{3, 32, 32});
+    std::mt19937_64 random(3);
+    const auto full = make_sim_device("default");
+    const auto timing = make_sim_device("default", {}, {}, Detail::timing);
+    for (int i = 0; i < 3; ++i) {
+      const Policy policy = host::test::random_policy(network, random);
+      const auto a = host::run_network(*full, network, policy);
+      const auto b = host::run_network(*timing, network, policy);
+      ASSERT_EQ(a.total, b.total) << policy.key();
+      ASSERT_EQ(a.counters, b.counters) << policy.key();
+    }
+  }
 }
 
 /// A job of `count` segments, each of which loads the same weights.
@@ -96,17 +89,13 @@ host::Job equal_segments(int count, const host::HardwareInfo& hardware) {
 TEST(ComposedMeasurement, later_segments_count_the_record_before_them_which_is_what_the_end_counts) {
   const auto device = make_sim_device("tiny");
   const host::Job job = equal_segments(4, device->info());
-  const host::Measurement m = host::measure(*device, job, nullptr).measurement;
+  const host::Measurement m = host::run_job(*device, job);
   EXPECT_EQ(m.segments[2], m.segments[1]);
   EXPECT_EQ(m.segments[3], m.segments[1]);
   for (std::size_t i = 0; i < host::kCounters; ++i) {
     const std::uint64_t end = m.total[i] - m.segments[0][i] - 3 * m.segments[1][i];
     EXPECT_EQ(m.segments[1][i] - m.segments[0][i], end) << host::counter_names()[i];
   }
-  const host::JobKeys keys = host::job_keys(job, device->info().fingerprint);
-  EXPECT_NE(keys.segments[0], keys.segments[1]);
-  EXPECT_EQ(keys.segments[1], keys.segments[2]);
-  EXPECT_EQ(keys.segments[2], keys.segments[3]);
 }
 
 }  // namespace

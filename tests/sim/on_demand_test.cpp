@@ -74,7 +74,7 @@ TEST(HardwareText, that_means_a_configuration_with_a_name_gives_that_one) {
 
 TEST(OnDemandHardware, has_the_fingerprint_that_the_build_computes) {
   for (const Configuration& configuration : configurations()) {
-    if (configuration.make != nullptr) {
+    if (configuration.make(Detail::full) != nullptr) {
       const std::string fingerprint = make_sim_device(configuration.name)->info().fingerprint;
       EXPECT_EQ(rtl_fingerprint(configuration.parameters), fingerprint.substr(0, 16)) << configuration.name;
     }
@@ -149,15 +149,16 @@ TEST_F(BuiltHardware, runs_random_jobs_with_the_golden_tensors) {
     const host::Job job = host::compile(quantized, device->info(), {.spill_all = true});
     driver.load(job);
     const auto input = host::test::random_input(network.tensors[network.input].shape,
-                                                quantized.tensor_bits[network.input], random);
+                                                quantized.bits.read(network.input), random);
     driver.run(input, 10'000'000);
     const auto golden = host::golden_run(quantized, input);
     for (const host::TensorPlace& place : job.tensors) {
       const auto tensor = std::find_if(network.tensors.begin(), network.tensors.end(),
                                        [&](const host::Tensor& t) { return t.name == place.name; });
       ASSERT_NE(tensor, network.tensors.end()) << place.name;
-      ASSERT_EQ(driver.read_tensor(place).codes, golden[tensor - network.tensors.begin()].codes)
-          << place.name;
+      const auto& expected =
+          (place.narrow ? golden.narrow : golden.written)[tensor - network.tensors.begin()];
+      ASSERT_EQ(driver.read_tensor(place).codes, expected.codes) << place.name;
     }
   }
 }
@@ -166,6 +167,32 @@ TEST_F(BuiltHardware, is_loaded_without_a_word_the_second_time) {
   const auto built = fs::last_write_time(model());
   EXPECT_EQ(words_of_making_it(), "");
   EXPECT_EQ(fs::last_write_time(model()), built);
+}
+
+TEST_F(BuiltHardware, is_also_built_without_its_datapath_with_the_same_fingerprint_and_counters) {
+  const auto make_timing = [] { return make_sim_device(kText, {}, {}, Detail::timing); };
+  ::testing::internal::CaptureStderr();
+  const auto timing = make_timing();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("without its datapath"), HasSubstr("timing.so")));
+  EXPECT_TRUE(fs::exists(model().parent_path() / "timing.so"));
+
+  const auto full = make_sim_device(kText);
+  EXPECT_EQ(timing->info().fingerprint, full->info().fingerprint);
+  const host::Network network = host::single_layer_network("conv in=40x6x6 out=12 kernel=3 stride=1 pad=1");
+  const host::QuantizedNetwork quantized =
+      host::random_quantization(network, host::uniform_policy(network, 4, 2), 1);
+  const std::vector<std::uint8_t> input(40 * 6 * 6, 1);
+  const auto counters = [&](host::Device& device) {
+    host::Driver driver(device);
+    driver.load(host::compile(quantized, device.info()));
+    return driver.run(input, 1'000'000).total;
+  };
+  EXPECT_EQ(counters(*timing), counters(*full));
+
+  ::testing::internal::CaptureStderr();
+  make_timing();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST_F(BuiltHardware, is_built_again_by_one_of_several_where_its_file_was_cut_off_or_is_garbage) {

@@ -34,6 +34,7 @@ module compute_engine #(
   input  logic [63:0]          par_data_i,
   output logic                 array_active_o,
   output logic                 pool_active_o,
+  output logic                 channel_active_o,
   output logic                 stall_drain_o,
   output logic                 stall_fetch_o,
   output logic                 drain_busy_o,
@@ -60,6 +61,7 @@ module compute_engine #(
   logic [2:0]  phase_q;
   logic        drain;
   logic        pool_q;
+  logic        channel_q;
 
   assign busy_o              = left_q != 16'd0;
   assign instr_ready_o       = left_q == 16'd0;
@@ -67,8 +69,9 @@ module compute_engine #(
   assign drain               = conflicts && phase_q == 3'd4;
   assign ld_ready_o          = !drain;
   assign st_ready_o          = !(conflicts && phase_q == 3'd1);
-  assign array_active_o      = busy_o && !pool_q && left_q > 16'd10;
+  assign array_active_o      = busy_o && !pool_q && !channel_q && left_q > 16'd10;
   assign pool_active_o       = busy_o && pool_q;
+  assign channel_active_o    = busy_o && channel_q && left_q > 16'd10;
   assign stall_drain_o       = 1'b0;
   assign stall_fetch_o       = 1'b0;
   assign drain_busy_o        = busy_o && !pool_q && left_q <= 16'd10;
@@ -86,7 +89,8 @@ module compute_engine #(
     if (par_we_i) par[ParBits'({par_slot_i, par_word_i})] <= par_data_i;
     if (instr_valid_i && instr_ready_o) begin
       left_q <= ComputeCycles;
-      pool_q <= instr_i[0];
+      pool_q <= instr_i[1:0] == 2'd1;
+      channel_q <= instr_i[1];
     end else if (left_q != 16'd0) begin
       left_q <= left_q - 16'd1;
     end
@@ -97,6 +101,6 @@ module compute_engine #(
   end
 
   logic unused_bits;
-  assign unused_bits = ^{instr_i[511:1], Datapath};
+  assign unused_bits = ^{instr_i[511:2], Datapath};
 
 endmodule

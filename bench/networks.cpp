@@ -1,0 +1,90 @@
+// Cycles of whole networks on `default` hardware and memory beside their targets, and how long cold
+// measurements take with nothing remembered (two cores). Exit 1 where a target is missed.
+//   bench_networks           cycles and speed-ups
+//   bench_networks cold      also the times of one policy and of all pairs (minutes)
+#include <fmt/format.h>
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "host/all_pairs.h"
+#include "host/measure.h"
+#include "sim/sim_device.h"
+
+using namespace bitloop;
+
+namespace {
+
+bool all_reached = true;
+
+std::string verdict(bool reached) {
+  all_reached = all_reached && reached;
+  return reached ? "reached" : "MISSED";
+}
+
+host::SegmentMeter make_meter(host::MeasurementStore* store) {
+  return host::SegmentMeter([] { return sim::make_sim_device("default", {}, {}, sim::Detail::timing); },
+                            store);
+}
+
+double seconds_of(const std::function<void()>& action) {
+  const auto start = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+host::Cycles cycles_of(host::SegmentMeter& meter, const char* network, const char* policy) {
+  const host::Network graph = host::zoo_network(network);
+  return host::measure_network(meter, graph, host::load_policy(graph, policy)).cycles();
+}
+
+void cycles_table(host::SegmentMeter& meter) {
+  struct Row {
+    const char* network;
+    double most;  ///< cycles at w8a8
+    std::map<std::string, double> speed_ups;
+  };
+  const Row rows[] = {{"mobilenet-v2", 4.2e6, {{"w4a4", 2.6}, {"w2a2", 4.5}}},
+                      {"resnet18", 16.5e6, {{"w4a4", 3.3}, {"w2a2", 10.5}, {"w1a2", 16}}},
+                      {"resnet50", 37e6, {}},
+                      {"yolov3", 290e6, {}}};
+  for (const Row& row : rows) {
+    const auto base = static_cast<double>(cycles_of(meter, row.network, "w8a8"));
+    fmt::print("{:13} w8a8 {:>12.0f} cycles            target at most {:>11.0f}  {}\n", row.network, base,
+               row.most, verdict(base <= row.most));
+    for (const auto& [policy, least] : row.speed_ups) {
+      const auto cycles = static_cast<double>(cycles_of(meter, row.network, policy.c_str()));
+      fmt::print("{:13} {} {:>12.0f} cycles  {:>6.2f} x  target at least {:>9.1f} x  {}\n", row.network,
+                 policy, cycles, base / cycles, least, verdict(base / cycles >= least));
+    }
+  }
+}
+
+void cold_times() {
+  const double policy = seconds_of([] {
+    host::SegmentMeter meter = make_meter(nullptr);
+    cycles_of(meter, "mobilenet-v2", "w8a8");
+  });
+  fmt::print("mobilenet-v2, one policy, cold: {:.2f} s, target 2 s {}\n", policy, verdict(policy <= 2));
+  const std::pair<const char*, double> networks[] = {{"mobilenet-v2", 10}, {"resnet50", 60}, {"yolov3", 360}};
+  for (const auto& [name, most] : networks) {
+    std::size_t count = 0;
+    const double time = seconds_of([&, network = name] {
+      host::SegmentMeter meter = make_meter(nullptr);
+      count = host::measure_all_pairs(meter, host::zoo_network(network), 0, {}).size();
+    });
+    fmt::print("{}, all {} pairs of layers and widths, cold: {:.1f} s, target {:.0f} s {}\n", name, count,
+               time, most, verdict(time <= most));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  host::MeasurementStore store{{}};
+  host::SegmentMeter meter = make_meter(&store);
+  cycles_table(meter);
+  if (argc > 1 && std::string(argv[1]) == "cold") cold_times();
+  return all_reached ? 0 : 1;
+}
