@@ -96,8 +96,9 @@ std::vector<std::byte> weight_bytes(const Segment& segment, const SegmentPlan& p
 std::vector<std::byte> parameter_bytes(const Segment& segment, const QuantizedNetwork& network, int lanes) {
   Words words;
   for (const Stage& stage : segment.stages) {
+    if (stage.operands() == 0) continue;
     const ChannelParameters parameters =
-        stage.operands == 2
+        stage.kind == StageKind::add
             ? add_parameters(integers_of(network, stage.layer), stage.second_first, kBlockChannels)
             : narrow_parameters(network.narrowing[static_cast<std::size_t>(stage.tensor)], kBlockChannels);
     append_slots(words, parameters, kBlockChannels, lanes);

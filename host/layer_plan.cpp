@@ -73,11 +73,25 @@ class Candidate {
 
   StreamPlan plan;
 
+  /// Cuts what the last stage gives into strips, and the operation's output behind a pool accordingly.
+  void set_strips(std::vector<int> ends) {
+    plan.strip_ends = std::move(ends);
+    plan.operation_ends = plan.strip_ends;
+    if (!segment_.pool) return;
+    const WindowOp& pool = *segment_.pool;
+    const auto all = static_cast<int>(op_.output_positions());
+    for (int& end : plan.operation_ends) {
+      const int row = pool.end_input_row((end - 1) / pool.output_width);
+      end = std::min(all, round_up(row * op_.output_width, hardware_.pixels));
+    }
+    plan.operation_ends.back() = all;
+  }
+
   /// Rows of the input that strips need: one alone, or with `ahead` strips that follow.
   [[nodiscard]] int input_rows(int ahead) const {
     if (ahead < 0) return op_.input_height;
     int rows = 1;
-    const auto& ends = plan.strip_ends;
+    const auto& ends = plan.operation_ends;
     for (std::size_t s = 0; s < ends.size(); ++s) {
       const std::size_t last = std::min(s + ahead, ends.size() - 1);
       rows = std::max(rows, op_.end_input_row((ends[last] - 1) / op_.output_width) -
@@ -86,14 +100,19 @@ class Candidate {
     return rows;
   }
 
-  /// Rows of the output that `count` strips in succession touch.
-  [[nodiscard]] int output_rows(int count) const {
-    if (count < 0) return op_.output_height;
+  /// Rows of a result that `count` strips in succession touch; what a pool reads is kept for its windows.
+  [[nodiscard]] int result_rows(int result, int count) const {
+    const Extent extent = segment_.extent(result);
+    if (count < 0) return extent.height;
+    const bool pooled = result == 0 && segment_.pool;
+    const auto& ends = result == 0 ? plan.operation_ends : plan.strip_ends;
     int rows = 1;
-    const auto& ends = plan.strip_ends;
     for (std::size_t s = 0; s < ends.size(); ++s) {
       const std::size_t first = s >= static_cast<std::size_t>(count) ? s - count : 0;
-      rows = std::max(rows, divide_up(ends[s], op_.output_width) - begin(first) / op_.output_width);
+      const int start = first == 0 ? 0 : ends[first - 1] / extent.width;
+      const int kept =
+          pooled ? segment_.pool->first_input_row(strip_begin(first) / segment_.pool->output_width) : start;
+      rows = std::max(rows, divide_up(ends[s], extent.width) - std::min(start, kept));
     }
     return rows;
   }
@@ -106,7 +125,7 @@ class Candidate {
     bool fits = place_one(plan.input, segment_.input, pitch, input_rows(ahead), op_.input_bits);
     if (segment_.second) {
       fits = fits && place_one(plan.second.emplace(), *segment_.second, op_.output_width,
-                               output_rows(std::max(0, ahead)), 8);
+                               result_rows(0, std::max(0, ahead)), 8);
     }
     for (int i = 0; i <= last && fits; ++i) {
       Buffer buffer;
@@ -114,8 +133,8 @@ class Candidate {
       if (op_.kind == OpKind::copy && place.in_memory) {
         buffer = plan.input;
       } else {
-        const int rows = output_rows(i == last || place.in_memory ? behind : 0);
-        fits = place_one(buffer, place, op_.output_width, rows, segment_.result_bits(i));
+        const int rows = result_rows(i, i == last || place.in_memory ? behind : 0);
+        fits = place_one(buffer, place, segment_.extent(i).width, rows, segment_.result_bits(i));
       }
       plan.results.push_back(buffer);
     }
@@ -152,12 +171,15 @@ class Candidate {
     std::vector<Round> rounds;
     const double loads = weight_loads() / (plan.strips_outer ? 1.0 : static_cast<double>(plan.units.size()));
     for (std::size_t pass = 0; pass < passes; ++pass) {
-      for (std::size_t s = 0; s < plan.strip_ends.size(); ++s) rounds.push_back(round(pass, s, loads));
+      for (std::size_t s = 0; s < plan.operation_ends.size(); ++s) rounds.push_back(round(pass, s, loads));
     }
     return pipeline_cycles(rounds, slack);
   }
 
-  [[nodiscard]] int begin(std::size_t strip) const { return strip == 0 ? 0 : plan.strip_ends[strip - 1]; }
+  [[nodiscard]] int begin(std::size_t strip) const { return strip == 0 ? 0 : plan.operation_ends[strip - 1]; }
+  [[nodiscard]] int strip_begin(std::size_t strip) const {
+    return strip == 0 ? 0 : plan.strip_ends[strip - 1];
+  }
   [[nodiscard]] int groups() const {
     return op_.group_slots(hardware_.filters) == 0 ? 0 : op_.groups(hardware_.filters);
   }
@@ -165,10 +187,10 @@ class Candidate {
   /// `loads`: weight buffers filled per pass; what the first strip does not load is spread over the others.
   [[nodiscard]] Round round(std::size_t pass, std::size_t strip, double loads) const {
     const double units = plan.strips_outer ? 1 : static_cast<double>(plan.units.size());
-    const double positions = plan.strip_ends[strip] - begin(strip);
+    const double positions = plan.operation_ends[strip] - begin(strip);
     Round round;
     round.compute = (compute_cycles(strip) + stage_cycles(strip)) / units;
-    round.store = positions * stored_words() / units;
+    round.store = stored_words(strip) / units;
     if (!plan.input.whole && (pass == 0 || !plan.resident)) {
       round.rows = row_cycles(new_rows(strip)) / (op_.by_blocks() ? units : 1);
     }
@@ -189,33 +211,39 @@ class Candidate {
     return round;
   }
 
-  [[nodiscard]] double stored_words() const {
+  [[nodiscard]] double stored_words(std::size_t strip) const {
     double words = 0;
     for (int i = 0; i < segment_.result_count(); ++i) {
       if (!segment_.results[static_cast<std::size_t>(i)].in_memory) continue;
-      words += words_per_position(op_.filters, segment_.result_bits(i)) * op_.repeat * op_.repeat;
+      const double positions =
+          i == 0 ? plan.operation_ends[strip] - begin(strip) : plan.strip_ends[strip] - strip_begin(strip);
+      words += positions * words_per_position(op_.filters, segment_.result_bits(i)) * op_.repeat * op_.repeat;
     }
     return words;
   }
 
   [[nodiscard]] int new_rows(std::size_t strip) const {
     const auto end_row = [&](std::size_t s) {
-      return op_.end_input_row((plan.strip_ends[s] - 1) / op_.output_width);
+      return op_.end_input_row((plan.operation_ends[s] - 1) / op_.output_width);
     };
     const int first = op_.first_input_row(begin(strip) / op_.output_width);
     return end_row(strip) - (strip == 0 ? first : std::max(first, end_row(strip - 1)));
   }
 
   [[nodiscard]] double tiles(std::size_t strip) const {
-    return divide_up(plan.strip_ends[strip] - begin(strip), hardware_.pixels);
+    return divide_up(plan.operation_ends[strip] - begin(strip), hardware_.pixels);
   }
 
   [[nodiscard]] double stage_cycles(std::size_t strip) const {
     double cycles = 0;
     const double blocks = divide_up(op_.filters, kBlockChannels);
+    const double tiles = divide_up(plan.strip_ends[strip] - strip_begin(strip), hardware_.pixels);
     for (const Stage& stage : segment_.stages) {
-      const double tile = hardware_.pixels * (kBlockChannels / hardware_.filters) * stage.operands;
-      cycles += blocks * (tiles(strip) * tile + kInstructionCycles);
+      const double tile =
+          stage.kind == StageKind::max_pool
+              ? static_cast<double>(segment_.pool->tile_cycles({0, 1, 0, segment_.pool->kernel_height}))
+              : hardware_.pixels * (kBlockChannels / hardware_.filters) * stage.operands();
+      cycles += blocks * (tiles * tile + kInstructionCycles);
     }
     return cycles;
   }
@@ -246,7 +274,7 @@ class Candidate {
   [[nodiscard]] double weight_loads() const {
     if (groups() == 0 || plan.weights.part_words == 0) return 0;
     const double buffers = plan.weights.buffers;
-    const double strips = static_cast<double>(plan.strip_ends.size());
+    const double strips = static_cast<double>(plan.operation_ends.size());
     const double parts = static_cast<double>(plan.weights.parts.size());
     const double items =
         parts > 1 ? parts * groups() : GroupBatches{plan.weights.batch}.batch_of(groups() - 1) + 1;
@@ -327,15 +355,15 @@ constexpr int kSlacksTried = 3;  // of those that fit
 class Search {
  public:
   Search(const Segment& segment, const HardwareInfo& hardware)
-      : segment_(segment), op_(segment.op), hardware_(hardware) {}
+      : segment_(segment), op_(segment.op), last_(segment.pool ? *segment.pool : op_), hardware_(hardware) {}
 
   void try_order(const StreamPlan& frame) {
-    for (const int rows : strip_rows_choices(op_)) {
+    for (const int rows : strip_rows_choices(last_)) {
       for (const int first_rows : {1, 4, rows}) {
         if (first_rows > rows) continue;
         Candidate candidate(segment_, hardware_);
         candidate.plan = frame;
-        candidate.plan.strip_ends = strip_ends(op_, first_rows, rows, hardware_.pixels);
+        candidate.set_strips(strip_ends(last_, first_rows, rows, hardware_.pixels));
         if (segment_.input.on_chip) {
           try_rings(candidate, op_.input_width);
           continue;
@@ -368,6 +396,7 @@ class Search {
 
   const Segment& segment_;
   const WindowOp& op_;
+  const WindowOp& last_;  ///< whose output is cut into strips
   const HardwareInfo& hardware_;
   std::optional<StreamPlan> best_;
   double best_cycles_ = 0;
@@ -469,6 +498,7 @@ std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows, int lan
 std::vector<Unit> make_units(const Segment& segment, int groups, int lanes) {
   const WindowOp& op = segment.op;
   int channels = std::max(kBlockChannels, op.by_blocks() ? word_channels(op.input_bits) : 0);
+  if (segment.pool) channels = std::max(channels, segment.pool->block_channels);
   for (int i = 0; i < segment.result_count(); ++i) {
     channels = std::max(channels, word_channels(segment.result_bits(i)));
   }

@@ -69,8 +69,10 @@ struct Unit {
 struct StreamPlan {
   /// True: each strip computes all units before the next strip. False: each unit computes all strips.
   bool strips_outer = true;
-  bool resident = false;        ///< the input is on chip, or loaded once, and stays
-  std::vector<int> strip_ends;  ///< flattened output positions; all but the last are multiples of P
+  bool resident = false;  ///< the input is on chip, or loaded once, and stays
+  /// Flattened positions of the operation's output where strips end; all but the last are multiples of P.
+  std::vector<int> operation_ends;
+  std::vector<int> strip_ends;  ///< the same of what the last stage gives; others only behind a pool
   std::vector<Unit> units;
   Buffer input;
   std::optional<Buffer> second;

@@ -74,8 +74,10 @@ Job segment_job(Segment segment, const HardwareInfo& hardware, bool first) {
     end = give_room(segment.input, op.input_height, op.input_width, end);
   }
   if (segment.second) end = give_room(*segment.second, op.output_height, op.output_width, end);
-  for (Place& result : segment.results) {
-    end = give_room(result, op.output_height * op.repeat, op.output_width * op.repeat, end);
+  for (int i = 0; i < segment.result_count(); ++i) {
+    const Extent extent = segment.extent(i);
+    end = give_room(segment.results[static_cast<std::size_t>(i)], extent.height * op.repeat,
+                    extent.width * op.repeat, end);
   }
   segment.weights = end;
   segment.parameters = end + pages(weight_size(segment, plan, hardware.filters));

@@ -132,10 +132,13 @@ class Planner {
     if (const int add = add_behind(index); add >= 0) {
       fuse_add(index, add, segment, operands);
       tensor = this->layer(add).output;
+    } else if (const int pool = pool_behind(index); pool >= 0) {
+      fuse_pool(pool, segment, operands);
+      tensor = this->layer(pool).output;
     }
     const bool alone = segment.op.kind == OpKind::copy || options_.separate;
     if (has_narrow(tensor) && !alone) {
-      segment.stages.push_back({1, plan_.bits.narrow[tensor], -1, tensor, false});
+      segment.stages.push_back({StageKind::requantize, plan_.bits.narrow[tensor], -1, tensor, false});
       operands.results.push_back(Form{tensor, true});
     }
     append(std::move(segment), std::move(operands));
@@ -160,12 +163,34 @@ class Planner {
     const Layer& layer = this->layer(add);
     const bool second_first = layer.inputs[0] != this->layer(index).output;
     const int other = layer.inputs[second_first ? 0 : 1];
-    segment.stages.push_back({2, plan_.bits.written[layer.output], add, layer.output, second_first});
-    segment.layers.push_back(add);
+    segment.stages.push_back(
+        {StageKind::add, plan_.bits.written[layer.output], add, layer.output, second_first});
     operands.second = read_form(layer, other);
+    fuse(add, segment, operands);
+  }
+
+  /// The max pool that alone reads a convolution's output; -1: none.
+  [[nodiscard]] int pool_behind(int index) const {
+    if (options_.separate || !layer(index).has_weights()) return -1;
+    const int tensor = layer(index).output;
+    if (readers_[tensor].size() != 1 || has_narrow(tensor)) return -1;
+    const int reader = readers_[tensor].front();
+    return layer(reader).kind == LayerKind::max_pool ? reader : -1;
+  }
+
+  void fuse_pool(int pool, Segment& segment, Operands& operands) {
+    const Layer& layer = this->layer(pool);
+    segment.pool = lower(network_, layer, plan_.bits, 8, hardware_);
+    segment.stages.push_back(
+        {StageKind::max_pool, plan_.bits.written[layer.output], pool, layer.output, false});
+    fuse(pool, segment, operands);
+  }
+
+  void fuse(int layer, Segment& segment, Operands& operands) {
+    segment.layers.push_back(layer);
     if (!options_.spill_all) operands.results[0].reset();
-    operands.results.push_back(Form{layer.output, false});
-    done_.insert(add);
+    operands.results.push_back(Form{this->layer(layer).output, false});
+    done_.insert(layer);
   }
 
   /// A segment that makes the narrow form of a tensor whose layer computes nothing.
@@ -268,15 +293,17 @@ class Planner {
     const int words =
         op.by_blocks() ? std::min(op.input_words(), unit_words(op.input_bits)) : op.input_words();
     streams.push_back({root(operands.input).form.index(), rows(op.input_width, span, words)});
-    const int positions = std::min(op.output_height, 3);
-    const auto add = [&](const std::optional<Form>& form, int bits) {
+    const int positions = segment.pool ? segment.pool->kernel_height + 2 * segment.pool->stride_y : 3;
+    const auto add = [&](const std::optional<Form>& form, int result, int bits) {
+      const Extent extent = segment.extent(result);
       const int all = words_per_position(op.filters, bits);
-      streams.push_back({form ? root(*form).form.index() : -1,
-                         rows(op.output_width, positions, std::min(all, unit_words(bits)))});
+      streams.push_back(
+          {form ? root(*form).form.index() : -1,
+           rows(extent.width, std::min(extent.height, positions), std::min(all, unit_words(bits)))});
     };
-    if (operands.second) add(operands.second, 8);
-    for (std::size_t i = 0; i < operands.results.size(); ++i) {
-      add(operands.results[i], segment.result_bits(static_cast<int>(i)));
+    if (operands.second) add(operands.second, 0, 8);
+    for (int i = 0; i < static_cast<int>(operands.results.size()); ++i) {
+      add(operands.results[static_cast<std::size_t>(i)], i, segment.result_bits(i));
     }
     return streams;
   }

@@ -50,7 +50,8 @@ double moved_words(const Segment& segment, const HardwareInfo& hardware) {
   if (segment.second && !segment.second->on_chip) words += positions * words_per_position(op.filters, 8);
   for (int i = 0; i < segment.result_count(); ++i) {
     if (!segment.results[static_cast<std::size_t>(i)].in_memory) continue;
-    words += positions * op.repeat * op.repeat * words_per_position(op.filters, segment.result_bits(i));
+    words += static_cast<double>(segment.extent(i).positions()) * op.repeat * op.repeat *
+             words_per_position(op.filters, segment.result_bits(i));
   }
   const int lanes = hardware.filters;
   const double groups = op.groups(lanes);
@@ -63,8 +64,12 @@ double drain_cycles(const Segment& segment, const HardwareInfo& hardware) {
   const WindowOp& op = segment.op;
   double turns = 0;
   if (op.group_slots(hardware.filters) > 0) turns = op.output_bits == 32 ? 4 : op.parameter_sets();
-  for (const Stage& stage : segment.stages) turns += stage.operands;
-  return outputs(op) * turns / hardware.filters;
+  double results = outputs(op) * turns;
+  for (std::size_t i = 0; i < segment.stages.size(); ++i) {
+    const Extent extent = segment.extent(static_cast<int>(i) + 1);
+    results += static_cast<double>(extent.positions()) * op.filters * segment.stages[i].operands();
+  }
+  return results / hardware.filters;
 }
 
 }  // namespace
@@ -79,6 +84,7 @@ const char* Roofline::bound() const {
 Roofline roofline(const Segment& segment, const HardwareInfo& hardware) {
   Roofline result;
   result.compute = compute_cycles(segment.op, hardware);
+  if (segment.pool) result.compute += compute_cycles(*segment.pool, hardware);
   result.bandwidth = moved_words(segment, hardware) / kWordsPerCycle;
   result.drain = drain_cycles(segment, hardware);
   return result;

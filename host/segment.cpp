@@ -19,7 +19,7 @@ Ring make_ring(int width, int rows, int words, int pixels) {
 int Segment::stage_slot(int index, int lanes) const {
   int slots = 0;
   for (int i = 0; i < index; ++i)
-    slots += stages[static_cast<std::size_t>(i)].operands * kBlockChannels / lanes;
+    slots += stages[static_cast<std::size_t>(i)].operands() * kBlockChannels / lanes;
   return slots;
 }
 

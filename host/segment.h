@@ -37,13 +37,26 @@ struct Place {
   int first_word = 0;      ///< in memory: of this part
 };
 
-/// What follows a segment's operation, position by position and on chip: an add, a requantization, or both.
+enum class StageKind { max_pool, add, requantize };
+
+/// What follows a segment's operation on chip. A max pool can only be the first.
 struct Stage {
-  int operands = 1;  ///< 2: adds the segment's second operand
+  StageKind kind = StageKind::requantize;
   int output_bits = 8;
-  int layer = -1;             ///< of the add
+  int layer = -1;             ///< of a pool or an add
   int tensor = 0;             ///< that it writes
   bool second_first = false;  ///< the add's first input is the segment's second operand
+  /// Of an ADD instruction; 0 of a pool, which has no parameters either.
+  [[nodiscard]] int operands() const {
+    return kind == StageKind::max_pool ? 0 : kind == StageKind::add ? 2 : 1;
+  }
+};
+
+/// Height and width of a result.
+struct Extent {
+  int height = 1;
+  int width = 1;
+  [[nodiscard]] long positions() const { return static_cast<long>(height) * width; }
 };
 
 /// Rows of activation SRAM, from first (inclusive) to end (exclusive).
@@ -62,15 +75,20 @@ struct Segment {
   Place input;
   std::optional<Place> second;  ///< operand 2 of an add, here or in a stage; 8 bits
   std::vector<Stage> stages;
-  std::vector<Place> results;  ///< of the operation, then of each stage
-  BankRows free;               ///< where its rings may lie
-  int narrowed = -1;           ///< the tensor, where the operation only makes its narrow form
-  Address weights = 0;         ///< in memory
-  Address parameters = 0;      ///< in memory: those of the stages, then the operation's
+  std::optional<WindowOp> pool;  ///< of the first stage, where that is a max pool
+  std::vector<Place> results;    ///< of the operation, then of each stage
+  BankRows free;                 ///< where its rings may lie
+  int narrowed = -1;             ///< the tensor, where the operation only makes its narrow form
+  Address weights = 0;           ///< in memory
+  Address parameters = 0;        ///< in memory: those of the stages, then the operation's
 
   /// Code width of result 0 (the operation's), 1, ...
   [[nodiscard]] int result_bits(int result) const {
     return result == 0 ? op.output_bits : stages[static_cast<std::size_t>(result) - 1].output_bits;
+  }
+  [[nodiscard]] Extent extent(int result) const {
+    const WindowOp& last = result > 0 && pool ? *pool : op;
+    return {last.output_height, last.output_width};
   }
   [[nodiscard]] int result_count() const { return static_cast<int>(results.size()); }
   /// Parameter slots of the stages, F channels each: every group of a channel block has its own.

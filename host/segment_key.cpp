@@ -50,16 +50,16 @@ class Text {
   }
 
   void add_stage(const Stage& stage) {
-    const auto& [operands, output_bits, layer, tensor, second_first] = stage;
+    const auto& [kind, output_bits, layer, tensor, second_first] = stage;
     (void)layer;
     (void)tensor;
     (void)second_first;
-    add(operands, output_bits);
+    add(kind, output_bits);
   }
 
   void add_segment(const Segment& segment) {
-    const auto& [name, layers, op, input, second, stages, results, free, narrowed, weights, parameters] =
-        segment;
+    const auto& [name, layers, op, input, second, stages, pool, results, free, narrowed, weights,
+                 parameters] = segment;
     (void)name;
     (void)layers;
     (void)narrowed;
@@ -69,6 +69,8 @@ class Text {
     add_place(input);
     add(second.has_value(), stages.size(), results.size(), free.first, free.end);
     if (second) add_place(*second);
+    add(pool.has_value());
+    if (pool) add_operation(*pool);
     for (const Stage& stage : stages) add_stage(stage);
     for (const Place& result : results) add_place(result);
   }

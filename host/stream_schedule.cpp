@@ -32,7 +32,7 @@ StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardw
 }
 
 void StreamSchedule::add_steps() {
-  const int strips = static_cast<int>(plan_.strip_ends.size());
+  const int strips = static_cast<int>(plan_.operation_ends.size());
   const int units = static_cast<int>(plan_.units.size());
   const int stages = static_cast<int>(segment_.stages.size());
   if (!plan_.strips_outer) {
@@ -57,10 +57,11 @@ void StreamSchedule::add_steps() {
 
 void StreamSchedule::add_operation(int strip, int unit) {
   const Unit& range = plan_.units[unit];
+  if (begin(strip, 0) == plan_.operation_ends[strip]) return;  // the pool has what it needs
   if (op_.kind == OpKind::max_pool || op_.kind == OpKind::copy) {
-    const int first = strip_begin(strip);
+    const int first = begin(strip, 0);
     steps_.push_back(
-        {strip, unit, 0, range.first_group, 0, first, plan_.strip_ends[strip] - first, true, true, true});
+        {strip, unit, 0, range.first_group, 0, first, plan_.operation_ends[strip] - first, true, true, true});
     return;
   }
   for (int group = range.first_group; group < range.end_group; ++group) {
@@ -70,9 +71,9 @@ void StreamSchedule::add_operation(int strip, int unit) {
 
 void StreamSchedule::add_group(int strip, int unit, int group, bool last) {
   const std::vector<int> order = plan_.weights.part_order();
-  const int end = plan_.strip_ends[strip];
-  const int size = order.size() == 1 ? end - strip_begin(strip) : pixels_;
-  for (int first = strip_begin(strip); first < end; first += size) {
+  const int end = plan_.operation_ends[strip];
+  const int size = order.size() == 1 ? end - begin(strip, 0) : pixels_;
+  for (int first = begin(strip, 0); first < end; first += size) {
     const int positions = std::min(size, end - first);
     for (std::size_t i = 0; i < order.size(); ++i) {
       const bool drain = i + 1 == order.size();
@@ -84,11 +85,16 @@ void StreamSchedule::add_group(int strip, int unit, int group, bool last) {
 
 void StreamSchedule::add_stage(int strip, int unit, int stage) {
   const Unit& range = plan_.units[unit];
-  const int first = strip_begin(strip);
+  const int first = begin(strip, stage + 1);
+  const int positions = plan_.strip_ends[strip] - first;
+  if (segment_.stages[static_cast<std::size_t>(stage)].kind == StageKind::max_pool) {
+    steps_.push_back({strip, unit, stage + 1, range.first_channel / segment_.pool->block_channels, 0, first,
+                      positions, true, true, true});
+    return;
+  }
   const int end = divide_up(range.end_channel, kBlockChannels);
   for (int block = range.first_channel / kBlockChannels; block < end; ++block) {
-    steps_.push_back({strip, unit, stage + 1, block, 0, first, plan_.strip_ends[strip] - first, true, true,
-                      block + 1 == end});
+    steps_.push_back({strip, unit, stage + 1, block, 0, first, positions, true, true, block + 1 == end});
   }
 }
 
@@ -96,8 +102,13 @@ double StreamSchedule::step_cycles(int index) const {
   const Step& step = steps_[index];
   const double tiles = divide_up(step.positions, pixels_);
   if (step.result > 0) {
-    const int operands = segment_.stages[static_cast<std::size_t>(step.result) - 1].operands;
-    return tiles * pixels_ * operands * kBlockChannels / lanes_;
+    const Stage& stage = segment_.stages[static_cast<std::size_t>(step.result) - 1];
+    if (stage.kind != StageKind::max_pool)
+      return tiles * pixels_ * stage.operands() * kBlockChannels / lanes_;
+    const int blocks =
+        divide_up(unit_of(step).end_channel - unit_of(step).first_channel, segment_.pool->block_channels);
+    return tiles *
+           static_cast<double>(segment_.pool->tile_cycles({0, blocks, 0, segment_.pool->kernel_height}));
   }
   if (op_.kind == OpKind::copy) return 0;
   if (op_.kind == OpKind::max_pool) {
@@ -124,9 +135,10 @@ long StreamSchedule::virtual_row(const Buffer& buffer, int height, const Step& s
   return static_cast<long>(pass(buffer, step)) * divide_up(height, granule) * granule + row;
 }
 
-/// Of an output position, in a buffer whose rows are as wide as the output.
-int StreamSchedule::ring_position(const Buffer& buffer, const Step& step, int position) const {
-  return modulo(virtual_row(buffer, op_.output_height, step, 0) * op_.output_width + position,
+/// Of a position of a result of this extent, in a buffer whose rows are as wide.
+int StreamSchedule::ring_position(const Buffer& buffer, const Extent& extent, const Step& step,
+                                  int position) const {
+  return modulo(virtual_row(buffer, extent.height, step, 0) * extent.width + position,
                 buffer.ring.positions());
 }
 
@@ -137,19 +149,19 @@ int StreamSchedule::word_row(const Buffer& buffer, int bits, const Unit& unit) c
 }
 
 StreamSchedule::RowRange StreamSchedule::input_rows(const Step& step) const {
-  return {op_.first_input_row(strip_begin(step.strip) / op_.output_width),
-          op_.end_input_row((plan_.strip_ends[step.strip] - 1) / op_.output_width)};
+  return {op_.first_input_row(begin(step.strip, 0) / op_.output_width),
+          op_.end_input_row((plan_.operation_ends[step.strip] - 1) / op_.output_width)};
 }
 
 StreamSchedule::RowRange StreamSchedule::output_rows(const Step& step) const {
-  return {strip_begin(step.strip) / op_.output_width,
-          (plan_.strip_ends[step.strip] - 1) / op_.output_width + 1};
+  return {begin(step.strip, 0) / op_.output_width,
+          (plan_.operation_ends[step.strip] - 1) / op_.output_width + 1};
 }
 
 bool StreamSchedule::reads_second(const Step& step) const {
   if (!segment_.second) return false;
   if (step.result == 0) return op_.kind == OpKind::add && op_.operands == 2;
-  return segment_.stages[static_cast<std::size_t>(step.result) - 1].operands == 2;
+  return segment_.stages[static_cast<std::size_t>(step.result) - 1].operands() == 2;
 }
 
 Provision StreamSchedule::provide(int index, int current, bool now) {
@@ -187,7 +199,7 @@ Provision StreamSchedule::provide_rows(RowFeed& feed, const RowRange& wanted, in
 
 /// The parameters of all stages, once.
 Provision StreamSchedule::provide_stages() {
-  if (stages_loaded_) return Provision::ready;
+  if (stages_loaded_ || segment_.stage_slots(lanes_) == 0) return Provision::ready;
   stages_loaded_ = true;
   program.append(LoadParam{static_cast<std::uint32_t>(segment_.parameters), segment_.stage_slots(lanes_), 0});
   return Provision::loaded;
@@ -235,15 +247,16 @@ void StreamSchedule::place_walk(WindowWalk& walk, const Step& step, const Reduct
 /// Position by position over a buffer that is as wide as the output.
 void StreamSchedule::place_flat_walk(WindowWalk& walk, const Step& step, const Buffer& input) const {
   const Ring& ring = input.ring;
-  walk.input_height = op_.output_height;
-  walk.input_width = op_.output_width;
-  walk.output_width = op_.output_width;
-  walk.iy = step.first / op_.output_width;
-  walk.ox = walk.ix = step.first % op_.output_width;
+  const Extent extent = segment_.extent(step.result);
+  walk.input_height = extent.height;
+  walk.input_width = extent.width;
+  walk.output_width = extent.width;
+  walk.iy = step.first / extent.width;
+  walk.ox = walk.ix = step.first % extent.width;
   walk.positions = step.positions;
   walk.input_stride = ring.stride;
   walk.input_ring = ring.positions();
-  walk.ring_position = ring_position(input, step, walk.iy * op_.output_width);
+  walk.ring_position = ring_position(input, extent, step, walk.iy * extent.width);
   walk.step_output_row = modulo(1, ring.rows) * ring.pitch;
   const int block_words = words_per_block(8) * (step.group - unit_of(step).first_channel / kBlockChannels);
   walk.input_base = word_row(input, 8, unit_of(step)) + block_words * ring.stride;
@@ -253,11 +266,15 @@ void StreamSchedule::place_flat_walk(WindowWalk& walk, const Step& step, const B
 void StreamSchedule::place_result(WindowWalk& walk, const Step& step) const {
   const Buffer& output = plan_.results[static_cast<std::size_t>(step.result)];
   const int bits = segment_.result_bits(step.result);
-  walk.output_first = ring_position(output, step, step.first);
+  walk.output_first = ring_position(output, segment_.extent(step.result), step, step.first);
   walk.output_ring = output.ring.positions();
   walk.output_base = word_row(output, bits, unit_of(step));
   walk.output_stride = output.ring.stride;
-  if (step.result > 0 || (op_.by_blocks() && op_.kind != OpKind::max_pool)) {
+  const bool whole_unit =
+      step.result > 0 ? segment_.stages[static_cast<std::size_t>(step.result) - 1].kind == StageKind::max_pool
+                      : op_.kind == OpKind::max_pool;
+  if (whole_unit) return;
+  if (step.result > 0 || op_.by_blocks()) {
     const int channel = step.group * kBlockChannels - unit_of(step).first_channel;
     walk.output_base += channel / word_channels(bits) * words_per_block(bits) * output.ring.stride;
   } else if (op_.kind == OpKind::conv) {
@@ -271,7 +288,7 @@ void StreamSchedule::place_second(Add& add, const Step& step) const {
   const int block = step.group - unit_of(step).first_channel / kBlockChannels;
   add.second_base = word_row(buffer, 8, unit_of(step)) + block * words_per_block(8) * buffer.ring.stride;
   add.second_stride = buffer.ring.stride;
-  add.second_first = ring_position(buffer, step, step.first);
+  add.second_first = ring_position(buffer, segment_.extent(step.result), step, step.first);
   add.second_ring = buffer.ring.positions();
 }
 
@@ -286,11 +303,39 @@ void StreamSchedule::compute(int index) {
 
 void StreamSchedule::compute_stage(const Step& step) {
   const Stage& stage = segment_.stages[static_cast<std::size_t>(step.result) - 1];
-  Add add = add_template(op_.filters, step.group, stage.operands, stage.output_bits);
+  if (stage.kind == StageKind::max_pool) {
+    compute_pool(step);
+    return;
+  }
+  Add add = add_template(op_.filters, step.group, stage.operands(), stage.output_bits);
   place_flat_walk(add, step, plan_.results[static_cast<std::size_t>(step.result) - 1]);
-  if (stage.operands == 2) place_second(add, step);
+  if (stage.operands() == 2) place_second(add, step);
   add.parameter_slot = segment_.stage_slot(step.result - 1, lanes_);
   program.append(add);
+}
+
+/// Windows over what the operation gives.
+void StreamSchedule::compute_pool(const Step& step) {
+  const WindowOp& op = *segment_.pool;
+  const Unit& unit = unit_of(step);
+  const Buffer& input = plan_.results[0];
+  MaxPool pool = pool_template(op, unit.first_channel / op.block_channels,
+                               divide_up(unit.end_channel, op.block_channels));
+  pool.input_height = op.input_height;
+  pool.input_width = op.input_width;
+  pool.iy = step.first / op.output_width * op.stride_y - op.pad;
+  pool.ox = step.first % op.output_width;
+  pool.ix = pool.ox * op.stride_x - op.pad;
+  pool.positions = step.positions;
+  pool.input_base = word_row(input, op.input_bits, unit);
+  pool.input_stride = input.ring.stride;
+  pool.input_ring = input.ring.positions();
+  pool.ring_position =
+      modulo(virtual_row(input, op.input_height, step, pool.iy), input.ring.rows) * input.ring.pitch;
+  pool.step_output_row = modulo(op.stride_y, input.ring.rows) * input.ring.pitch;
+  pool.step_kernel_row = modulo(1, input.ring.rows) * input.ring.pitch;
+  place_result(pool, step);
+  program.append(pool);
 }
 
 void StreamSchedule::compute_operation(int index, const Step& step) {
@@ -347,9 +392,10 @@ void StreamSchedule::compute_operation(int index, const Step& step) {
 void StreamSchedule::store(int index) {
   const Step& step = steps_[index];
   if (!step.unit_done || !segment_.results[static_cast<std::size_t>(step.result)].in_memory) return;
-  const bool last = step.strip + 1 == static_cast<int>(plan_.strip_ends.size());
-  const int end = last ? op_.output_height : plan_.strip_ends[step.strip] / op_.output_width;
-  store_rows(step, {strip_begin(step.strip) / op_.output_width, end});
+  const Extent extent = segment_.extent(step.result);
+  const int positions = ends(step.result)[step.strip];
+  const int end = positions == extent.positions() ? extent.height : positions / extent.width;
+  store_rows(step, {begin(step.strip, step.result) / extent.width, end});
 }
 
 void StreamSchedule::store_rows(const Step& step, const RowRange& rows) {
@@ -360,16 +406,17 @@ void StreamSchedule::store_rows(const Step& step, const RowRange& rows) {
   const int bits = segment_.result_bits(step.result);
   const Unit& unit = unit_of(step);
   const int repeat = step.result == 0 ? op_.repeat : 1;
-  const Address word_bytes = kWordBytes * op_.output_width * repeat;
+  const Extent extent = segment_.extent(step.result);
+  const Address word_bytes = kWordBytes * extent.width * repeat;
   const Address row_bytes = word_bytes * place.words;
   const ChipRows chip{word_row(source, bits, unit), source.ring.stride,
-                      ring_position(source, step, rows.first * op_.output_width), op_.output_width,
+                      ring_position(source, extent, step, rows.first * extent.width), extent.width,
                       source.ring.positions()};
   for (int k = 0; k < repeat; ++k) {
     const Address offset = place.offset + (static_cast<Address>(rows.first) * repeat + k) * row_bytes +
                            word_bytes * (place.first_word + unit.first_word(bits));
     Store store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes * repeat),
-                 rows.end - rows.first, op_.output_width, unit.words(bits), chip}};
+                 rows.end - rows.first, extent.width, unit.words(bits), chip}};
     store.repeat = repeat;
     program.append(store);
   }

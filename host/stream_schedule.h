@@ -53,11 +53,16 @@ class StreamSchedule : public Schedule {
   void add_operation(int strip, int unit);
   void add_group(int strip, int unit, int group, bool last);
   void add_stage(int strip, int unit, int stage);
-  [[nodiscard]] int strip_begin(int strip) const { return strip == 0 ? 0 : plan_.strip_ends[strip - 1]; }
+  /// Where strips end in a result: what a pool reads has other positions than what it gives.
+  [[nodiscard]] const std::vector<int>& ends(int result) const {
+    return result == 0 ? plan_.operation_ends : plan_.strip_ends;
+  }
+  [[nodiscard]] int begin(int strip, int result) const { return strip == 0 ? 0 : ends(result)[strip - 1]; }
   [[nodiscard]] const Unit& unit_of(const Step& step) const { return plan_.units[step.unit]; }
   [[nodiscard]] int pass(const Buffer& buffer, const Step& step) const;
   [[nodiscard]] long virtual_row(const Buffer& buffer, int height, const Step& step, int row) const;
-  [[nodiscard]] int ring_position(const Buffer& buffer, const Step& step, int position) const;
+  [[nodiscard]] int ring_position(const Buffer& buffer, const Extent& extent, const Step& step,
+                                  int position) const;
   [[nodiscard]] int word_row(const Buffer& buffer, int bits, const Unit& unit) const;
   [[nodiscard]] RowRange input_rows(const Step& step) const;
   [[nodiscard]] RowRange output_rows(const Step& step) const;
@@ -71,6 +76,7 @@ class StreamSchedule : public Schedule {
   void place_result(WindowWalk& walk, const Step& step) const;
   void place_second(Add& add, const Step& step) const;
   void compute_stage(const Step& step);
+  void compute_pool(const Step& step);
   void compute_operation(int index, const Step& step);
   void store_rows(const Step& step, const RowRange& rows);
 

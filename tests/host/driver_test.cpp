@@ -59,7 +59,7 @@ TEST_F(DriverTest, a_resident_job_runs_image_after_image) {
   driver.load(job_);
   for (int i = 0; i < 3; ++i) {
     image_ = random_input({1, 28, 28}, 8, random_);
-    EXPECT_EQ(driver.run(image_).segments.size(), 7u);
+    EXPECT_EQ(driver.run(image_).segments.size(), job_.segments.size());
     EXPECT_EQ(driver.read_tensor(job_.tensors.back()), golden_run(network_, image_).written.back());
   }
   EXPECT_EQ(device_.resets, 0);
