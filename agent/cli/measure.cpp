@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/verbs.h"
@@ -229,18 +230,19 @@ nlohmann::ordered_json pairs_json(const host::HardwareInfo& hardware, const host
   return json;
 }
 
-/// Progress of segments on standard error, for work that takes a while.
+/// Progress of segments on standard error, for work that takes longer than a moment.
 class SegmentProgress {
  public:
   void operator()(std::size_t done, std::size_t all) {
-    if (all < kWorthShowing) return;
+    if (!bar_ && std::chrono::steady_clock::now() - start_ < kMoment) return;
     if (!bar_) bar_.emplace("measure");
     bar_->update(static_cast<double>(done) / static_cast<double>(all),
                  fmt::format("{} of {} segments", done, all));
   }
 
  private:
-  static constexpr std::size_t kWorthShowing = 8;
+  static constexpr std::chrono::seconds kMoment{1};
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::optional<console::ProgressBar> bar_;
 };
 
