@@ -28,6 +28,7 @@ struct HardwareInfo {
   int parameter_slots = 64;    ///< groups of F filters whose requantization fits on chip
   int staging_words = 4096;    ///< 64-bit words of the image staging ring
   double clock_hz = 100e6;     ///< nominal
+  bool duplex = false;         ///< memory reads a word and writes a word in one cycle, not one of both
   bool repeatable = true;      ///< a job counts the same whenever it runs and wherever it lies
 };
 

@@ -51,7 +51,9 @@ Address give_room(Place& place, int height, int width, Address offset) {
 Measurement run_job(Device& device, const Job& job, Cycles limit) {
   Driver driver(device);
   driver.load(job);
-  const std::vector<std::uint8_t> input(static_cast<std::size_t>(job.image_shape.elements()));
+  const unsigned mask = job.input_bits == 0 ? 255 : (1u << job.input_bits) - 1;
+  std::vector<std::uint8_t> input(static_cast<std::size_t>(job.image_shape.elements()));
+  for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>((i * 37 + 1) & mask);
   return driver.run(input, limit);
 }
 

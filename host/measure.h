@@ -13,7 +13,7 @@
 
 namespace bitloop::host {
 
-/// Runs a job on an input of zeros: cycles do not depend on data.
+/// Runs a job on some input, always the same: cycles do not depend on data.
 Measurement run_job(Device& device, const Job& job, Cycles limit = Driver::kDefaultLimit);
 
 /// A job whose second segment is `segment` (its only one, where it is `first`), on memory that holds nothing:

@@ -7,8 +7,6 @@
 namespace bitloop::host {
 namespace {
 
-constexpr double kWordsPerCycle = 1;  // of 8 bytes: the bus
-
 /// Taps times input channels of one output.
 double products(const WindowOp& op) {
   if (op.packing) {
@@ -38,7 +36,7 @@ double compute_cycles(const WindowOp& op, const HardwareInfo& hardware) {
   }
 }
 
-double moved_words(const Segment& segment, const HardwareInfo& hardware) {
+double read_words(const Segment& segment, const HardwareInfo& hardware) {
   const WindowOp& op = segment.op;
   double words = 0;
   if (op.packing) {
@@ -48,15 +46,21 @@ double moved_words(const Segment& segment, const HardwareInfo& hardware) {
   }
   const auto positions = static_cast<double>(op.output_positions());
   if (segment.second && !segment.second->on_chip) words += positions * words_per_position(op.filters, 8);
+  const int lanes = hardware.filters;
+  const double groups = op.groups(lanes);
+  words += groups * lanes * part_words(op, op.whole(), lanes);
+  return words + (groups * op.group_slots(lanes) + segment.stage_slots(lanes)) * parameter_words(lanes);
+}
+
+double written_words(const Segment& segment) {
+  const WindowOp& op = segment.op;
+  double words = 0;
   for (int i = 0; i < segment.result_count(); ++i) {
     if (!segment.results[static_cast<std::size_t>(i)].in_memory) continue;
     words += static_cast<double>(segment.extent(i).positions()) * op.repeat * op.repeat *
              words_per_position(op.filters, segment.result_bits(i));
   }
-  const int lanes = hardware.filters;
-  const double groups = op.groups(lanes);
-  words += groups * lanes * part_words(op, op.whole(), lanes);
-  return words + (groups * op.group_slots(lanes) + segment.stage_slots(lanes)) * parameter_words(lanes);
+  return words;
 }
 
 /// Rows of F results, times the turns that each takes.
@@ -85,7 +89,9 @@ Roofline roofline(const Segment& segment, const HardwareInfo& hardware) {
   Roofline result;
   result.compute = compute_cycles(segment.op, hardware);
   if (segment.pool) result.compute += compute_cycles(*segment.pool, hardware);
-  result.bandwidth = moved_words(segment, hardware) / kWordsPerCycle;
+  const double read = read_words(segment, hardware);
+  const double written = written_words(segment);
+  result.bandwidth = hardware.duplex ? std::max(read, written) : read + written;
   result.drain = drain_cycles(segment, hardware);
   return result;
 }

@@ -8,7 +8,7 @@ namespace bitloop::host {
 /// padding and waiting would say. Measured cycles are never below the largest of them.
 struct Roofline {
   double compute = 0;    ///< multiplications (comparisons of a pool) at the engine's peak
-  double bandwidth = 0;  ///< bytes between memory and chip, each once, 8 per cycle
+  double bandwidth = 0;  ///< words between memory and chip, each once, at the memory's rate
   double drain = 0;      ///< results through the requantization lanes, F per cycle
   [[nodiscard]] double cycles() const;
   /// "compute", "bandwidth" or "drain".

@@ -165,6 +165,7 @@ class VerilatedDevice final : public host::Device {
     info_.name = configuration.name;
     info_.memory = memory.name;
     info_.clock_hz = configuration.clock_hz;
+    info_.duplex = memory.beats_per_cycle > 1;
     info_.repeatable = memory.random_stall == 0;
     info_.pixels = static_cast<int>(array & 0xffff);
     info_.filters = static_cast<int>(array >> 16);

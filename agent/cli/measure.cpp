@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/verbs.h"
@@ -127,6 +128,7 @@ console::Table counters_table(const host::HardwareInfo& hardware, const host::Ne
   };
   host::Roofline sum;
   double least = 0;
+  host::Counters rest = measured.total;
   for (std::size_t i = 0; i < measured.segments.size(); ++i) {
     const host::Roofline roofline = host::roofline(measured.segments[i], hardware);
     add(segment_name(network, measured.segments[i]), measured.counters[i], roofline, roofline.cycles(),
@@ -135,7 +137,9 @@ console::Table counters_table(const host::HardwareInfo& hardware, const host::Ne
     sum.bandwidth += roofline.bandwidth;
     sum.drain += roofline.drain;
     least += roofline.cycles();
+    for (std::size_t k = 0; k < rest.size(); ++k) rest[k] -= measured.counters[i][k];
   }
+  add("(last record)", rest, {}, 0, "");
   add("total", measured.total, sum, least, "");
   return table;
 }
@@ -246,9 +250,14 @@ class SegmentProgress {
   std::optional<console::ProgressBar> bar_;
 };
 
+host::SegmentMeter::OpenDevice timing_devices(const console::Options& options) {
+  return console::timing_devices(options.text_of("device"), options.text_of("hardware"),
+                                 options.text_of("memory"));
+}
+
 int measure_pairs(const console::Options& options, console::Format format, const host::Network& network) {
   const auto store = console::open_store(options);
-  host::SegmentMeter meter(console::timing_devices(options), store.get());
+  host::SegmentMeter meter(timing_devices(options), store.get());
   const auto bits = static_cast<int>(options.integer_of("out-bits", 0, 8));
   SegmentProgress progress;
   const auto pairs = host::measure_all_pairs(meter, network, bits, std::ref(progress));
@@ -264,6 +273,23 @@ int measure_pairs(const console::Options& options, console::Format format, const
   return 0;
 }
 
+/// Options that would be ignored are refused.
+void check_combinations(const console::Options& options) {
+  const bool pairs = options.is_set("all-pairs");
+  if (options.has("wave-cycles") && !options.has("wave")) throw InputError("--wave-cycles needs --wave FILE");
+  if (options.given("out-bits") && !pairs)
+    throw InputError("--out-bits needs --all-pairs; a layer's text has out_bits=");
+  if (pairs && options.given("policy"))
+    throw InputError("--all-pairs measures all widths: leave out --policy");
+  if (pairs && options.has("wave"))
+    throw InputError("--all-pairs runs many jobs: a waveform needs one --policy");
+  const long bits = options.integer_of("out-bits", 0, 8);
+  if (bits != 0 && bits != 1 && bits != 2 && bits != 4 && bits != 8) {
+    throw InputError(
+        fmt::format("--out-bits {} must be 1, 2, 4 or 8, or 0 for the width of the input", bits));
+  }
+}
+
 /// Composed from measured segments; or, with a waveform or --fresh, from one run of everything.
 host::MeasuredNetwork measured_network(const console::Options& options, const host::Network& network,
                                        const host::Policy& policy, host::HardwareInfo& hardware) {
@@ -273,10 +299,15 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
     const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
                                              options.text_of("memory"), wave);
     hardware = device->info();
-    return host::run_network(*device, network, policy);
+    auto measured = host::run_network(*device, network, policy);
+    if (wave && !std::filesystem::exists(wave->file)) {
+      throw InputError(fmt::format("waveform {}: the run ended before cycle {}, where it was to begin",
+                                   wave->file.string(), wave->first));
+    }
+    return measured;
   }
   const auto store = console::open_store(options);
-  host::SegmentMeter meter(console::timing_devices(options), store.get());
+  host::SegmentMeter meter(timing_devices(options), store.get());
   hardware = meter.hardware();
   SegmentProgress progress;
   return host::measure_network(meter, network, policy, std::ref(progress));
@@ -297,11 +328,15 @@ int measure(const console::Arguments& arguments) {
   options.device_options();
   options.store_option();
   options.text("wave", "write an FST waveform to this file");
-  options.text("wave-cycles", "FIRST:LAST, the cycles of the waveform (default: all)");
+  options.text(
+      "wave-cycles",
+      "FIRST:LAST, the cycles of the waveform, from power-up; the job starts after about 50 (default: "
+      "all). A cycle is two units of the file's time");
   options.format_option();
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
   const host::Network network = chosen_network(options);
+  check_combinations(options);
   if (options.is_set("all-pairs")) return measure_pairs(options, format, network);
   const std::string policy_text = options.text_of("policy");
   const host::Policy policy = host::load_policy(network, policy_text);
@@ -314,13 +349,13 @@ int measure(const console::Arguments& arguments) {
   } else if (format == console::Format::csv) {
     console::print(counters_table(hardware, network, measured, true).csv());
   } else {
-    console::print(
-        fmt::format("{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
-                    "segments: {} measured, {} remembered\n\n{}",
-                    network.name, policy_text, hardware.name, hardware.memory, measured.cycles(),
-                    1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz, hardware.clock_hz / 1e6,
-                    measured.measured, measured.segments.size() - measured.measured,
-                    counters_table(hardware, network, measured, false).text()));
+    console::print(fmt::format(
+        "{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
+        "segments: {} measured, {} remembered\n\n{}",
+        options.has("layer") ? options.text_of("layer") : network.name, policy_text, hardware.name,
+        hardware.memory, measured.cycles(), 1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz,
+        hardware.clock_hz / 1e6, measured.measured, measured.segments.size() - measured.measured,
+        counters_table(hardware, network, measured, false).text()));
   }
   return 0;
 }

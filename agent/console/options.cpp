@@ -42,7 +42,9 @@ void Options::number(const char* name, const char* help) {
 void Options::device_options() {
   text("device", "sim", "what runs the jobs: sim");
   text("hardware", "default", "configuration of the simulated accelerator (bitloop info lists them)");
-  text("memory", "ddr8", "memory behind it: a name, or latency=60,write_latency=20,outstanding=8");
+  text("memory", "ddr8",
+       "memory behind it: a name, or latency=60,write_latency=20,outstanding=8,beats_per_cycle=1 (2: reads "
+       "and writes at once)");
 }
 
 void Options::store_option() {
@@ -132,10 +134,8 @@ std::unique_ptr<host::Device> open_device(std::string_view device, std::string_v
   return sim::make_sim_device(hardware, sim::parse_memory(memory), wave);
 }
 
-host::SegmentMeter::OpenDevice timing_devices(const Options& options) {
-  const std::string device = options.text_of("device");
-  const std::string hardware = options.text_of("hardware");
-  const std::string memory = options.text_of("memory");
+host::SegmentMeter::OpenDevice timing_devices(const std::string& device, const std::string& hardware,
+                                              const std::string& memory) {
   require_name("device", device, {"sim"});
   return [hardware, memory] {
     return sim::make_sim_device(hardware, sim::parse_memory(memory), {}, sim::Detail::timing);

@@ -65,8 +65,9 @@ std::unique_ptr<host::Device> open_device(std::string_view device, std::string_v
                                           std::string_view memory,
                                           const std::optional<sim::WaveWindow>& wave = {});
 
-/// Opens devices of --device, --hardware and --memory whose counters count and whose data may not.
-host::SegmentMeter::OpenDevice timing_devices(const Options& options);
+/// The same for whoever only wants counters: what such a device computes may be rubbish.
+host::SegmentMeter::OpenDevice timing_devices(const std::string& device, const std::string& hardware,
+                                              const std::string& memory);
 
 /// The store of measured cycles, whose warnings go to standard error; none with --fresh.
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options);

@@ -169,9 +169,7 @@ int search(const console::Arguments& arguments) {
     return 0;
   }
 
-  const auto open = [device = config.device, hardware = config.hardware, memory = config.memory] {
-    return console::open_device(device, hardware, memory);
-  };
+  const auto open = console::timing_devices(config.device, config.hardware, config.memory);
   agent::Search search(config, BITLOOP_VERSION, open, workers, console::open_store(options));
   if (!goes_on) folder.create(search.config());
 
