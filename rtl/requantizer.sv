@@ -40,34 +40,37 @@ module requantizer #(
   logic unused;
   assign unused = ^{d_q, product_q, sum_q};  // lanes are wider than what they hold
 
-  function automatic logic signed [33:0] corrected(input logic [1:0] log2_weight_bits, input logic [31:0] acc,
-                                                   input logic [31:0] rowsum);
+  // alpha and beta: acc, or twice that; the rowsum's part is the same in all lanes
+  function automatic logic [33:0] correction(input logic [1:0] log2_weight_bits, input logic [31:0] rowsum);
     case (log2_weight_bits)
-      2'd0:    corrected = $signed({1'b0, acc, 1'b0}) - $signed({2'b0, rowsum});
-      2'd1:    corrected = $signed({1'b0, acc, 1'b0}) - $signed({1'b0, rowsum, 1'b0}) - $signed({2'b0, rowsum});
-      2'd2:    corrected = $signed({2'b0, acc}) - $signed({rowsum[30:0], 3'b0});
-      default: corrected = $signed({2'b0, acc}) - $signed({rowsum[26:0], 7'b0});
+      2'd0:    correction = {2'b0, rowsum};
+      2'd1:    correction = {1'b0, rowsum, 1'b0} + {2'b0, rowsum};
+      2'd2:    correction = {rowsum[30:0], 3'b0};
+      default: correction = {rowsum[26:0], 7'b0};
     endcase
   endfunction
 
-  // the clamp compares 52 bits: the shifted sum plus the zero point
-  function automatic logic [31:0] clamp(input logic signed [50:0] sum, input logic [5:0] shift,
-                                        input logic signed [31:0] zero, input logic signed [31:0] low,
-                                        input logic signed [31:0] high);
-    logic signed [50:0] shifted;
-    logic signed [51:0] value;
-    shifted = sum >>> shift;
-    value = {shifted[50], shifted} + {{20{zero[31]}}, zero};
-    if (value < $signed({{20{low[31]}}, low})) clamp = low;
-    else if (value > $signed({{20{high[31]}}, high})) clamp = high;
-    else clamp = value[31:0];
+  function automatic logic signed [33:0] corrected(input logic twice, input logic [31:0] acc,
+                                                   input logic [33:0] subtrahend);
+    corrected = $signed((twice ? {1'b0, acc, 1'b0} : {2'b0, acc}) - subtrahend);
   endfunction
 
-  // less than a half of the result's unit
-  function automatic logic negative(input logic signed [50:0] sum, input logic [5:0] shift);
-    logic signed [50:0] halves;
-    halves = sum >>> (shift - 6'd1);
-    negative = halves <= 51'sd0;
+  // twice the sum, shifted: its bit 0 is the bit below the result's unit
+  function automatic logic signed [51:0] halves(input logic [50:0] sum, input logic [5:0] shift);
+    halves = $signed({sum, 1'b0}) >>> shift;
+  endfunction
+
+  // `twice` less its bit 0, plus the zero point; compared in 32 bits, once it is known that they hold it
+  function automatic logic [31:0] clamp(input logic signed [51:0] twice, input logic signed [31:0] zero,
+                                        input logic signed [31:0] low, input logic signed [31:0] high);
+    logic signed [51:0] value;
+    logic               fits, unused_bit;
+    unused_bit = twice[0];
+    value = {twice[51], twice[51:1]} + {{20{zero[31]}}, zero};
+    fits  = value[51:31] == {21{value[51]}};
+    if (fits ? $signed(value[31:0]) < low : value[51]) clamp = low;
+    else if (fits ? $signed(value[31:0]) > high : !value[51]) clamp = high;
+    else clamp = value[31:0];
   endfunction
 
   function automatic logic [21:0] part(input logic [21:0] sum, input logic high_byte, input logic low_byte);
@@ -78,15 +81,15 @@ module requantizer #(
     if (stage_i[3]) begin
       if (choose_i) begin
         for (int f = 0; f < F; f++) begin
-          if (negative_q[f]) y_o[32*f+:32] <= clamp(sum_q[64*f+:51], shift_i[6*f+:6], zero_i, low_i, high_i);
+          if (negative_q[f]) y_o[32*f+:32] <= clamp(halves(sum_q[64*f+:51], shift_i[6*f+:6]), zero_i, low_i, high_i);
         end
       end else begin
         for (int f = 0; f < F; f++) begin
-          y_o[32*f+:32] <= clamp(sum_q[64*f+:51], shift_i[6*f+:6], zero_i, low_i, high_i);
+          y_o[32*f+:32] <= clamp(halves(sum_q[64*f+:51], shift_i[6*f+:6]), zero_i, low_i, high_i);
         end
       end
       if (leaky_i) begin
-        for (int f = 0; f < F; f++) negative_q[f] <= negative(sum_q[64*f+:51], shift_i[6*f+:6]);
+        for (int f = 0; f < F; f++) negative_q[f] <= (halves(sum_q[64*f+:51], shift_i[6*f+:6]) <= 52'sd0);
       end
     end
     if (stage_i[2]) begin
@@ -107,7 +110,7 @@ module requantizer #(
         end
       end else begin
         for (int f = 0; f < F; f++) begin
-          d_q[64*f+:64] <= 64'(corrected(log2_weight_bits_i, acc_i[32*f+:32], rowsum_i));
+          d_q[64*f+:64] <= 64'(corrected(!log2_weight_bits_i[1], acc_i[32*f+:32], correction(log2_weight_bits_i, rowsum_i)));
         end
       end
     end

@@ -34,7 +34,6 @@ module result_lane #(
   logic [63:0] word1_q, word2_q, word3_q;           // to be written after `word_o`
   // of the words so far: channels whose new code is the greater, and those where it is equal
   logic [31:0] greater_q, equal_q;
-  logic [31:0] new_wins, still_equal;               // with this word
 
   // channels whose new code is the greater once this word is seen; the upper half is the more significant plane
   function automatic logic [31:0] greater(input logic [31:0] so_far, input logic [31:0] level,
@@ -53,6 +52,9 @@ module result_lane #(
     choose = (word & {2{wins}}) | (best & {2{~wins}});
   endfunction
 
+`ifdef VERILATOR
+  logic [31:0] new_wins, still_equal;  // with this word
+
   always_comb begin
     new_wins    = 32'd0;
     still_equal = 32'd0;
@@ -70,7 +72,10 @@ module result_lane #(
           new_wins    = greater(greater_q, equal_q, word_i, best2_q);
           still_equal = equal(equal_q, word_i, best2_q);
         end
-        default: new_wins = greater(greater_q, equal_q, word_i, best3_q);
+        default: begin
+          new_wins    = greater(greater_q, equal_q, word_i, best3_q);
+          still_equal = equal(equal_q, word_i, best3_q);
+        end
       endcase
     end
   end
@@ -123,4 +128,56 @@ module result_lane #(
       if (index_i == 2'd2) seen2_q <= word_i;
     end
   end
+`else
+  // The same, each register's sources as one expression of at most six inputs, and its enable apart.
+  logic [31:0] wins, level;  // as new_wins and still_equal, while pooling
+  logic [63:0] best;
+  logic        first_word;
+  assign best = index_i[1] ? (index_i[0] ? best3_q : best2_q) : (index_i[0] ? best1_q : best0_q);
+  assign first_word = index_i == 2'd0;
+  assign wins    = greater(first_word ? 32'd0 : greater_q, first_word ? ~32'd0 : equal_q, word_i, best);
+  assign level = equal(first_word ? ~32'd0 : equal_q, word_i, best);
+
+  logic        pool4, pool2, replace;
+  logic [63:0] take, pooled;
+  assign pool4   = pool_load_i && pool_words_i == 3'd4;
+  assign pool2   = pool_load_i && pool_words_i == 3'd2;
+  assign pooled  = pool4 ? best3_q : pool2 ? best1_q : best0_q;
+  assign replace = !first_tap_i && (one_bit_i || last_pair_i);
+  assign take    = {2{wins | {32{first_tap_i}}}};
+
+  function automatic logic [63:0] merged(input logic [63:0] take, input logic now, input logic [63:0] word,
+                                         input logic [63:0] seen, input logic [63:0] best);
+    merged = (take & (now ? word : seen)) | (~take & best);
+  endfunction
+
+  always_ff @(posedge clk_i) begin
+    if (drain_load_i || pool_load_i || we_i) word_o <= drain_load_i ? drain0_i : pool_load_i ? pooled : word1_q;
+    if (drain_load_i || pool4 || pool2 || we_i) begin
+      word1_q <= drain_load_i ? drain1_i : pool4 ? best2_q : pool2 ? best0_q : word2_q;
+    end
+    if (drain_load_i || pool4 || we_i) word2_q <= drain_load_i ? drain2_i : pool4 ? best1_q : word3_q;
+    if (drain_load_i || pool4) word3_q <= drain_load_i ? drain3_i : best0_q;
+    if (drain_load_i || pool_load_i) mask_o <= drain_load_i ? drain_mask_i : '1;
+
+    if (pool_valid_i) begin
+      if (replace || (first_tap_i && index_i == 2'd0)) begin
+        best0_q <= (one_bit_i && !first_tap_i) ? best0_q | word_i
+                                               : merged(take, first_tap_i || index_i == 2'd0, word_i, seen0_q, best0_q);
+      end
+      if (replace || (first_tap_i && index_i == 2'd1)) begin
+        best1_q <= merged(take, first_tap_i || index_i == 2'd1, word_i, seen1_q, best1_q);
+      end
+      if (replace || (first_tap_i && index_i == 2'd2)) begin
+        best2_q <= merged(take, first_tap_i || index_i == 2'd2, word_i, seen2_q, best2_q);
+      end
+      if (replace || (first_tap_i && index_i == 2'd3)) best3_q <= merged(take, 1'b1, word_i, word_i, best3_q);
+      greater_q <= wins;
+      equal_q   <= level;
+      if (index_i == 2'd0) seen0_q <= word_i;
+      if (index_i == 2'd1) seen1_q <= word_i;
+      if (index_i == 2'd2) seen2_q <= word_i;
+    end
+  end
+`endif
 endmodule

@@ -115,6 +115,7 @@ module window_fetch #(
       if (store_first) used = store_bank;
       bank_row_o = {P{st_row_i}};
     end
+`ifdef VERILATOR
     if (req_valid_q) begin
       for (int p = 0; p < P; p++) begin
         if (req_pending_q[p] && !used[req_position_q[16*p+:BankWidth]]) begin
@@ -125,6 +126,18 @@ module window_fetch #(
         end
       end
     end
+`else
+    // The same bank by bank: as an index, a lane's bank would be a shifter.
+    for (int b = 0; b < P; b++) begin
+      for (int p = 0; p < P; p++) begin
+        if (req_valid_q && req_pending_q[p] && req_position_q[16*p+:BankWidth] == BankWidth'(b) && !used[b]) begin
+          used[b]  = 1'b1;
+          grant[p] = 1'b1;
+          bank_row_o[16*b+:16] = req_word_q + 16'(req_position_q[16*p+BankWidth+:16-BankWidth]);
+        end
+      end
+    end
+`endif
     st_ready_o = store_first || !used[st_bank_i];
     bank_re_o  = used | store_bank;
     reads_o    = 8'($countones(grant)) + 8'(st_valid_i && st_ready_o);

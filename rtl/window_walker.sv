@@ -60,10 +60,21 @@ module window_walker #(
   always_ff @(posedge clk_i) begin
     case (state_q)
       StWalk: begin
-        valid_q[lane_q]    <= 1'b1;
+`ifdef VERILATOR
+        valid_q[lane_q]      <= 1'b1;
         row_o[16*lane_q+:16] <= row_q;
         iy_o[16*lane_q+:16]  <= iy_q;
         ix_o[16*lane_q+:16]  <= ix_q;
+`else
+        for (int p = 0; p < P; p++) begin  // the same without shifters
+          if (lane_q == LaneWidth'(p)) begin
+            valid_q[p]      <= 1'b1;
+            row_o[16*p+:16] <= row_q;
+            iy_o[16*p+:16]  <= iy_q;
+            ix_o[16*p+:16]  <= ix_q;
+          end
+        end
+`endif
         left_q             <= left_q - 24'd1;
         lane_q             <= lane_q + 1'b1;
         if (ox_q + 16'd1 == out_width_q) begin

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agent/cli/verbs.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
 #include "host/all_pairs.h"
+#include "host/energy.h"
 #include "host/error.h"
 #include "host/measure.h"
 #include "host/roofline.h"
@@ -30,6 +32,7 @@ a run of the whole network counts, to the cycle. --fresh runs the whole network 
   bitloop measure --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" --policy w2a2
   bitloop measure --model lenet --policy w4a4 --fresh
   bitloop measure --model lenet --policy w8a8 --memory latency=100,outstanding=4
+  bitloop measure --model resnet20 --policy w4a4 --energy asic45_horowitz
   bitloop measure --model lenet --policy w8a8 --wave lenet.fst --wave-cycles 0:5000
 )";
 
@@ -107,11 +110,15 @@ double share(double roofline, const host::Counters& counters) {
   return counters[0] == 0 ? 0 : roofline / static_cast<double>(counters[0]);
 }
 
+/// What --energy names.
+using Profile = std::optional<host::EnergyProfile>;
+
 /// One row per segment and one for the whole network; `all`: every counter.
 console::Table counters_table(const host::HardwareInfo& hardware, const host::Network& network,
-                              const host::MeasuredNetwork& measured, bool all) {
+                              const host::MeasuredNetwork& measured, const Profile& profile, bool all) {
   std::vector<std::string> columns{"layer", "cycles", "compute", "bandwidth", "drain", "achieved", "bound"};
   const auto names = host::counter_names();
+  if (profile) columns.emplace_back("energy_nj");
   if (all) columns.insert(columns.end(), names.begin() + 1, names.end());
   console::Table table(columns);
   const auto add = [&](const std::string& name, const host::Counters& counters,
@@ -123,6 +130,8 @@ console::Table counters_table(const host::HardwareInfo& hardware, const host::Ne
                                    fmt::format("{:.0f}", roofline.drain),
                                    fmt::format("{:.3f}", share(least, counters)),
                                    bound};
+    if (profile)
+      cells.push_back(fmt::format("{:.3f}", 1e-3 * host::energy(counters, *profile, hardware).total()));
     for (std::size_t i = 1; all && i < names.size(); ++i) cells.push_back(std::to_string(counters[i]));
     table.add_row(cells);
   };
@@ -153,6 +162,18 @@ nlohmann::ordered_json roofline_json(const host::Roofline& roofline, const host:
           {"bound", roofline.bound()}};
 }
 
+nlohmann::ordered_json energy_json(const host::Counters& counters, const host::EnergyProfile& profile,
+                                   const host::HardwareInfo& hardware) {
+  const host::Energy energy = host::energy(counters, profile, hardware);
+  return {{"picojoules", energy.total()},
+          {"compute", energy.compute},
+          {"requantization", energy.requantization},
+          {"activation_sram", energy.activation_sram},
+          {"weight_sram", energy.weight_sram},
+          {"dram", energy.dram},
+          {"idle", energy.idle}};
+}
+
 nlohmann::ordered_json hardware_json(const host::HardwareInfo& hardware, const host::Network& network) {
   return {{"network", network.name},
           {"hardware", hardware.name},
@@ -162,7 +183,7 @@ nlohmann::ordered_json hardware_json(const host::HardwareInfo& hardware, const h
 
 nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, const host::Network& network,
                                         const std::string& policy_text, const host::Policy& policy,
-                                        const host::MeasuredNetwork& measured) {
+                                        const host::MeasuredNetwork& measured, const Profile& profile) {
   nlohmann::ordered_json json = hardware_json(hardware, network);
   json["policy"] = policy_text;
   json["policy_key"] = policy.key();
@@ -170,6 +191,11 @@ nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, cons
   json["segments"] = {{"measured", measured.measured},
                       {"remembered", measured.segments.size() - measured.measured}};
   json["total"] = counters_json(measured.total);
+  if (profile) {
+    json["energy_profile"] = {
+        {"name", profile->name}, {"source", profile->source}, {"calibrated", profile->calibrated}};
+    json["total"]["energy"] = energy_json(measured.total, *profile, hardware);
+  }
   json["layers"] = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < measured.segments.size(); ++i) {
     const host::Segment& segment = measured.segments[i];
@@ -179,6 +205,7 @@ nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, cons
     }
     layer.update(counters_json(measured.counters[i]));
     layer["macs"] = host::macs(segment);
+    if (profile) layer["energy"] = energy_json(measured.counters[i], *profile, hardware);
     layer["roofline"] = roofline_json(host::roofline(segment, hardware), measured.counters[i]);
     json["layers"].push_back(layer);
   }
@@ -234,6 +261,20 @@ nlohmann::ordered_json pairs_json(const host::HardwareInfo& hardware, const host
   return json;
 }
 
+/// One line on the energy of the whole network, or nothing.
+std::string energy_text(const host::HardwareInfo& hardware, const host::MeasuredNetwork& measured,
+                        const Profile& profile) {
+  if (!profile) return "";
+  const host::Energy energy = host::energy(measured.total, *profile, hardware);
+  const auto percent = [&](double part) { return energy.total() > 0 ? 100 * part / energy.total() : 0; };
+  return fmt::format(
+      "energy by the {} profile {}: {:.3f} uJ (compute {:.0f} %, requantization {:.0f} %, SRAM {:.0f} %, "
+      "DRAM {:.0f} %, idle {:.0f} %)\n",
+      profile->calibrated ? "calibrated" : "uncalibrated", profile->name, 1e-6 * energy.total(),
+      percent(energy.compute), percent(energy.requantization),
+      percent(energy.activation_sram + energy.weight_sram), percent(energy.dram), percent(energy.idle));
+}
+
 /// Progress of segments on standard error, for work that takes longer than a moment.
 class SegmentProgress {
  public:
@@ -281,6 +322,8 @@ void check_combinations(const console::Options& options) {
     throw InputError("--out-bits needs --all-pairs; a layer's text has out_bits=");
   if (pairs && options.given("policy"))
     throw InputError("--all-pairs measures all widths: leave out --policy");
+  if (pairs && options.has("energy"))
+    throw InputError("--energy does not go with --all-pairs: leave one of them out");
   if (pairs && options.has("wave"))
     throw InputError("--all-pairs runs many jobs: a waveform needs one --policy");
   const long bits = options.integer_of("out-bits", 0, 8);
@@ -327,6 +370,8 @@ int measure(const console::Arguments& arguments) {
   options.integer("out-bits", 0, "with --all-pairs: width of results (0: as wide as the layer's input)");
   options.device_options();
   options.store_option();
+  options.text("energy",
+               "estimate energy too: asic45_horowitz, fpga_zynq_estimate or a profile.json (docs/energy.md)");
   options.text("wave", "write an FST waveform to this file");
   options.text(
       "wave-cycles",
@@ -337,6 +382,8 @@ int measure(const console::Arguments& arguments) {
   const auto format = console::parse_format(options.text_of("format"));
   const host::Network network = chosen_network(options);
   check_combinations(options);
+  Profile profile;
+  if (options.has("energy")) profile = host::load_energy_profile(options.text_of("energy"));
   if (options.is_set("all-pairs")) return measure_pairs(options, format, network);
   const std::string policy_text = options.text_of("policy");
   const host::Policy policy = host::load_policy(network, policy_text);
@@ -345,17 +392,19 @@ int measure(const console::Arguments& arguments) {
   host::HardwareInfo hardware;
   const host::MeasuredNetwork measured = measured_network(options, network, policy, hardware);
   if (format == console::Format::json) {
-    console::print(measurement_json(hardware, network, policy_text, policy, measured).dump(2) + "\n");
+    console::print(measurement_json(hardware, network, policy_text, policy, measured, profile).dump(2) +
+                   "\n");
   } else if (format == console::Format::csv) {
-    console::print(counters_table(hardware, network, measured, true).csv());
+    console::print(counters_table(hardware, network, measured, profile, true).csv());
   } else {
     console::print(fmt::format(
         "{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
-        "segments: {} measured, {} remembered\n\n{}",
+        "segments: {} measured, {} remembered\n{}\n{}",
         options.has("layer") ? options.text_of("layer") : network.name, policy_text, hardware.name,
         hardware.memory, measured.cycles(), 1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz,
         hardware.clock_hz / 1e6, measured.measured, measured.segments.size() - measured.measured,
-        counters_table(hardware, network, measured, false).text()));
+        energy_text(hardware, measured, profile),
+        counters_table(hardware, network, measured, profile, false).text()));
   }
   return 0;
 }
