@@ -57,7 +57,7 @@ class JobBuilder {
     job_.parameter_slots = hardware_.parameter_slots;
     job_.staging_words = graph.image_input ? hardware_.staging_words : 0;
     job_.image_shape = graph.tensors[graph.input].shape;
-    job_.input_bits = graph.image_input ? 0 : plan_.network.bits.read(graph.input);
+    job_.input_bits = graph.image_input ? 0 : plan_.network.bits.written[graph.input];
     job_.image = plan_.network.place({graph.input, false}).offset;
     for (const Segment& segment : plan_.network.segments) job_.segments.push_back(segment.name);
   }
@@ -111,18 +111,12 @@ class JobBuilder {
   }
 
   void append_segment(std::vector<std::byte>& bytes, std::size_t index) {
-    try {
-      const auto instructions =
-          schedule_segment(plan_.network.segments[index], plan_.segments[index], hardware_);
-      const bool last = index + 1 == plan_.segments.size();
-      const auto more = segment_descriptors(instructions, job_.descriptors + bytes.size(),
-                                            job_.records + kRecordBytes * index, last);
-      bytes.insert(bytes.end(), more.begin(), more.end());
-    } catch (const InputError& error) {
-      const std::string prefix = fmt::format("layer {}", job_.segments[index]);
-      if (std::string_view(error.what()).starts_with(prefix)) throw;
-      throw InputError(fmt::format("{}: {}", prefix, error.what()));
-    }
+    const auto instructions =
+        schedule_segment(plan_.network.segments[index], plan_.segments[index], hardware_);
+    const bool last = index + 1 == plan_.segments.size();
+    const auto more = segment_descriptors(instructions, job_.descriptors + bytes.size(),
+                                          job_.records + kRecordBytes * index, last);
+    bytes.insert(bytes.end(), more.begin(), more.end());
   }
 
   const QuantizedNetwork& network_;

@@ -130,10 +130,11 @@ class SegmentMeter::Crew {
         next = count;
       }
     };
-    std::vector<std::thread> threads;
-    for (std::size_t i = 1; i < hands; ++i) threads.emplace_back([&, i] { loop(*devices_[i]); });
-    loop(*devices_.front());
-    for (std::thread& thread : threads) thread.join();
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 1; i < hands; ++i) threads.emplace_back([&, i] { loop(*devices_[i]); });
+      loop(*devices_.front());
+    }
     if (failure) std::rethrow_exception(failure);
   }
 
@@ -174,9 +175,15 @@ Counters SegmentMeter::end() {
   job.segments = {"none"};
   job.blocks.push_back({job.descriptors, segment_descriptors({}, job.descriptors, job.records, true)});
   const Counters counters = end_of(run_job(device, job));
+  remember(text, key, counters);
+  return counters;
+}
+
+/// Kept at once, so that a run that is cut off has lost nothing; but only where counts repeat.
+void SegmentMeter::remember(const std::string& text, const SegmentKey& key, const Counters& counters) {
+  if (!hardware().repeatable) return;
   known_.emplace(text, counters);
   if (store_ != nullptr) store_->add(std::vector<MeasurementStore::Entry>{{key, counters}});
-  return counters;
 }
 
 SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, const Progress& progress) {
@@ -192,6 +199,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
   std::unordered_map<std::string, std::size_t> asked;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     std::string text = key_text(*requests[i].segment, requests[i].first);
+    if (const auto refused = refused_.find(text); refused != refused_.end()) throw TooSmall(refused->second);
     if (const auto known = known_.find(text); known != known_.end()) {
       result.counters[i] = known->second;
       continue;
@@ -208,6 +216,14 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     asked.emplace(text, unknown.size());
     unknown.push_back({std::move(text), key, {i}});
   }
+  for (const Unknown& segment : unknown) {  // before anything runs
+    try {
+      plan_segment(*requests[segment.requests.front()].segment, hardware());
+    } catch (const InputError& error) {
+      refused_.emplace(segment.text, error.what());
+      throw TooSmall(error.what());
+    }
+  }
   std::mutex mutex;
   std::size_t done = 0;
   crew_->run(unknown.size(), [&](Device& device, std::size_t i) {
@@ -217,11 +233,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     const Counters& counters = measurement.segments.back();
     for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
     const std::lock_guard lock(mutex);
-    // Kept at once: a run that is cut off has lost nothing.
-    if (store_ != nullptr && device.info().repeatable) {
-      store_->add(std::vector<MeasurementStore::Entry>{{unknown[i].key, counters}});
-    }
-    known_.emplace(unknown[i].text, counters);
+    remember(unknown[i].text, unknown[i].key, counters);
     if (progress) progress(++done, unknown.size());
   });
   result.measured = unknown.size();
@@ -243,9 +255,10 @@ MeasuredNetwork measure_plan(SegmentMeter& meter, NetworkPlan plan, const Segmen
 
 MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, const Policy& policy,
                                 const SegmentMeter::Progress& progress) {
+  NetworkPlan plan = plan_network(network, policy, meter.hardware());
   try {
-    return measure_plan(meter, plan_network(network, policy, meter.hardware()), progress);
-  } catch (const InputError&) {  // as plan_all does: too little SRAM for layers in one
+    return measure_plan(meter, std::move(plan), progress);
+  } catch (const SegmentMeter::TooSmall&) {  // as plan_all does
     CompileOptions options;
     options.separate = true;
     return measure_plan(meter, plan_network(network, policy, meter.hardware(), options), progress);

@@ -9,6 +9,7 @@
 
 #include "host/compiler.h"
 #include "host/driver.h"
+#include "host/error.h"
 #include "host/measurement_store.h"
 
 namespace bitloop::host {
@@ -42,7 +43,13 @@ class SegmentMeter {
   ~SegmentMeter();
 
   [[nodiscard]] const HardwareInfo& hardware() const;
-  /// Throws InputError where the hardware has too little memory for a segment.
+  /// A segment for which the hardware has too little memory.
+  class TooSmall : public InputError {
+   public:
+    using InputError::InputError;
+  };
+
+  /// Throws TooSmall, before anything runs, where one of the segments is that.
   Result measure(std::span<const Request> requests, const Progress& progress = {});
 
  private:
@@ -50,10 +57,12 @@ class SegmentMeter {
 
   std::optional<Counters> find(const std::string& text, const SegmentKey& key);
   Counters end();
+  void remember(const std::string& text, const SegmentKey& key, const Counters& counters);
 
   MeasurementStore* store_;
   std::unique_ptr<Crew> crew_;
-  std::unordered_map<std::string, Counters> known_;  ///< by key text
+  std::unordered_map<std::string, Counters> known_;       ///< by key text
+  std::unordered_map<std::string, std::string> refused_;  ///< by key text, why
 };
 
 /// A network's counters under a policy, segment by segment.

@@ -34,6 +34,7 @@ class Planner {
     for (std::size_t i = 0; i < network_.layers.size(); ++i) {
       if (network_.layers[i].kind == LayerKind::concat) join(static_cast<int>(i));
     }
+    if (has_narrow(network_.input)) add_narrowing(network_.input);
     for (std::size_t i = 0; i < network_.layers.size(); ++i) add_layer(static_cast<int>(i));
     place_in_memory();
     if (!options_.spill_all && !options_.separate) note_lives();
@@ -161,6 +162,7 @@ class Planner {
 
   void fuse_add(int index, int add, Segment& segment, Operands& operands) {
     const Layer& layer = this->layer(add);
+    lower(network_, layer, plan_.bits, 8, hardware_);  // refuses what the hardware cannot do
     const bool second_first = layer.inputs[0] != this->layer(index).output;
     const int other = layer.inputs[second_first ? 0 : 1];
     segment.stages.push_back(
@@ -285,7 +287,7 @@ class Planner {
     const WindowOp& op = segment.op;
     const Operands& operands = operands_[index];
     const auto rows = [&](int width, int count, int words) {
-      return (width * count + hardware_.pixels - 1) / hardware_.pixels * words;
+      return make_ring(width, count, words, hardware_.pixels).bank_rows();
     };
     const auto unit_words = [](int bits) { return bits == 1 ? 1 : 2 * words_per_block(bits); };
     std::vector<Stream> streams;

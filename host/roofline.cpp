@@ -40,9 +40,14 @@ double read_words(const Segment& segment, const HardwareInfo& hardware) {
   const WindowOp& op = segment.op;
   double words = 0;
   if (op.packing) {
-    words += static_cast<double>(op.packing->image.elements()) / 8;
+    const ImagePacking& packing = *op.packing;
+    const double rows = std::min(packing.image.height, op.output_height * op.kernel_height * packing.rows);
+    words += rows * packing.image_row_bytes() / 8;
   } else if (!segment.input.on_chip) {
-    words += static_cast<double>(op.input_height) * op.input_width * op.input_words();
+    // strides beyond the kernel leave rows and columns out
+    const double rows = std::min(op.input_height, op.output_height * op.kernel_height);
+    const double columns = std::min(op.input_width, op.output_width * op.kernel_width);
+    words += rows * columns * op.input_words();
   }
   const auto positions = static_cast<double>(op.output_positions());
   if (segment.second && !segment.second->on_chip) words += positions * words_per_position(op.filters, 8);

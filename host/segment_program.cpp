@@ -1,6 +1,10 @@
 #include "host/segment_program.h"
 
+#include <fmt/format.h>
+
 #include <memory>
+
+#include "host/error.h"
 
 #include "host/stream_schedule.h"
 
@@ -24,7 +28,7 @@ const std::vector<ReductionPart>& reduction_parts(const SegmentPlan& plan) {
 }
 
 std::vector<Instruction> schedule_segment(const Segment& segment, const SegmentPlan& plan,
-                                          const HardwareInfo& hardware) {
+                                          const HardwareInfo& hardware) try {
   std::unique_ptr<Schedule> schedule;
   if (const auto* stream = std::get_if<StreamPlan>(&plan)) {
     schedule = std::make_unique<StreamSchedule>(segment, hardware, *stream);
@@ -33,6 +37,10 @@ std::vector<Instruction> schedule_segment(const Segment& segment, const SegmentP
   }
   schedule->run();
   return schedule->program.instructions();
+} catch (const InputError& error) {
+  const std::string prefix = fmt::format("layer {}", segment.name);
+  if (std::string_view(error.what()).starts_with(prefix)) throw;
+  throw InputError(fmt::format("{}: {}", prefix, error.what()));
 }
 
 std::vector<std::byte> segment_descriptors(const std::vector<Instruction>& instructions, Address offset,

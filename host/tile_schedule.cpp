@@ -91,7 +91,9 @@ TilePlan plan_tiles(const Segment& segment, const HardwareInfo& hardware) {
   plan.output_words = plan.units.front().words(op.output_bits);
   plan.output_base = hardware.activation_rows - 2 * plan.output_words;
   plan.parameters = plan_parameters(op, hardware, 0);
-  if (op.kind == OpKind::add || op.kind == OpKind::copy || !segment.stages.empty()) {
+  const bool on_chip = segment.input.on_chip || segment.results[0].on_chip ||
+                       segment.free.count() < hardware.activation_rows;  // somebody else's tensor is there
+  if (op.kind == OpKind::add || op.kind == OpKind::copy || !segment.stages.empty() || on_chip) {
     throw InputError(
         fmt::format("layer {}: rows of {} positions by {} words do not fit {} activation SRAM rows; use "
                     "larger hardware or "

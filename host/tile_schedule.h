@@ -9,7 +9,8 @@ namespace bitloop::host {
 
 /// A layer computed tile by tile, for when no ring of whole rows fits: each part of the reduction loads the
 /// patch of the input that the tile reads. Slow, but limited only by one kernel row of one channel block (of
-/// a depthwise layer or a pool: one channel block). Operands lie in memory, and no stage follows.
+/// a depthwise layer or a pool: one channel block). Operands lie in memory, no stage follows, and the whole
+/// activation SRAM is free.
 struct TilePlan {
   WeightPlan weights;  ///< its parts also split the input; by blocks, one part per block
   ParameterPlan parameters;

@@ -18,6 +18,8 @@ constexpr int kLargestStride = 15;
 constexpr int kLargestDilation = 15;
 constexpr int kLargestPad = 127;
 constexpr int kLargestPackStride = 255;
+constexpr int kLargestRepeat = 15;
+constexpr int kLargestRow = 32767;  // signed 16-bit fields
 
 void limit(const Layer& layer, const char* what, long value, long largest) {
   if (value > largest) {
@@ -115,7 +117,14 @@ void check_depthwise(const Layer& layer, const WindowOp& op, const HardwareInfo&
                   layer.name, op.kernel_height, op.kernel_width, op.input_bits));
 }
 
+int packed_stride(const WindowOp& op) { return op.packing ? op.packing->stride_y : 1; }
+
 void check_limits(const Layer& layer, const WindowOp& op) {
+  limit(layer, "the number of input positions", static_cast<long>(op.input_height) * op.input_width,
+        (1L << 24) - 1);
+  limit(layer, "the last window's row",
+        static_cast<long>(op.output_height) * std::max(op.stride_y, packed_stride(op)), kLargestRow);
+  limit(layer, "the upsampling factor", op.repeat, kLargestRepeat);
   limit(layer, "kernel height", op.kernel_height, kLargestKernel);
   limit(layer, "kernel width", op.kernel_width, kLargestKernel);
   limit(layer, "stride", std::max(op.stride_x, op.stride_y), kLargestStride);
@@ -161,8 +170,8 @@ WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const Te
 int zero_weight(int weight_bits) { return weight_bits == 8 ? 128 : 8; }
 
 /// As many kernel rows per packed position as fit, so that rows beyond the kernel count nothing.
-int packed_rows(int kernel_height, int columns, int channels, int weight_bits) {
-  const int most = kPackLanes / (columns * channels);
+int packed_rows(int kernel_height, int columns, int channels, int weight_bits, long staged_rows) {
+  const int most = static_cast<int>(std::min<long>(kPackLanes / (columns * channels), staged_rows));
   if (most >= kernel_height) return kernel_height;
   for (int rows = std::min(most, kLargestDilation); rows > 1; --rows) {
     if (weight_bits >= 4 || kernel_height % rows == 0) return rows;
@@ -170,7 +179,8 @@ int packed_rows(int kernel_height, int columns, int channels, int weight_bits) {
   return 1;
 }
 
-ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& window, int weight_bits) {
+ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& window, int weight_bits,
+                          int staging_words) {
   limit(layer, "the number of image channels", image.channels, kLargestChannels);
   ImagePacking packing;
   packing.image = image;
@@ -182,7 +192,16 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
   for (int first = 0; first < window.width; first += columns) {
     packing.block_columns.push_back(std::min(columns, window.width - first));
   }
-  packing.rows = packed_rows(window.height, columns, image.channels, weight_bits);
+  // a row may begin and end inside a word
+  const long staged_rows = (8L * staging_words - 14) / packing.image_row_bytes();
+  if (staged_rows < 1) {
+    throw InputError(
+        fmt::format("layer {}: an image row of {} bytes does not fit the staging ring of {}; use a narrower "
+                    "image or hardware "
+                    "with more staging_words",
+                    layer.name, packing.image_row_bytes(), 8L * staging_words));
+  }
+  packing.rows = packed_rows(window.height, columns, image.channels, weight_bits, staged_rows);
   return packing;
 }
 
@@ -218,12 +237,12 @@ WeightCodes packed_weights(const WindowOp& op, const Shape& image, const Window&
 }
 
 WindowOp lower_image_layer(const Network& network, const Layer& layer, const TensorBits& bits,
-                           int weight_bits) {
+                           int weight_bits, int staging_words) {
   const Shape& image = network.input_shape(layer);
   const Window window = layer_window(network, layer);
   limit(layer, "stride", window.stride, kLargestPackStride);
   WindowOp op = common_op(network, layer, bits, weight_bits);
-  op.packing = plan_packing(layer, image, window, weight_bits);
+  op.packing = plan_packing(layer, image, window, weight_bits, staging_words);
   ImagePacking& packing = *op.packing;
   op.input_width = op.output_width;
   op.kernel_height = (window.height + packing.rows - 1) / packing.rows;
@@ -272,7 +291,7 @@ WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bit
     throw InputError(
         fmt::format("layer {}: only a convolution can read the image; let one come first", layer.name));
   }
-  WindowOp op = image ? lower_image_layer(network, layer, bits, weight_bits)
+  WindowOp op = image ? lower_image_layer(network, layer, bits, weight_bits, hardware.staging_words)
                       : lower_tensor_layer(network, layer, bits, weight_bits);
   check_depthwise(layer, op, hardware);
   return op;

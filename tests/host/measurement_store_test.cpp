@@ -314,8 +314,11 @@ TEST_F(MeasureTest, without_a_store_a_meter_remembers_for_itself) {
 TEST_F(MeasureTest, counts_that_do_not_repeat_are_not_kept) {
   HardwareInfo info;
   info.repeatable = false;
-  measure_network(*meter(info, &store_), network_, policy_);
+  const auto one = meter(info, &store_);
+  measure_network(*one, network_, policy_);
+  EXPECT_EQ(measure_network(*one, network_, policy_).measured, 1u);
   EXPECT_EQ(measure_network(*meter(info, &store_), network_, policy_).measured, 1u);
+  EXPECT_EQ(store_.find(end_key(info.fingerprint)), std::nullopt);
 }
 
 TEST_F(MeasureTest, another_fingerprint_shares_nothing) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 #include <utility>
@@ -16,9 +17,11 @@ constexpr std::uint32_t kSampleResult = 0x80000;
 constexpr std::uint32_t kSampleResultEnd = 0xa0000;
 
 /// A job for an array of P = 2, F = 4 with every instruction in it, written by hand so that nothing but the
-/// RTL is needed: convolution, max pool, depthwise and add on one tensor, then an image packed and convolved.
-/// Sizes and widths depend on the seed. All that is read has been loaded, so that every result is determined;
-/// operands are whatever the memory holds.
+/// RTL is needed, in three segments: convolution, max pool, depthwise and add on one tensor; depthwise
+/// (leaky), max pool, convolution (leaky) and a tile in three parts of its sum, on a tensor of any width,
+/// with repeating stores; an image packed, convolved and requantized. Sizes and widths depend on the seed.
+/// All that is read has been loaded, so that every result is determined; operands are whatever the memory
+/// holds.
 class SampleJob {
  public:
   explicit SampleJob(unsigned seed) : random_(seed) {}
@@ -30,6 +33,9 @@ class SampleJob {
     }
     std::vector<std::vector<Descriptor>> segments;
     tensor_layers();
+    segments.push_back(std::move(segment_));
+    start_segment();
+    narrow_layers();
     segments.push_back(std::move(segment_));
     start_segment();
     image_layer();
@@ -74,25 +80,40 @@ class SampleJob {
     return weight_row_ - rows;
   }
 
-  /// Parameters of `slots` groups: results around the middle of 0..255 where sums are around 2^`magnitude`.
-  std::uint32_t load_slots(std::uint32_t slots, std::uint32_t magnitude) {
+  /// Parameters of `slots` groups: results of `out_bits` around their middle where sums are around
+  /// 2^`magnitude`.
+  std::uint32_t load_slots(std::uint32_t slots, std::uint32_t magnitude, std::uint32_t out_bits = 8) {
     constexpr std::uint32_t kWords = 2 * kF + 2;
+    const std::uint64_t high = out_bits == 32 ? 0x7fffffff : (std::uint64_t{1} << out_bits) - 1;
+    const std::uint32_t shift = 14 + magnitude + 2 - std::min(out_bits, 8U);
     const std::uint32_t at = data(slots * kWords);
     append(kLoadEngine, load_words(kLoadParam, at, slots, slot_));
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
       for (std::uint32_t f = 0; f < kF; ++f) {
         parameters_.emplace_back(at + 8 * (slot * kWords + 2 * f), pick(0, 0xffff));
-        parameters_.emplace_back(at + 8 * (slot * kWords + 2 * f + 1),
-                                 pick(0x2000, 0x7fff) | (14 + magnitude - 6) << 16);
+        parameters_.emplace_back(at + 8 * (slot * kWords + 2 * f + 1), pick(0x2000, 0x7fff) | shift << 16);
       }
-      parameters_.emplace_back(at + 8 * (slot * kWords + 2 * kF), std::uint64_t{255} << 32);
-      parameters_.emplace_back(at + 8 * (slot * kWords + 2 * kF + 1), 128);
+      parameters_.emplace_back(at + 8 * (slot * kWords + 2 * kF), high << 32);
+      parameters_.emplace_back(at + 8 * (slot * kWords + 2 * kF + 1), (high + 1) / 2);
     }
     slot_ += slots;
     return slot_ - slots;
   }
 
-  void store(std::uint32_t base, std::uint32_t stride, std::uint32_t words, std::uint32_t positions) {
+  void load_tensor(std::uint32_t height, std::uint32_t width, std::uint32_t words) {
+    Rows rows;
+    rows.offset = data(words * height * width);
+    rows.memory_pitch = 8 * words * width;
+    rows.rows = height;
+    rows.width = rows.pitch = width;
+    rows.words = words;
+    rows.stride = height * width / kP;
+    rows.ring = height * width;
+    append(kLoadEngine, rows.descriptor(kLoadAct));
+  }
+
+  void store(std::uint32_t base, std::uint32_t stride, std::uint32_t words, std::uint32_t positions,
+             std::uint32_t repeat = 0) {
     Rows rows;
     rows.offset = result_;
     rows.width = positions;
@@ -100,8 +121,15 @@ class SampleJob {
     rows.base = base;
     rows.stride = stride;
     rows.pitch = rows.ring = stride * kP;
-    result_ += 8 * positions * words + 8 * pick(0, 3);
-    append(kStoreEngine, rows.descriptor(kStore));
+    Descriptor d = rows.descriptor(kStore);
+    d[8] = repeat;
+    result_ += 8 * positions * words * std::max(repeat, 1U) + 8 * pick(0, 3);
+    append(kStoreEngine, d);
+  }
+
+  /// Words of a position in one block of 32 channels (64 at 1 bit).
+  static std::uint32_t words_of(std::uint32_t log2_bits) {
+    return log2_bits == 0 ? 1 : 1U << (log2_bits - 1);
   }
 
   /// Words that all instructions of the compute engine share: a window of `kernel` by `kernel` at stride 1
@@ -125,32 +153,59 @@ class SampleJob {
     return d;
   }
 
-  void convolve(std::uint32_t height, std::uint32_t width, std::uint32_t kernel, std::uint32_t base,
-                std::uint32_t out, std::uint32_t log2_bits, std::uint32_t log2_weight_bits,
-                std::uint32_t blocks, std::uint32_t channels) {
-    const std::uint32_t half_words = blocks * kernel * kernel << log2_weight_bits;
-    Descriptor d = window(kConv, height, width, kernel, base, out);
-    d[12] = log2_bits | log2_weight_bits << 2 | 3 << 4 | 7 << 8 | pick(0, 1) << 16 | channels << 24;
-    d[13] = blocks | (kF - 1) << 16;
-    d[14] = load_weights((half_words + 1) / 2);
-    d[14] |= load_slots(1, (1U << log2_bits) + (1U << log2_weight_bits) + 2) << 16;
-    append(kComputeEngine, d);
+  struct Convolution {
+    std::uint32_t height, width, kernel, base, out;
+    std::uint32_t log2_bits, log2_weight_bits;
+    std::uint32_t blocks;    ///< of 32 channels, or of 64 where both sides have 1 bit
+    std::uint32_t channels;  ///< in the last
+    std::uint32_t out_code = 3;
+    bool leaky = false;
+  };
+
+  Descriptor convolution(const Convolution& c) {
+    const bool binary = c.log2_bits + c.log2_weight_bits == 0;
+    const std::uint32_t half_words =
+        (c.blocks * c.kernel * c.kernel << c.log2_weight_bits) * (binary ? 2 : 1);
+    const std::uint32_t sums = (1U << c.log2_bits) + (1U << c.log2_weight_bits) + 2;
+    const std::uint32_t weights = load_weights((half_words + 1) / 2);
+    Descriptor d = window(kConv, c.height, c.width, c.kernel, c.base, c.out);
+    d[12] = c.log2_bits | c.log2_weight_bits << 2 | c.out_code << 4 | (c.leaky ? 1 << 7 : 0) | 7 << 8 |
+            pick(0, 1) << 16 | c.channels << 24;
+    d[13] = c.blocks | (kF - 1) << 16;
+    d[14] = weights | load_slots(c.leaky ? 2 : 1, sums, 1U << c.out_code) << 16;
+    return d;
+  }
+
+  /// One channel block: `weights` for DEPTHWISE; nothing else is set that depends on widths.
+  Descriptor depthwise(std::uint32_t height, std::uint32_t width, std::uint32_t base, std::uint32_t out,
+                       bool leaky, std::uint32_t magnitude, std::uint32_t out_bits) {
+    Descriptor d = window(kDepthwise, height, width, 3, base, out);
+    const bool unit = pick(0, 1) == 1;
+    d[12] = (unit ? 1 << 8 : 0) | (leaky ? 1 << 7 : 0) | 1 << 10 | 32U << 24;
+    d[13] = 1 | 31 << 16;
+    d[14] = unit ? 0 : load_weights(9);  // a tap per row
+    d[14] |= load_slots((leaky ? 2 : 1) * 32 / kF, magnitude, out_bits) << 16;
+    return d;
+  }
+
+  Descriptor add(std::uint32_t height, std::uint32_t width, std::uint32_t base, std::uint32_t out,
+                 std::uint32_t operands) {
+    Descriptor d = window(kAdd, height, width, 1, base, out);
+    d[12] = 3 | 3 << 4 | 1 << 10 | 0x80 << 16 | 32U << 24;
+    d[13] = operands | 31 << 16;
+    d[14] = load_slots(operands * 32 / kF, 8) << 16;
+    return d;
   }
 
   void tensor_layers() {
     const std::uint32_t height = pick(3, 6), width = 2 * pick(2, 4), positions = height * width;
-    const std::uint32_t stride = positions / kP, blocks = pick(1, 2), log2_bits = pick(1, 3);
-    const std::uint32_t words = blocks << (log2_bits - 1);
-    Rows rows;
-    rows.offset = data(words * positions);
-    rows.memory_pitch = 8 * words * width;
-    rows.rows = height;
-    rows.width = rows.pitch = width;
-    rows.words = words;
-    rows.stride = stride;
-    rows.ring = positions;
-    append(kLoadEngine, rows.descriptor(kLoadAct));
-    convolve(height, width, 3, 0, 256, log2_bits, pick(0, 3), blocks, 32);
+    const std::uint32_t stride = positions / kP, log2_bits = pick(0, 3), log2_weight_bits = pick(0, 3);
+    // Of 32 channels. An odd number at 1 bit: the last is the lower half of its word.
+    const std::uint32_t blocks = pick(1, log2_bits == 3 ? 2 : 3), pairs = (blocks + 1) / 2;
+    load_tensor(height, width, log2_bits == 0 ? pairs : blocks * words_of(log2_bits));
+    const bool binary = log2_bits + log2_weight_bits == 0;
+    append(kComputeEngine, convolution({height, width, 3, 0, 256, log2_bits, log2_weight_bits,
+                                        binary ? pairs : blocks, binary && blocks % 2 == 0 ? 64U : 32U}));
     store(256, stride, 4, positions);
 
     Descriptor pool = window(kMaxPool, height, width, 3, 256, 384);
@@ -158,39 +213,94 @@ class SampleJob {
     append(kComputeEngine, pool);
     store(384, stride, 4, positions);
 
-    Descriptor depthwise = window(kDepthwise, height, width, 3, 256, 512);
-    depthwise[13] = 1 | 31 << 16;
-    depthwise[14] = load_weights(9);  // a tap per row
-    depthwise[14] |= load_slots(32 / kF, 16) << 16;
-    append(kComputeEngine, depthwise);
+    Descriptor channels = depthwise(height, width, 256, 512, false, 16, 8);
+    channels[12] |= 3 | 3 << 4 | 0x80 << 16;
+    append(kComputeEngine, channels);
     store(512, stride, 4, positions);
 
-    Descriptor add = window(kAdd, height, width, 1, 256, 640);
-    add[9] = (add[9] & 0xffff) | stride << 16;
-    add[13] = 2 | 31 << 16;
-    add[14] = 512 | load_slots(2 * 32 / kF, 8) << 16;
-    add[15] = positions << 16;
-    append(kComputeEngine, add);
-    store(640, stride, 4, positions);
+    Descriptor sum = add(height, width, 256, 640, 2);
+    sum[9] = (sum[9] & 0xffff) | stride << 16;
+    sum[14] |= 512;
+    sum[15] = positions << 16;
+    append(kComputeEngine, sum);
+    store(640, stride, 4, positions, pick(0, 2));
+  }
+
+  /// On a tensor of any width: 32 channels, or 64 at 1 bit.
+  void narrow_layers() {
+    const std::uint32_t height = pick(3, 5), width = 2 * pick(2, 4), positions = height * width;
+    const std::uint32_t stride = positions / kP, log2_bits = pick(0, 3), log2_weight_bits = pick(0, 3);
+    const bool binary = log2_bits + log2_weight_bits == 0;
+    const std::uint32_t channels = log2_bits == 0 ? 64 : 32, out_log2_bits = pick(0, 3);
+    load_tensor(height, width, words_of(log2_bits));
+
+    // Of 1-bit codes both halves of the word, each to the same half of a 1-bit result.
+    Descriptor leaky = depthwise(height, width, 0, 128, true, 8 + (1U << log2_bits), 1U << out_log2_bits);
+    leaky[12] |= log2_bits | out_log2_bits << 4;
+    append(kComputeEngine, leaky);
+    if (log2_bits == 0) {
+      leaky[12] |= 1 << 9;
+      if (out_log2_bits == 0) leaky[13] |= 32 << 24;
+      append(kComputeEngine, leaky);
+    }
+    store(128, stride, words_of(out_log2_bits), positions, pick(0, 3));
+
+    Descriptor pool = window(kMaxPool, height, width, 3, 0, 256);
+    pool[12] = log2_bits | channels << 24;
+    append(kComputeEngine, pool);
+    store(256, stride, words_of(log2_bits), positions);
+
+    const std::uint32_t out_codes[] = {0, 1, 2, 5};
+    Convolution whole{height,
+                      width,
+                      3,
+                      0,
+                      384,
+                      log2_bits,
+                      log2_weight_bits,
+                      binary ? 1 : channels / 32,
+                      binary ? 64U : 32U};
+    whole.out_code = out_codes[pick(0, 3)];
+    whole.leaky = true;
+    append(kComputeEngine, convolution(whole));
+    store(384, stride, whole.out_code == 5 ? 16 : words_of(whole.out_code), positions);
+
+    // A tile's sum in three parts: clear; neither; drain.
+    Convolution part = whole;
+    part.out = 768;
+    part.out_code = 3;
+    part.leaky = false;
+    for (std::uint32_t flags : {1, 0, 2}) {
+      Descriptor d = convolution(part);
+      d[6] = (d[6] & 0xff000000) | kP;
+      d[12] = (d[12] & ~0x300U) | flags << 8;
+      append(kComputeEngine, d);
+    }
+    store(768, stride, 4, kP, pick(0, 15));
   }
 
   void image_layer() {
-    constexpr std::uint32_t kSize = 8, kChannels = 3, kLine = kSize * kChannels, kPositions = kSize * kSize;
-    append(kLoadEngine, load_words(kLoadImage, data(kSize * kLine / 8), kSize * kLine / 8, 0));
+    constexpr std::uint32_t kSize = 8, kPositions = kSize * kSize;
+    const std::uint32_t image_channels = pick(1, 4), columns = pick(1, 24 / image_channels);
+    const std::uint32_t rows = pick(1, 32 / (image_channels * columns)), line = kSize * image_channels;
+    append(kLoadEngine, load_words(kLoadImage, data(kSize * line / 8), kSize * line / 8, 0));
     Descriptor d = instruction(kPack);
     d[2] = kSize | kSize << 16;
-    d[3] = kChannels | 3 << 8 | 3 << 16 | 1 << 24;
+    d[3] = image_channels | columns << 8 | rows << 16 | 1 << 24;
     d[4] = kSize | kSize << 16;
     d[5] = 1 | kSize << 16;
     d[6] = kPositions / kP << 16;
     d[7] = kPositions << 16;
     d[8] = 0xffffffff;  // iy and ix: -1
     d[9] = random_();
-    d[10] = 0U - kLine;
-    d[11] = kLine;
+    d[10] = 0U - line;
+    d[11] = line;
     append(kLoadEngine, d);
-    convolve(kSize, kSize, 1, 0, 256, 3, pick(0, 3), 1, 27);
+    append(kComputeEngine,
+           convolution({kSize, kSize, 1, 0, 256, 3, pick(0, 3), 1, image_channels * columns * rows}));
     store(256, kPositions / kP, 4, kPositions);
+    append(kComputeEngine, add(kSize, kSize, 256, 512, 1));
+    store(512, kPositions / kP, 4, kPositions);
   }
 
   std::mt19937 random_;
