@@ -49,16 +49,18 @@ module axi_checker #(
   localparam int RuleWriteAnswer = 11;  // a response without a complete burst
   localparam int RuleOutstanding = 12;
   localparam int RuleReset       = 13;  // VALID during reset
+`ifndef VERILATOR
   localparam int RuleUnknown     = 14;  // X or Z on a wire that means something: four-state simulators only
+`endif
   localparam int RuleStrobe      = 15;  // whole words
 
-  function automatic logic shape_bad(input logic [31:0] address, input logic [7:0] length, input logic [2:0] size,
+  function automatic logic shape_bad(input logic [2:0] low_address, input logic [7:0] length, input logic [2:0] size,
                                      input logic [1:0] burst);
-    shape_bad = burst != 2'b01 || size != 3'd3 || address[2:0] != 3'd0 || {24'd0, length} >= MaxBeats;
+    shape_bad = burst != 2'b01 || size != 3'd3 || low_address != 3'd0 || {24'd0, length} >= MaxBeats;
   endfunction
 
-  function automatic logic crosses(input logic [31:0] address, input logic [7:0] length);
-    crosses = {23'd0, address[11:3]} + {24'd0, length} >= 32'd512;
+  function automatic logic crosses(input logic [8:0] word_in_page, input logic [7:0] length);
+    crosses = {23'd0, word_in_page} + {24'd0, length} >= 32'd512;
   endfunction
 
   // What was offered and not taken, one cycle ago.
@@ -126,10 +128,10 @@ module axi_checker #(
       w_offer  = w_payload;
       b_offer  = bresp_i;
 
-      if (arvalid_i && shape_bad(araddr_i, arlen_i, arsize_i, arburst_i)) broken[RuleArShape] = 1'b1;
-      if (awvalid_i && shape_bad(awaddr_i, awlen_i, awsize_i, awburst_i)) broken[RuleAwShape] = 1'b1;
-      if (arvalid_i && crosses(araddr_i, arlen_i)) broken[RuleArBoundary] = 1'b1;
-      if (awvalid_i && crosses(awaddr_i, awlen_i)) broken[RuleAwBoundary] = 1'b1;
+      if (arvalid_i && shape_bad(araddr_i[2:0], arlen_i, arsize_i, arburst_i)) broken[RuleArShape] = 1'b1;
+      if (awvalid_i && shape_bad(awaddr_i[2:0], awlen_i, awsize_i, awburst_i)) broken[RuleAwShape] = 1'b1;
+      if (arvalid_i && crosses(araddr_i[11:3], arlen_i)) broken[RuleArBoundary] = 1'b1;
+      if (awvalid_i && crosses(awaddr_i[11:3], awlen_i)) broken[RuleAwBoundary] = 1'b1;
       if (wvalid_i && wstrb_i != 8'hff) broken[RuleStrobe] = 1'b1;
 
       // Answers, to what was taken in earlier cycles.

@@ -121,7 +121,7 @@ module axi_reader_properties #(
     assign ar_taken   = arvalid && arready_i;
     assign r_taken    = rvalid_i && rready;
     assign burst_ends = r_taken && rlast_i;
-    assign place      = open_q - burst_ends;
+    assign place      = open_q - 4'(burst_ends);
     assign word_goes  = word_valid_q && (halt_i || word_owner_q || load_word_ready_i);
 
     always @(posedge clk_i) begin
@@ -139,7 +139,7 @@ module axi_reader_properties #(
         lengths_q[place[2:0]] <= arlen[3:0];
         owners_q[place[2:0]]  <= !araddr[31];
       end
-      open_q <= place + ar_taken;
+      open_q <= place + 4'(ar_taken);
       if (r_taken) beat_q <= rlast_i ? 4'd0 : beat_q + 4'd1;
       if (word_goes) word_valid_q <= 1'b0;
       if (r_taken) begin
@@ -165,7 +165,7 @@ module axi_reader_properties #(
       assume (load_words_i != 32'd0 && load_words_i <= 32'd2);
       assume (!rvalid_i || (open_q != 4'd0 && rlast_i == (beat_q == lengths_q[0])));
       if (seen_q) begin
-        assert (open_q + {3'd0, word_valid_q} <= Outstanding + 1 && open_q <= Outstanding);
+        assert (32'(open_q) + 32'(word_valid_q) <= Outstanding + 1 && 32'(open_q) <= Outstanding);
         if (arvalid) begin
           assert (araddr == (araddr[31] ? load_expect_q : sequencer_expect_q));
           assert (arlen <= 8'd1);

@@ -151,17 +151,17 @@ module axi_writer_properties #(
       if (match_early) begin
         for (int i = 0; i < 7; i++) early_q[i] <= early_q[i+1];
       end
-      if (aw_taken && !match_early && !(w_burst && !match_late)) lengths_q[3'(aw_open_q - match_late)] <= awlen[3:0];
-      if (w_burst && !match_late && !(aw_taken && !match_early)) early_q[3'(w_open_q - match_early)] <= beat_q;
+      if (aw_taken && !match_early && !(w_burst && !match_late)) lengths_q[3'(aw_open_q - 4'(match_late))] <= awlen[3:0];
+      if (w_burst && !match_late && !(aw_taken && !match_early)) early_q[3'(w_open_q - 4'(match_early))] <= beat_q;
       if (aw_taken && !match_early && w_burst && !match_late) begin
         aw_open_q <= aw_open_q;
       end else begin
-        aw_open_q <= aw_open_q + (aw_taken && !match_early) - match_late;
-        w_open_q  <= w_open_q + (w_burst && !match_late) - match_early;
+        aw_open_q <= aw_open_q + 4'(aw_taken && !match_early) - 4'(match_late);
+        w_open_q  <= w_open_q + 4'(w_burst && !match_late) - 4'(match_early);
       end
-      answers_q   <= answers_q + (match_early || match_late || (aw_taken && w_burst)) +
-                     (match_early && match_late) - b_taken;
-      under_way_q <= under_way_q + aw_taken - b_taken;
+      answers_q   <= answers_q + 5'(match_early || match_late || (aw_taken && w_burst)) +
+                     5'(match_early && match_late) - 5'(b_taken);
+      under_way_q <= under_way_q + 5'(aw_taken) - 5'(b_taken);
       if (run_taken && (select_i || store_last_i)) asked_q <= asked_q + 5'd1;
       if (done) done_q <= done_q + 5'd1;
       aw_waits_q <= awvalid && !awready_i;
@@ -185,7 +185,7 @@ module axi_writer_properties #(
       assume (address == next_q && words != 32'd0 && words <= 32'd2);
       assume (!bvalid_i || answers_q != 5'd0);
       if (seen_q) begin
-        assert (under_way_q <= Outstanding);
+        assert (32'(under_way_q) <= Outstanding);
         if (awvalid) begin
           assert (awaddr == expect_q);
           assert (awlen <= 8'd1);
@@ -199,7 +199,7 @@ module axi_writer_properties #(
         if (aw_taken && w_open_q != 4'd0) assert (awlen[3:0] == early_q[0]);
         // Words stay close to their addresses: behind at most the two that wait in the buffer.
         assert (w_open_q <= 4'd2);
-        assert (done_q + done <= asked_q);
+        assert (done_q + 5'(done) <= asked_q);
         if (idle && !done && !\dut.u_bursts.busy_q ) assert (done_q == asked_q);
       end
     end

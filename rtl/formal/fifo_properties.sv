@@ -73,14 +73,14 @@ module fifo_properties #(
 
   always @(posedge clk_i) begin
     seen_q  <= 1'b1;
-    count_q <= count_q + push - pop;
+    count_q <= count_q + 4'(push) - 4'(pop);
     if (tracked_q && pop) begin
       ahead_q <= ahead_q - 1'b1;
       if (ahead_q == 0) tracked_q <= 1'b0;
     end
     if (!tracked_q && push && track_i) begin
       tracked_q <= 1'b1;
-      ahead_q   <= count_q - pop;
+      ahead_q   <= count_q - 4'(pop);
       word_q    <= data_i;
     end
     waits_q <= valid && !ready_i;
@@ -93,9 +93,9 @@ module fifo_properties #(
 
     assume (seen_q || rst_i);
     if (seen_q) begin
-      assert (count_q <= Depth);
+      assert (32'(count_q) <= Depth);
       assert (valid == (count_q != 0));
-      assert (ready == (count_q != Depth));
+      assert (ready == (32'(count_q) != Depth));
       if (tracked_q && ahead_q == 0) assert (valid && data == word_q);
       if (waits_q) assert (valid && data == offer_q);
       // Induction.

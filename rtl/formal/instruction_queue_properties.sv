@@ -73,17 +73,17 @@ module instruction_queue_properties (
 
   always @(posedge clk_i) begin
     seen_q    <= 1'b1;
-    load_q    <= load_q + load_step_i;
-    compute_q <= compute_q + compute_step_i;
-    store_q   <= store_q + store_step_i;
-    count_q   <= count_q + push_i - take;
+    load_q    <= load_q + 16'(load_step_i);
+    compute_q <= compute_q + 16'(compute_step_i);
+    store_q   <= store_q + 16'(store_step_i);
+    count_q   <= count_q + 4'(push_i) - 4'(take);
     if (tracked_q && take) begin
       ahead_q <= ahead_q - 4'd1;
       if (ahead_q == 4'd0) tracked_q <= 1'b0;
     end
     if (!tracked_q && push_i && track_i) begin
       tracked_q       <= 1'b1;
-      ahead_q         <= count_q - take;
+      ahead_q         <= count_q - 4'(take);
       tracked_instr_q <= instr_i;
     end
     waits_q <= valid && !ready_i;
@@ -103,7 +103,7 @@ module instruction_queue_properties (
     if (seen_q) begin
       assert (count_q <= 4'd5);
       // Room for four besides the head register, which fills one cycle after the ring.
-      assert (full == (count_q - \dut.valid_q == 4'd4));
+      assert (full == (count_q - 4'(\dut.valid_q ) == 4'd4));
       if (valid) begin
         assert (count_q != 4'd0);
         assert (reached(compute_q, instr[47:32]) && reached(store_q, instr[63:48]));
@@ -117,12 +117,15 @@ module instruction_queue_properties (
       if (tracked_q && ahead_q == 4'd0 && valid) assert (instr[63:0] == tracked_instr_q);
       if (waits_q) assert (valid && instr[63:0] == offer_q);
       // Induction.
-      assert (3'(\dut.tail_q - \dut.head_q ) == 3'(count_q - \dut.valid_q ));
-      assert (count_q - \dut.valid_q <= 4'd4);
+      assert (3'(\dut.tail_q - \dut.head_q ) == 3'(count_q - 4'(\dut.valid_q )));
+      assert (count_q - 4'(\dut.valid_q ) <= 4'd4);
       if (tracked_q) begin
         assert (ahead_q < count_q);
-        if (\dut.valid_q && ahead_q == 4'd0) assert (instr[63:0] == tracked_instr_q);
-        else assert (stored[64*place+:64] == tracked_instr_q);
+        if (\dut.valid_q && ahead_q == 4'd0) begin
+          assert (instr[63:0] == tracked_instr_q);
+        end else begin
+          assert (stored[64*place+:64] == tracked_instr_q);
+        end
       end
     end
   end

@@ -258,8 +258,9 @@ module register_slave_properties (
         if (write_q) assert (bresp == (okay_q ? 2'b00 : 2'b10));
         if (rvalid && !r_valid_q) begin
           assert (rresp == (mapped_q || counter_q ? 2'b00 : 2'b10));
-          if (!counter_q) assert (rdata == value_q);
-          else begin
+          if (!counter_q) begin
+            assert (rdata == value_q);
+          end else begin
             assert (rdata == (ar_q[2] ? counter_word_q[63:32] : counter_word_q[31:0]));
             assert (counter_index_q == ar_q[7:3]);
           end

@@ -72,10 +72,10 @@ module window_fetch_properties #(
   always @* begin
     served = {7'd0, st_valid_i && st_ready};
     for (int b = 0; b < P; b++) begin
-      readers[b] = {3'd0, st_valid_i && st_ready && st_bank_i == b};
+      readers[b] = {3'd0, st_valid_i && st_ready && st_bank_i == BankWidth'(b)};
       wanted[b]  = 4'd0;
       for (int p = 0; p < P; p++) begin
-        if (\dut.req_position_q [16*p+:BankWidth] == b) begin
+        if (\dut.req_position_q [16*p+:BankWidth] == BankWidth'(b)) begin
           readers[b] = readers[b] + {3'd0, \dut.grant [p]};
           wanted[b]  = wanted[b] + {3'd0, \dut.req_valid_q && \dut.req_pending_q [p]};
         end
@@ -90,7 +90,7 @@ module window_fetch_properties #(
     if (rst_i) refusals_q <= 3'd0;
     assume (seen_q || rst_i);
     if (seen_q) begin
-      assert (refusals_q <= StoreWait && refusals_q == {1'b0, \dut.refused_q });
+      assert (refusals_q <= 3'(StoreWait) && refusals_q == {1'b0, \dut.refused_q });
       assert (reads == served);
       for (int b = 0; b < P; b++) begin
         assert (readers[b] <= 4'd1);

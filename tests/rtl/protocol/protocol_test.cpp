@@ -153,7 +153,7 @@ Outcome run_from_random_state(unsigned job, int state_seed) {
 }
 
 TEST(RandomReset, results_counters_and_bus_do_not_depend_on_the_state_before_reset) {
-  for (unsigned job = 1; job <= 6; ++job) {
+  for (unsigned job = 1; job <= 10; ++job) {
     SCOPED_TRACE(job);
     const Outcome first = run_from_random_state(job, 1);
     for (const int state_seed : {2, 3}) {
