@@ -1,6 +1,7 @@
 #include "host/all_pairs.h"
 
 #include "host/error.h"
+#include "host/segment_program.h"
 
 namespace bitloop::host {
 namespace {

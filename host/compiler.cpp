@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "host/constants.h"
 #include "host/error.h"
 #include "host/instruction.h"
+#include "host/integers.h"
+#include "host/segment_program.h"
 
 namespace bitloop::host {
 namespace {
@@ -16,7 +18,7 @@ class MemoryMap {
  public:
   Address take(Address bytes) {
     const Address offset = end_;
-    end_ += (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+    end_ += round_up(bytes, kPageBytes);
     if (end_ > kLargestJob) throw InputError("the network takes more than 4 GB of the accelerator's memory");
     return offset;
   }
@@ -26,6 +28,33 @@ class MemoryMap {
   Address end_ = 0;
 };
 
+/// A plan whose segments the hardware has room for, and how each runs.
+struct PlannedNetwork {
+  NetworkPlan network;
+  std::vector<SegmentPlan> segments;
+};
+
+std::vector<SegmentPlan> plan_segments(const NetworkPlan& network, const HardwareInfo& hardware) {
+  std::vector<SegmentPlan> plans;
+  for (const Segment& segment : network.segments) plans.push_back(plan_segment(segment, hardware));
+  return plans;
+}
+
+/// Where SRAM is too small to fuse layers or to keep tensors on chip, they are separate.
+PlannedNetwork plan_all(const Network& network, const Policy& policy, const HardwareInfo& hardware,
+                        const CompileOptions& options) {
+  NetworkPlan plan = plan_network(network, policy, hardware, options);
+  try {
+    std::vector<SegmentPlan> segments = plan_segments(plan, hardware);
+    return {std::move(plan), std::move(segments)};
+  } catch (const InputError&) {
+    if (options.separate) throw;
+    CompileOptions separate = options;
+    separate.separate = true;
+    return plan_all(network, policy, hardware, separate);
+  }
+}
+
 /// The whole job, step by step: plans, memory map, constants, descriptors.
 class JobBuilder {
  public:
@@ -33,29 +62,23 @@ class JobBuilder {
       : network_(network),
         hardware_(hardware),
         options_(options),
-        plan_(plan_all(network.network, network.policy, hardware, options)) {}
+        plan_(plan_all(network.network, network.policy, hardware, options)),
+        job_(empty_job(network.network.name, hardware, network.network.image_input)) {}
 
-  Job build() {
-    name_job();
+  CompiledNetwork build() {
+    describe();
     map_.take(plan_.network.tensor_bytes);
     name_tensors();
     place_constants();
     place_descriptors();
     job_.bytes = map_.bytes();
-    return std::move(job_);
+    return {std::move(job_), std::move(plan_.network.segments)};
   }
 
  private:
-  void name_job() {
+  void describe() {
     const Network& graph = network_.network;
-    job_.network = graph.name;
     job_.policy = network_.policy.key();
-    job_.filters = hardware_.filters;
-    job_.pixels = hardware_.pixels;
-    job_.activation_rows = hardware_.activation_rows;
-    job_.weight_rows = hardware_.weight_rows;
-    job_.parameter_slots = hardware_.parameter_slots;
-    job_.staging_words = graph.image_input ? hardware_.staging_words : 0;
     job_.image_shape = graph.tensors[graph.input].shape;
     job_.input_bits = graph.image_input ? 0 : plan_.network.bits.written[graph.input];
     job_.image = plan_.network.place({graph.input, false}).offset;
@@ -150,32 +173,29 @@ void check_integers(const QuantizedNetwork& network) {
   }
 }
 
-std::vector<SegmentPlan> plan_segments(const NetworkPlan& network, const HardwareInfo& hardware) {
-  std::vector<SegmentPlan> plans;
-  for (const Segment& segment : network.segments) plans.push_back(plan_segment(segment, hardware));
-  return plans;
-}
-
 }  // namespace
 
-PlannedNetwork plan_all(const Network& network, const Policy& policy, const HardwareInfo& hardware,
-                        const CompileOptions& options) {
-  NetworkPlan plan = plan_network(network, policy, hardware, options);
-  try {
-    std::vector<SegmentPlan> segments = plan_segments(plan, hardware);
-    return {std::move(plan), std::move(segments)};
-  } catch (const InputError&) {
-    if (options.separate) throw;
-    CompileOptions separate = options;
-    separate.separate = true;
-    return plan_all(network, policy, hardware, separate);
-  }
-}
-
-Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware, const CompileOptions& options) {
+CompiledNetwork compile_network(const QuantizedNetwork& network, const HardwareInfo& hardware,
+                                const CompileOptions& options) {
   network.network.validate();
   check_integers(network);
   return JobBuilder(network, hardware, options).build();
+}
+
+Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware, const CompileOptions& options) {
+  return compile_network(network, hardware, options).job;
+}
+
+Job empty_job(std::string name, const HardwareInfo& hardware, bool stages_image) {
+  Job job;
+  job.network = std::move(name);
+  job.filters = hardware.filters;
+  job.pixels = hardware.pixels;
+  job.activation_rows = hardware.activation_rows;
+  job.weight_rows = hardware.weight_rows;
+  job.parameter_slots = hardware.parameter_slots;
+  job.staging_words = stages_image ? hardware.staging_words : 0;
+  return job;
 }
 
 }  // namespace bitloop::host

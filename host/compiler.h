@@ -1,25 +1,32 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "host/device.h"
 #include "host/job.h"
 #include "host/network_plan.h"
 #include "host/quantized_network.h"
-#include "host/segment_program.h"
+#include "host/segment.h"
 
 namespace bitloop::host {
 
-/// Lowers a network with its integers to one job for hardware of these parameters. Throws InputError, naming
-/// the layer, the limit and the nearest thing that works, where the hardware cannot run a layer.
+/// A network as one job, and the segments that it runs in order, each in its place.
+struct CompiledNetwork {
+  Job job;
+  std::vector<Segment> segments;
+};
+
+/// Lowers a network with its integers to one job for hardware of these parameters. Where SRAM is too small to
+/// fuse layers or to keep tensors on chip, they are separate. Throws InputError, naming the layer, the limit
+/// and the nearest thing that works, where the hardware cannot run a layer.
+CompiledNetwork compile_network(const QuantizedNetwork& network, const HardwareInfo& hardware,
+                                const CompileOptions& options = {});
+/// The job alone.
 Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware,
             const CompileOptions& options = {});
 
-/// A plan whose segments the hardware has room for, and how each runs. Where SRAM is too small to fuse layers
-/// or to keep tensors on chip, they are separate.
-struct PlannedNetwork {
-  NetworkPlan network;
-  std::vector<SegmentPlan> segments;
-};
-PlannedNetwork plan_all(const Network& network, const Policy& policy, const HardwareInfo& hardware,
-                        const CompileOptions& options = {});
+/// A job for this hardware that has nothing but its name yet.
+Job empty_job(std::string name, const HardwareInfo& hardware, bool stages_image);
 
 }  // namespace bitloop::host

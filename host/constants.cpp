@@ -62,8 +62,9 @@ int padded_channels(const WindowOp& op, int lanes) { return op.groups(lanes) * o
 
 Address weight_size(const Segment& segment, const SegmentPlan& plan, int lanes) {
   Address rows = 0;
-  const auto& parts = segment.op.by_blocks() ? std::vector{segment.op.whole()} : reduction_parts(plan);
-  for (const ReductionPart& part : parts) rows += static_cast<Address>(part_words(segment.op, part, lanes));
+  for (const ReductionPart& part : reduction_parts(plan)) {
+    rows += static_cast<Address>(part_words(segment.op, part, lanes));
+  }
   return rows * static_cast<Address>(segment.op.groups(lanes)) * static_cast<Address>(lanes) * kWordBytes;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/error.h"
+#include "host/integers.h"
 
 namespace bitloop::host {
 namespace {
@@ -27,7 +28,7 @@ int ImageFeed::rows_that_fit(const Area& area) const {
   for (int rows = area.rows; rows >= 1; rows = rows == 1 ? 0 : (rows + 1) / 2) {
     const ImageRows needed = image_rows(area.first_row, rows);
     const long first_word = needed.begin * packing_.image_row_bytes() / 8;
-    const long end_word = (needed.end * packing_.image_row_bytes() + 7) / 8;
+    const long end_word = divide_up(needed.end * packing_.image_row_bytes(), 8);
     if (end_word - first_word <= staging_words_) return rows;
   }
   throw InputError(
@@ -39,11 +40,11 @@ int ImageFeed::rows_that_fit(const Area& area) const {
 void ImageFeed::stage(const ImageRows& rows, Program& program) {
   if (rows.begin >= rows.end) return;
   const long first = rows.begin * packing_.image_row_bytes() / 8;
-  long end = (rows.end * packing_.image_row_bytes() + 7) / 8;
+  long end = divide_up(rows.end * packing_.image_row_bytes(), 8);
   if (first < staged_begin_ || first > staged_end_) staged_begin_ = staged_end_ = first;
   if (end <= staged_end_) return;
   // Some words more than needed make fewer loads, unless they would push out rows that are needed.
-  const long image_end = (packing_.image.elements() + 7) / 8;
+  const long image_end = divide_up(packing_.image.elements(), 8);
   end = std::clamp(staged_end_ + kStagedAtOnce, end,
                    std::max(end, std::min(image_end, first + staging_words_)));
   program.append(LoadImage{static_cast<std::uint32_t>(image_ + staged_end_ * 8),
@@ -87,8 +88,8 @@ void ImageFeed::pack_block(const Area& area, int block, const ChipRows& chip, Pr
   for (int b = 0; b < block; ++b) pack.ix += packing_.block_columns[b];
   pack.pad_codes = packing_.pad_codes;
   const long ring_bytes = staging_words_ * 8;
-  const long byte = static_cast<long>(pack.iy) * packing_.image_row_bytes() % ring_bytes;
-  pack.staging_byte = static_cast<std::uint32_t>((byte + ring_bytes) % ring_bytes);
+  pack.staging_byte =
+      static_cast<std::uint32_t>(modulo(static_cast<long>(pack.iy) * packing_.image_row_bytes(), ring_bytes));
   pack.image_row_bytes = static_cast<std::uint32_t>(packing_.image_row_bytes());
   program.append(pack);
 }

@@ -11,6 +11,8 @@
 
 #include "host/constants.h"
 #include "host/error.h"
+#include "host/integers.h"
+#include "host/segment_program.h"
 
 namespace bitloop::host {
 namespace {
@@ -36,7 +38,7 @@ Counters end_of(const Measurement& measurement) {
   return end;
 }
 
-Address pages(Address bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
+Address pages(Address bytes) { return round_up(bytes, kPageBytes); }
 
 /// Room for one operand or result, at `offset`; returns the offset after it.
 Address give_room(Place& place, int height, int width, Address offset) {
@@ -60,14 +62,7 @@ Measurement run_job(Device& device, const Job& job, Cycles limit) {
 Job segment_job(Segment segment, const HardwareInfo& hardware, bool first) {
   const SegmentPlan plan = plan_segment(segment, hardware);
   const WindowOp& op = segment.op;
-  Job job;
-  job.network = segment.name;
-  job.filters = hardware.filters;
-  job.pixels = hardware.pixels;
-  job.activation_rows = hardware.activation_rows;
-  job.weight_rows = hardware.weight_rows;
-  job.parameter_slots = hardware.parameter_slots;
-  job.staging_words = op.packing ? hardware.staging_words : 0;
+  Job job = empty_job(segment.name, hardware, op.packing.has_value());
   Address end = kPageBytes;  // the job's own input comes first: a byte that nobody reads
   if (op.packing) {
     segment.input.offset = end;
@@ -165,10 +160,7 @@ Counters SegmentMeter::end() {
   const SegmentKey key = end_key(hardware().fingerprint);
   if (const auto found = find(text, key)) return *found;
   Device& device = crew_->first();
-  Job job;
-  job.network = "none";
-  job.filters = hardware().filters;
-  job.pixels = hardware().pixels;
+  Job job = empty_job("none", hardware(), false);
   job.records = kPageBytes;
   job.descriptors = 2 * kPageBytes;
   job.bytes = 3 * kPageBytes;
@@ -258,7 +250,7 @@ MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, con
   NetworkPlan plan = plan_network(network, policy, meter.hardware());
   try {
     return measure_plan(meter, std::move(plan), progress);
-  } catch (const SegmentMeter::TooSmall&) {  // as plan_all does
+  } catch (const SegmentMeter::TooSmall&) {  // as compile_network does
     CompileOptions options;
     options.separate = true;
     return measure_plan(meter, plan_network(network, policy, meter.hardware(), options), progress);
@@ -266,10 +258,10 @@ MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, con
 }
 
 MeasuredNetwork run_network(Device& device, const Network& network, const Policy& policy, Cycles limit) {
-  const Job job = compile(random_quantization(network, policy, kSeed), device.info());
-  Measurement measurement = run_job(device, job, limit);
+  CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), device.info());
+  Measurement measurement = run_job(device, compiled.job, limit);
   MeasuredNetwork measured;
-  measured.segments = plan_all(network, policy, device.info()).network.segments;
+  measured.segments = std::move(compiled.segments);
   measured.measured = measurement.segments.size();
   measured.total = measurement.total;
   measured.counters = std::move(measurement.segments);

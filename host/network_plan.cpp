@@ -9,6 +9,7 @@
 
 #include "host/error.h"
 #include "host/instruction.h"
+#include "host/integers.h"
 #include "host/residency.h"
 
 namespace bitloop::host {
@@ -44,16 +45,23 @@ class Planner {
   }
 
  private:
-  /// A form that is a part of another one's words.
-  struct Parent {
+  /// Words of a form.
+  struct Part {
     Form form;
     int first_word = 0;
+    int words = 0;  ///< per position
   };
-  /// Operands and results of a segment, as forms.
+  /// Operands and results of a segment.
   struct Operands {
-    Form input;
-    std::optional<Form> second;
-    std::vector<std::optional<Form>> results;  ///< none: only the next stage reads it
+    Part input;
+    std::optional<Part> second;
+    std::vector<std::optional<Part>> results;  ///< none: only the next stage reads it
+  };
+  /// An input of a concat that cannot be written where the output lies.
+  struct Copy {
+    int layer = 0;
+    Form source;
+    Part target;
   };
 
   [[nodiscard]] const Layer& layer(int index) const {
@@ -66,6 +74,7 @@ class Planner {
   [[nodiscard]] int words_of(const Form& form) const {
     return words_per_position(network_.tensors[form.tensor].shape.channels, bits_of(form));
   }
+  [[nodiscard]] Part whole(const Form& form) const { return {form, 0, words_of(form)}; }
   /// The form of a tensor that a layer reads.
   [[nodiscard]] Form read_form(const Layer& reader, int tensor) const {
     return {tensor, reads_narrow(plan_.bits, reader, tensor)};
@@ -83,8 +92,8 @@ class Planner {
   /// Lets a concat's inputs be written where its output lies, as far as they are not parts of another form.
   void join(int index) {
     const Layer& concat = layer(index);
-    const Form whole{concat.output, false};
-    const int bits = bits_of(whole);
+    const Form output{concat.output, false};
+    const int bits = bits_of(output);
     int channel = 0;
     for (const int tensor : concat.inputs) {
       if (channel % word_channels(bits) != 0) {
@@ -94,23 +103,24 @@ class Planner {
             concat.name, network_.tensors[tensor].name, channel, bits, word_channels(bits),
             word_channels(bits), bits == 1 && channel % kBlockChannels == 0 ? ", or 2 bits" : ""));
       }
-      const Form part = read_form(concat, tensor);
-      if (!parents_[part.index()] && tensor != network_.input) {
-        parents_[part.index()] = Parent{whole, channel / word_channels(bits) * words_per_block(bits)};
+      const Form input = read_form(concat, tensor);
+      const Part part{output, channel / word_channels(bits) * words_per_block(bits), words_of(input)};
+      if (!parents_[input.index()] && tensor != network_.input) {
+        parents_[input.index()] = part;
       } else {
-        copies_.push_back({index, part, {whole, channel / word_channels(bits) * words_per_block(bits)}});
+        copies_.push_back({index, input, part});
       }
       channel += network_.tensors[tensor].shape.channels;
     }
   }
 
-  /// The form whose words hold this one's, and where.
-  [[nodiscard]] Parent root(const Form& form) const {
-    Parent found{form, 0};
-    while (const auto& parent = parents_[found.form.index()]) {
-      found = {parent->form, found.first_word + parent->first_word};
+  /// The same words as a part of the form that is itself no part.
+  [[nodiscard]] Part in_root(Part part) const {
+    while (const auto& parent = parents_[part.form.index()]) {
+      part.form = parent->form;
+      part.first_word += parent->first_word;
     }
-    return found;
+    return part;
   }
 
   void add_layer(int index) {
@@ -126,9 +136,9 @@ class Planner {
     segment.name = layer.name;
     segment.layers = {index};
     segment.op = lower(network_, layer, plan_.bits, weight_bits_[static_cast<std::size_t>(index)], hardware_);
-    operands.input = read_form(layer, layer.inputs[0]);
-    if (layer.kind == LayerKind::add) operands.second = read_form(layer, layer.inputs[1]);
-    operands.results.push_back(Form{layer.output, false});
+    operands.input = whole(read_form(layer, layer.inputs[0]));
+    if (layer.kind == LayerKind::add) operands.second = whole(read_form(layer, layer.inputs[1]));
+    operands.results.push_back(whole({layer.output, false}));
     int tensor = layer.output;
     if (const int add = add_behind(index); add >= 0) {
       fuse_add(index, add, segment, operands);
@@ -140,7 +150,7 @@ class Planner {
     const bool alone = segment.op.kind == OpKind::copy || options_.separate;
     if (has_narrow(tensor) && !alone) {
       segment.stages.push_back({StageKind::requantize, plan_.bits.narrow[tensor], -1, tensor, false});
-      operands.results.push_back(Form{tensor, true});
+      operands.results.push_back(whole({tensor, true}));
     }
     append(std::move(segment), std::move(operands));
     if (has_narrow(tensor) && alone) add_narrowing(tensor);
@@ -167,7 +177,7 @@ class Planner {
     const int other = layer.inputs[second_first ? 0 : 1];
     segment.stages.push_back(
         {StageKind::add, plan_.bits.written[layer.output], add, layer.output, second_first});
-    operands.second = read_form(layer, other);
+    operands.second = whole(read_form(layer, other));
     fuse(add, segment, operands);
   }
 
@@ -191,7 +201,7 @@ class Planner {
   void fuse(int layer, Segment& segment, Operands& operands) {
     segment.layers.push_back(layer);
     if (!options_.spill_all) operands.results[0].reset();
-    operands.results.push_back(Form{this->layer(layer).output, false});
+    operands.results.push_back(whole({this->layer(layer).output, false}));
     done_.insert(layer);
   }
 
@@ -202,7 +212,7 @@ class Planner {
     segment.layers = {writer_[tensor]};
     segment.narrowed = tensor;
     segment.op = narrow_op(segment.name, network_.tensors[tensor].shape, plan_.bits.narrow[tensor]);
-    append(std::move(segment), {Form{tensor, false}, {}, {Form{tensor, true}}});
+    append(std::move(segment), {whole({tensor, false}), {}, {whole({tensor, true})}});
   }
 
   /// Copies the inputs of a concat that are parts of something else.
@@ -210,18 +220,17 @@ class Planner {
     for (const Copy& copy : copies_) {
       if (copy.layer != index) continue;
       Segment segment;
-      const Tensor& tensor = network_.tensors[copy.part.tensor];
+      const Tensor& tensor = network_.tensors[copy.source.tensor];
       segment.name = fmt::format("{}:{}", layer(index).name, tensor.name);
       segment.layers = {index};
-      segment.op = narrow_op(segment.name, tensor.shape, bits_of(copy.part));
+      segment.op = narrow_op(segment.name, tensor.shape, bits_of(copy.source));
       segment.op.kind = OpKind::copy;
-      segment.op.input_bits = bits_of(copy.part);
+      segment.op.input_bits = bits_of(copy.source);
       if (segment.op.input_bits == 1) {
         segment.op.block_channels = word_channels(1);
-        segment.op.blocks = words_of(copy.part);
+        segment.op.blocks = words_of(copy.source);
       }
-      copy_targets_.push_back({plan_.segments.size(), copy.target});
-      append(std::move(segment), {copy.part, {}, {Form{layer(index).output, false}}});
+      append(std::move(segment), {whole(copy.source), {}, {copy.target}});
     }
   }
 
@@ -236,8 +245,8 @@ class Planner {
     operands_.push_back(std::move(operands));
   }
 
-  /// Notes that a segment reads or writes a form, in the words of its root.
-  void use(const Form& form, int time) { uses_[root(form).form.index()].push_back(time); }
+  /// Notes that a segment reads or writes a part of a form.
+  void use(const Part& part, int time) { uses_[in_root(part).form.index()].push_back(time); }
 
   /// Gives every form that exists an offset in memory, whether it will lie there or not: a job's memory is
   /// not scarce.
@@ -251,9 +260,9 @@ class Planner {
       place.offset = plan_.tensor_bytes;
       const Shape& shape = network_.tensors[form.tensor].shape;
       const bool image = network_.image_input && form.tensor == network_.input;
-      const Address bytes =
-          image ? static_cast<Address>(shape.elements() + 7) / 8 * 8 : tensor_bytes(shape, bits_of(form));
-      plan_.tensor_bytes += (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+      const Address bytes = image ? round_up(static_cast<Address>(shape.elements()), kWordBytes)
+                                  : tensor_bytes(shape, bits_of(form));
+      plan_.tensor_bytes += round_up(bytes, kPageBytes);
     }
   }
 
@@ -275,13 +284,13 @@ class Planner {
   [[nodiscard]] bool is_copied_to(const Form& form) const {
     for (std::size_t i = 0; i < plan_.segments.size(); ++i) {
       if (plan_.segments[i].op.kind != OpKind::copy) continue;
-      if (root(*operands_[i].results[0]).form == form) return true;
+      if (in_root(*operands_[i].results[0]).form == form) return true;
     }
     return false;
   }
 
-  /// The least that a segment's streams take: some rows of each, of one unit's channels where only those are
-  /// needed at a time.
+  /// What a segment's streams take: at the least some rows of each, of one unit's channels where only those
+  /// are needed at a time.
   [[nodiscard]] std::vector<Stream> streams_of(std::size_t index) const {
     const Segment& segment = plan_.segments[index];
     const WindowOp& op = segment.op;
@@ -290,24 +299,40 @@ class Planner {
       return make_ring(width, count, words, hardware_.pixels).bank_rows();
     };
     const auto unit_words = [](int bits) { return bits == 1 ? 1 : 2 * words_per_block(bits); };
-    std::vector<Stream> streams;
     const int span = std::min(op.input_height, (op.kernel_height - 1) * op.dilation_y + 1 + 2 * op.stride_y);
-    const int words =
-        op.by_blocks() ? std::min(op.input_words(), unit_words(op.input_bits)) : op.input_words();
-    streams.push_back({root(operands.input).form.index(), rows(op.input_width, span, words)});
     const int positions = segment.pool ? segment.pool->kernel_height + 2 * segment.pool->stride_y : 3;
-    const auto add = [&](const std::optional<Form>& form, int result, int bits) {
-      const Extent extent = segment.extent(result);
-      const int all = words_per_position(op.filters, bits);
-      streams.push_back(
-          {form ? root(*form).form.index() : -1,
-           rows(extent.width, std::min(extent.height, positions), std::min(all, unit_words(bits)))});
+    /// `whole_input`, or only some rows of it; of the results all words of some rows, or those of one unit.
+    const auto streams = [&](bool whole_input, bool all_words) {
+      std::vector<Stream> list;
+      const int input_words =
+          op.by_blocks() ? std::min(op.input_words(), unit_words(op.input_bits)) : op.input_words();
+      list.push_back({in_root(operands.input).form.index(),
+                      rows(op.input_width, whole_input ? op.input_height : span, input_words)});
+      const auto add = [&](const std::optional<Part>& part, int result, int bits) {
+        const Extent extent = segment.extent(result);
+        const int words = words_per_position(op.filters, bits);
+        list.push_back({part ? in_root(*part).form.index() : -1,
+                        rows(extent.width, std::min(extent.height, positions),
+                             all_words ? words : std::min(words, unit_words(bits)))});
+      };
+      if (operands.second) add(operands.second, 0, 8);
+      for (int i = 0; i < static_cast<int>(operands.results.size()); ++i) {
+        add(operands.results[static_cast<std::size_t>(i)], i, segment.result_bits(i));
+      }
+      return list;
     };
-    if (operands.second) add(operands.second, 0, 8);
-    for (int i = 0; i < static_cast<int>(operands.results.size()); ++i) {
-      add(operands.results[static_cast<std::size_t>(i)], i, segment.result_bits(i));
-    }
-    return streams;
+    const auto total = [](const std::vector<Stream>& list) {
+      int sum = 0;
+      for (const Stream& stream : list) sum += stream.bank_rows;
+      return sum;
+    };
+    std::vector<Stream> least = streams(false, false);
+    if (op.by_blocks()) return least;
+    // With less than one of these, the input of a convolution is loaded anew for every unit of filters.
+    std::vector<Stream> once = streams(true, false);
+    std::vector<Stream> strips = streams(false, true);
+    std::vector<Stream>& better = total(once) <= total(strips) ? once : strips;
+    return total(better) <= hardware_.activation_rows ? better : least;
   }
 
   void keep_on_chip() {
@@ -323,16 +348,12 @@ class Planner {
     for (std::size_t i = 0; i < plan_.segments.size(); ++i) plan_.segments[i].free = residency.free[i];
   }
 
-  /// The place of a form, as a part of its root.
-  [[nodiscard]] Place place_of(const Form& form) const {
-    const Parent parent = root(form);
-    return part_of(plan_.forms[parent.form.index()], parent.first_word, words_of(form));
-  }
-
-  static Place part_of(Place place, int first_word, int words) {
-    place.first_word += first_word;
-    place.ring.base += first_word * place.ring.stride;
-    place.ring.words = words;
+  [[nodiscard]] Place place_of(const Part& part) const {
+    const Part words = in_root(part);
+    Place place = plan_.forms[words.form.index()];
+    place.first_word += words.first_word;
+    place.ring.base += words.first_word * place.ring.stride;
+    place.ring.words = words.words;
     return place;
   }
 
@@ -345,38 +366,21 @@ class Planner {
       for (const auto& result : operands.results)
         segment.results.push_back(result ? place_of(*result) : Place{});
     }
-    for (const CopyTarget& copy : copy_targets_) {
-      Segment& segment = plan_.segments[copy.segment];
-      const Parent parent = root(copy.target.form);
-      segment.results[0] = part_of(plan_.forms[parent.form.index()],
-                                   parent.first_word + copy.target.first_word, segment.op.input_words());
-    }
     for (std::size_t i = 0; i < plan_.forms.size(); ++i) {  // parts have places too, for whoever asks
       const Form form{static_cast<int>(i / 2), i % 2 == 1};
-      if (parents_[i]) plan_.forms[i] = place_of(form);
+      if (parents_[i]) plan_.forms[i] = place_of(whole(form));
     }
   }
-
-  struct Copy {
-    int layer = 0;
-    Form part;
-    Parent target;
-  };
-  struct CopyTarget {
-    std::size_t segment = 0;
-    Parent target;
-  };
 
   const Network& network_;
   const HardwareInfo& hardware_;
   const CompileOptions& options_;
   NetworkPlan plan_;
-  std::vector<int> weight_bits_;                ///< per layer
-  std::vector<std::vector<int>> readers_;       ///< per tensor, layers
-  std::vector<int> writer_;                     ///< per tensor, the layer, or -1
-  std::vector<std::optional<Parent>> parents_;  ///< per form
+  std::vector<int> weight_bits_;              ///< per layer
+  std::vector<std::vector<int>> readers_;     ///< per tensor, layers
+  std::vector<int> writer_;                   ///< per tensor, the layer, or -1
+  std::vector<std::optional<Part>> parents_;  ///< per form, of what it is a part
   std::vector<Copy> copies_;
-  std::vector<CopyTarget> copy_targets_;
   std::set<int> done_;                  ///< layers that are fused behind others
   std::vector<Operands> operands_;      ///< per segment
   std::vector<std::vector<int>> uses_;  ///< per form that is no part: segments

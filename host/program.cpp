@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/error.h"
+#include "host/integers.h"
 #include "host/plane_words.h"
 
 namespace bitloop::host {
@@ -16,7 +17,7 @@ constexpr std::uint32_t kFarthestWait = 30000;
 int input_words(const WindowWalk& walk, bool wide) {
   if (wide) return walk.blocks;
   const int bits = 1 << walk.input_bits_log2;
-  return bits == 1 ? (walk.blocks + 1) / 2 : walk.blocks * bits / 2;
+  return bits == 1 ? divide_up(walk.blocks, 2) : walk.blocks * bits / 2;
 }
 
 /// Virtual input row of the last output position's window.
@@ -31,16 +32,16 @@ int weight_rows(const Conv& conv) {
   const int taps = conv.blocks * conv.kernel_height * conv.kernel_width;
   const int bits = 1 << conv.weight_bits_log2;
   if (conv.input_bits_log2 == 0 && conv.weight_bits_log2 == 0) return taps;
-  return (taps * bits + 1) / 2;
+  return divide_up(taps * bits, 2);
 }
 
 int parameter_slots(const Conv& conv) { return conv.leaky ? 2 : 1; }
 
 int parameter_slots(const Depthwise& depthwise, int lanes) {
-  return (depthwise.channels + lanes - 1) / lanes * (depthwise.leaky ? 2 : 1);
+  return divide_up(depthwise.channels, lanes) * (depthwise.leaky ? 2 : 1);
 }
 
-int parameter_slots(const Add& add, int lanes) { return (add.channels + lanes - 1) / lanes * add.operands; }
+int parameter_slots(const Add& add, int lanes) { return divide_up(add.channels, lanes) * add.operands; }
 
 Program::Program(const HardwareInfo& hardware)
     : pixels_(hardware.pixels),

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "host/layer_plan.h"
+#include "host/weight_plan.h"
 
 namespace bitloop::host {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "host/integers.h"
+
 namespace bitloop::host {
 
 int row_granule(int pitch, int pixels) { return pixels / std::gcd(pitch, pixels); }
@@ -10,7 +12,7 @@ Ring make_ring(int width, int rows, int words, int pixels) {
   Ring ring;
   const int granule = row_granule(width, pixels);
   ring.pitch = width;
-  ring.rows = (rows + granule - 1) / granule * granule;
+  ring.rows = round_up(rows, granule);
   ring.words = words;
   ring.stride = ring.positions() / pixels;
   return ring;

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "host/error.h"
-
 #include "host/stream_schedule.h"
+#include "host/tile_schedule.h"
 
 namespace bitloop::host {
 namespace {

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "host/instruction.h"
-#include "host/layer_plan.h"
 #include "host/segment.h"
-#include "host/tile_schedule.h"
+#include "host/stream_plan.h"
+#include "host/tile_plan.h"
 
 namespace bitloop::host {
 

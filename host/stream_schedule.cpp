@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
+#include "host/instruction_templates.h"
+#include "host/integers.h"
+
 namespace bitloop::host {
-namespace {
-
-int modulo(long value, int divisor) { return static_cast<int>((value % divisor + divisor) % divisor); }
-int divide_up(int value, int by) { return (value + by - 1) / by; }
-
-}  // namespace
 
 StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardware, StreamPlan plan)
     : Schedule(hardware),
@@ -60,8 +57,8 @@ void StreamSchedule::add_operation(int strip, int unit) {
   if (begin(strip, 0) == plan_.operation_ends[strip]) return;  // the pool has what it needs
   if (op_.kind == OpKind::max_pool || op_.kind == OpKind::copy) {
     const int first = begin(strip, 0);
-    steps_.push_back(
-        {strip, unit, 0, range.first_group, 0, first, plan_.operation_ends[strip] - first, true, true, true});
+    steps_.push_back({strip, unit, 0, range.first_group, range.first_channel, 0, first,
+                      plan_.operation_ends[strip] - first, true, true, true});
     return;
   }
   for (int group = range.first_group; group < range.end_group; ++group) {
@@ -71,6 +68,7 @@ void StreamSchedule::add_operation(int strip, int unit) {
 
 void StreamSchedule::add_group(int strip, int unit, int group, bool last) {
   const std::vector<int> order = plan_.weights.part_order();
+  const int channel = group * op_.group_channels(lanes_);
   const int end = plan_.operation_ends[strip];
   const int size = order.size() == 1 ? end - begin(strip, 0) : pixels_;
   for (int first = begin(strip, 0); first < end; first += size) {
@@ -78,7 +76,7 @@ void StreamSchedule::add_group(int strip, int unit, int group, bool last) {
     for (std::size_t i = 0; i < order.size(); ++i) {
       const bool drain = i + 1 == order.size();
       const bool done = last && drain && first + positions == end;
-      steps_.push_back({strip, unit, 0, group, order[i], first, positions, i == 0, drain, done});
+      steps_.push_back({strip, unit, 0, group, channel, order[i], first, positions, i == 0, drain, done});
     }
   }
 }
@@ -88,13 +86,14 @@ void StreamSchedule::add_stage(int strip, int unit, int stage) {
   const int first = begin(strip, stage + 1);
   const int positions = plan_.strip_ends[strip] - first;
   if (segment_.stages[static_cast<std::size_t>(stage)].kind == StageKind::max_pool) {
-    steps_.push_back({strip, unit, stage + 1, range.first_channel / segment_.pool->block_channels, 0, first,
-                      positions, true, true, true});
+    steps_.push_back({strip, unit, stage + 1, range.first_channel / segment_.pool->block_channels,
+                      range.first_channel, 0, first, positions, true, true, true});
     return;
   }
   const int end = divide_up(range.end_channel, kBlockChannels);
   for (int block = range.first_channel / kBlockChannels; block < end; ++block) {
-    steps_.push_back({strip, unit, stage + 1, block, 0, first, positions, true, true, block + 1 == end});
+    steps_.push_back({strip, unit, stage + 1, block, block * kBlockChannels, 0, first, positions, true, true,
+                      block + 1 == end});
   }
 }
 
@@ -132,7 +131,7 @@ int StreamSchedule::pass(const Buffer& buffer, const Step& step) const {
 
 long StreamSchedule::virtual_row(const Buffer& buffer, int height, const Step& step, int row) const {
   const int granule = row_granule(buffer.ring.pitch, pixels_);
-  return static_cast<long>(pass(buffer, step)) * divide_up(height, granule) * granule + row;
+  return static_cast<long>(pass(buffer, step)) * round_up(height, granule) + row;
 }
 
 /// Of a position of a result of this extent, in a buffer whose rows are as wide.
@@ -146,6 +145,14 @@ int StreamSchedule::ring_position(const Buffer& buffer, const Extent& extent, co
 int StreamSchedule::word_row(const Buffer& buffer, int bits, const Unit& unit) const {
   const bool all = buffer.whole || plan_.strips_outer;
   return buffer.ring.base + (all ? unit.first_word(bits) : 0) * buffer.ring.stride;
+}
+
+/// Bank row of the first word of a step's channels.
+int StreamSchedule::channel_row(const Buffer& buffer, int bits, const Step& step) const {
+  const Unit& unit = unit_of(step);
+  const int channel = step.first_channel - unit.first_channel;
+  const int word = channel / word_channels(bits) * words_per_block(bits);
+  return word_row(buffer, bits, unit) + word * buffer.ring.stride;
 }
 
 StreamSchedule::RowRange StreamSchedule::input_rows(const Step& step) const {
@@ -258,35 +265,21 @@ void StreamSchedule::place_flat_walk(WindowWalk& walk, const Step& step, const B
   walk.input_ring = ring.positions();
   walk.ring_position = ring_position(input, extent, step, walk.iy * extent.width);
   walk.step_output_row = modulo(1, ring.rows) * ring.pitch;
-  const int block_words = words_per_block(8) * (step.group - unit_of(step).first_channel / kBlockChannels);
-  walk.input_base = word_row(input, 8, unit_of(step)) + block_words * ring.stride;
+  walk.input_base = channel_row(input, 8, step);
   place_result(walk, step);
 }
 
 void StreamSchedule::place_result(WindowWalk& walk, const Step& step) const {
   const Buffer& output = plan_.results[static_cast<std::size_t>(step.result)];
-  const int bits = segment_.result_bits(step.result);
   walk.output_first = ring_position(output, segment_.extent(step.result), step, step.first);
   walk.output_ring = output.ring.positions();
-  walk.output_base = word_row(output, bits, unit_of(step));
+  walk.output_base = channel_row(output, segment_.result_bits(step.result), step);
   walk.output_stride = output.ring.stride;
-  const bool whole_unit =
-      step.result > 0 ? segment_.stages[static_cast<std::size_t>(step.result) - 1].kind == StageKind::max_pool
-                      : op_.kind == OpKind::max_pool;
-  if (whole_unit) return;
-  if (step.result > 0 || op_.by_blocks()) {
-    const int channel = step.group * kBlockChannels - unit_of(step).first_channel;
-    walk.output_base += channel / word_channels(bits) * words_per_block(bits) * output.ring.stride;
-  } else if (op_.kind == OpKind::conv) {
-    const int channel = step.group * lanes_ - unit_of(step).first_channel;
-    walk.output_base += channel / word_channels(bits) * words_per_block(bits) * output.ring.stride;
-  }
 }
 
 void StreamSchedule::place_second(Add& add, const Step& step) const {
   const Buffer& buffer = *plan_.second;
-  const int block = step.group - unit_of(step).first_channel / kBlockChannels;
-  add.second_base = word_row(buffer, 8, unit_of(step)) + block * words_per_block(8) * buffer.ring.stride;
+  add.second_base = channel_row(buffer, 8, step);
   add.second_stride = buffer.ring.stride;
   add.second_first = ring_position(buffer, segment_.extent(step.result), step, step.first);
   add.second_ring = buffer.ring.positions();
@@ -340,14 +333,13 @@ void StreamSchedule::compute_pool(const Step& step) {
 
 void StreamSchedule::compute_operation(int index, const Step& step) {
   const Unit& unit = unit_of(step);
-  const int unit_row = op_.by_blocks() ? word_row(plan_.input, op_.input_bits, unit) : plan_.input.ring.base;
   switch (op_.kind) {
     case OpKind::copy:
       return;
     case OpKind::max_pool: {
       MaxPool pool = pool_template(op_, unit.first_group, unit.end_group);
       place_walk(pool, step, op_.whole());
-      pool.input_base = unit_row;
+      pool.input_base = channel_row(plan_.input, op_.input_bits, step);
       program.append(pool);
       return;
     }
@@ -362,9 +354,7 @@ void StreamSchedule::compute_operation(int index, const Step& step) {
     case OpKind::depthwise: {
       Depthwise depthwise = depthwise_template(op_, step.group);
       place_walk(depthwise, step, op_.whole());
-      const int channel = step.group * kBlockChannels - unit.first_channel;
-      const int word = channel / word_channels(op_.input_bits) * words_per_block(op_.input_bits);
-      depthwise.input_base = unit_row + word * plan_.input.ring.stride;
+      depthwise.input_base = channel_row(plan_.input, op_.input_bits, step);
       depthwise.weight_base = groups_->weight_base(index);
       depthwise.parameter_slot = groups_->parameter_slot(index);
       program.append(depthwise);
@@ -372,10 +362,9 @@ void StreamSchedule::compute_operation(int index, const Step& step) {
     }
     case OpKind::conv: {
       const ReductionPart& part = plan_.weights.parts[step.part];
-      const int bits = op_.output_bits;
-      const int channel = step.group * lanes_;
-      Conv conv = conv_template(op_, part, step.group,
-                                channel / word_channels(bits) * word_channels(bits) / lanes_, lanes_);
+      const int channels = word_channels(op_.output_bits);
+      Conv conv =
+          conv_template(op_, part, step.group, step.first_channel / channels * channels / lanes_, lanes_);
       place_walk(conv, step, part);
       conv.input_base = plan_.input.ring.base + op_.words_before(part.first_block) * plan_.input.ring.stride;
       conv.clear = step.clear;

@@ -2,8 +2,10 @@
 
 #include <optional>
 
+#include "host/group_feed.h"
 #include "host/image_feed.h"
 #include "host/schedule.h"
+#include "host/stream_plan.h"
 
 namespace bitloop::host {
 
@@ -28,6 +30,7 @@ class StreamSchedule : public Schedule {
     int unit = 0;
     int result = 0;  ///< that it computes: 0 of the operation, then of each stage
     int group = 0;   ///< of the operation; of a stage, the channel block
+    int first_channel = 0;
     int part = 0;
     int first = 0;  ///< output position
     int positions = 0;
@@ -64,6 +67,7 @@ class StreamSchedule : public Schedule {
   [[nodiscard]] int ring_position(const Buffer& buffer, const Extent& extent, const Step& step,
                                   int position) const;
   [[nodiscard]] int word_row(const Buffer& buffer, int bits, const Unit& unit) const;
+  [[nodiscard]] int channel_row(const Buffer& buffer, int bits, const Step& step) const;
   [[nodiscard]] RowRange input_rows(const Step& step) const;
   [[nodiscard]] RowRange output_rows(const Step& step) const;
   [[nodiscard]] bool reads_second(const Step& step) const;

@@ -1,108 +1,16 @@
 #include "host/tile_schedule.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "host/error.h"
+#include "host/instruction_templates.h"
+#include "host/integers.h"
 
 namespace bitloop::host {
 namespace {
 
 constexpr int kFarOutside = -20000;  // an input row that no window reaches: everything is padding
 
-int divide_up(int value, int by) { return (value + by - 1) / by; }
-
-int part_input_words(const WindowOp& op, const ReductionPart& part) {
-  return op.words_before(part.end_block) - op.words_before(part.first_block);
-}
-
-/// Columns that a full tile reads.
-int patch_columns(const WindowOp& op, int tile) {
-  return std::min(op.input_width, (tile - 1) * op.stride_x + op.kernel_width);
-}
-
-/// Parts of at most `blocks` channel blocks and `rows` kernel rows.
-std::vector<ReductionPart> split(const WindowOp& op, int blocks, int rows) {
-  std::vector<ReductionPart> parts;
-  for (int block = 0; block < op.blocks; block += blocks) {
-    for (int row = 0; row < op.kernel_height; row += rows) {
-      parts.push_back(
-          {block, std::min(block + blocks, op.blocks), row, std::min(row + rows, op.kernel_height)});
-    }
-  }
-  return parts;
-}
-
-/// Sizes the buffers for parts of this size; false where fewer than `buffers` of each fit.
-bool size_buffers(const WindowOp& op, const HardwareInfo& hardware, int blocks, int rows, int buffers,
-                  TilePlan& plan) {
-  const ReductionPart largest{0, blocks, 0, rows};
-  const int patch_rows = std::min(rows, op.input_height);
-  plan.patch_stride = divide_up(patch_rows * patch_columns(op, plan.tile), hardware.pixels);
-  plan.patch_words = part_input_words(op, largest);
-  plan.patch_buffers = plan.output_base / (plan.patch_stride * plan.patch_words);
-  plan.weights.part_words = part_words(op, largest, hardware.filters);
-  if (plan.weights.part_words == 0) return plan.patch_buffers >= buffers;
-  plan.weights.buffers = hardware.weight_rows / plan.weights.part_words;
-  return plan.patch_buffers >= buffers && plan.weights.buffers >= buffers;
-}
-
-[[noreturn]] void refuse(const WindowOp& op, const HardwareInfo& hardware, const TilePlan& plan) {
-  throw InputError(
-      fmt::format("layer {}: the smallest piece takes {} activation and {} weight SRAM rows, and {} and {} "
-                  "are there; use a "
-                  "smaller kernel or stride, fewer bits or larger hardware",
-                  op.name, plan.patch_stride * plan.patch_words + 2 * plan.output_words,
-                  plan.weights.part_words, hardware.activation_rows, hardware.weight_rows));
-}
-
-void choose_parts(const WindowOp& op, const HardwareInfo& hardware, TilePlan& plan) {
-  const int granule = std::min(op.block_granule(), op.blocks);
-  for (const int buffers : {2, 1}) {
-    for (int rows = op.kernel_height; rows >= 1; rows = rows == 1 || op.by_blocks() ? 0 : (rows + 1) / 2) {
-      for (int blocks = op.by_blocks() ? granule : op.blocks; blocks >= granule;) {
-        if (size_buffers(op, hardware, blocks, rows, buffers, plan)) {
-          plan.weights.parts = split(op, blocks, rows);
-          return;
-        }
-        const int half = (blocks / 2 + granule - 1) / granule * granule;
-        blocks = half < blocks ? half : 0;
-      }
-    }
-  }
-  size_buffers(op, hardware, granule, op.by_blocks() ? op.kernel_height : 1, 1, plan);
-  refuse(op, hardware, plan);
-}
-
-/// By blocks, all weights of a block go together whatever part of the input it is.
-WeightPlan group_weights(const WindowOp& op, WeightPlan plan) {
-  if (op.by_blocks()) plan.parts = {op.whole()};
-  return plan;
-}
-
 }  // namespace
-
-TilePlan plan_tiles(const Segment& segment, const HardwareInfo& hardware) {
-  const WindowOp& op = segment.op;
-  TilePlan plan;
-  plan.tile = std::min(hardware.pixels, op.output_width);
-  plan.units = make_units(segment, 1, hardware.filters);
-  plan.output_words = plan.units.front().words(op.output_bits);
-  plan.output_base = hardware.activation_rows - 2 * plan.output_words;
-  plan.parameters = plan_parameters(op, hardware, 0);
-  const bool on_chip = segment.input.on_chip || segment.results[0].on_chip ||
-                       segment.free.count() < hardware.activation_rows;  // somebody else's tensor is there
-  if (op.kind == OpKind::add || op.kind == OpKind::copy || !segment.stages.empty() || on_chip) {
-    throw InputError(
-        fmt::format("layer {}: rows of {} positions by {} words do not fit {} activation SRAM rows; use "
-                    "larger hardware or "
-                    "a narrower image",
-                    op.name, op.output_width, op.input_words(), hardware.activation_rows));
-  }
-  choose_parts(op, hardware, plan);
-  return plan;
-}
 
 TileSchedule::TileSchedule(const Segment& segment, const HardwareInfo& hardware, TilePlan plan)
     : Schedule(hardware),
@@ -118,19 +26,20 @@ TileSchedule::TileSchedule(const Segment& segment, const HardwareInfo& hardware,
   if (op_.packing) image_.emplace(op_, hardware, segment_.input.offset);
   if (op_.group_slots(lanes_) == 0) return;
   std::vector<GroupFeed::Use> uses;
-  for (const Step& step : steps_) uses.push_back({step.group, op_.by_blocks() ? 0 : step.part});
-  groups_.emplace(segment_, hardware, group_weights(op_, plan_.weights), plan_.parameters, std::move(uses));
+  for (const Step& step : steps_) uses.push_back({step.group, step.weight_part});
+  groups_.emplace(segment_, hardware, plan_.weights, plan_.parameters, std::move(uses));
 }
 
 void TileSchedule::add_tile(int tile) {
   for (int unit = 0; unit < static_cast<int>(plan_.units.size()); ++unit) {
     const Unit& range = plan_.units[unit];
     for (int group = range.first_group; group < range.end_group; ++group) {
-      const int own = group / std::max(1, op_.block_granule());
-      const std::vector<int> order = op_.by_blocks() ? std::vector{own} : plan_.weights.part_order();
+      const std::vector<int> order = plan_.weights.part_order();
       for (std::size_t i = 0; i < order.size(); ++i) {
         const bool drain = i + 1 == order.size();
-        steps_.push_back({tile, unit, group, order[i], i == 0, drain, drain && group + 1 == range.end_group});
+        const int input_part = op_.by_blocks() ? group / op_.block_granule() : order[i];
+        steps_.push_back(
+            {tile, unit, group, input_part, order[i], i == 0, drain, drain && group + 1 == range.end_group});
       }
     }
   }
@@ -140,10 +49,10 @@ int TileSchedule::tile_positions(const Step& step) const {
   return std::min(plan_.tile, op_.output_width - tile_column(step));
 }
 
-ReductionPart TileSchedule::part_of(const Step& step) const { return plan_.weights.parts[step.part]; }
+ReductionPart TileSchedule::part_of(const Step& step) const { return plan_.input_parts[step.input_part]; }
 
 int TileSchedule::patch_item(const Step& step) const {
-  return step.tile * static_cast<int>(plan_.weights.parts.size()) + step.part;
+  return step.tile * static_cast<int>(plan_.input_parts.size()) + step.input_part;
 }
 
 double TileSchedule::step_cycles(int step) const {
@@ -200,7 +109,7 @@ void TileSchedule::load_patch(const Step& step, int buffer) {
 /// One row of a patch: the transfer's rows are the words of that row.
 void TileSchedule::load_tensor_row(const Step& step, const Patch& patch, int row, int buffer) {
   const ReductionPart part = part_of(step);
-  const int words = part_input_words(op_, part);
+  const int words = op_.input_words(part);
   const Place& place = segment_.input;
   const Address word_bytes = kWordBytes * op_.input_width;
   const Address offset = place.offset +
@@ -236,7 +145,7 @@ void TileSchedule::place_walk(WindowWalk& walk, const Step& step) const {
   walk.input_stride = plan_.patch_stride;
   walk.input_ring = plan_.patch_stride * pixels_;
   const int pitch = walk.input_width;
-  walk.ring_position = ((walk.iy * pitch) % walk.input_ring + walk.input_ring) % walk.input_ring;
+  walk.ring_position = modulo(walk.iy * pitch, walk.input_ring);
   walk.step_output_row = 0;
   walk.step_kernel_row = pitch % walk.input_ring;
   walk.output_first = 0;

@@ -2,31 +2,15 @@
 
 #include <optional>
 
+#include "host/group_feed.h"
 #include "host/image_feed.h"
+#include "host/integers.h"
 #include "host/schedule.h"
+#include "host/tile_plan.h"
 
 namespace bitloop::host {
 
-/// A layer computed tile by tile, for when no ring of whole rows fits: each part of the reduction loads the
-/// patch of the input that the tile reads. Slow, but limited only by one kernel row of one channel block (of
-/// a depthwise layer or a pool: one channel block). Operands lie in memory, no stage follows, and the whole
-/// activation SRAM is free.
-struct TilePlan {
-  WeightPlan weights;  ///< its parts also split the input; by blocks, one part per block
-  ParameterPlan parameters;
-  std::vector<Unit> units;
-  int tile = 1;          ///< output positions of a full tile, all in one row
-  int patch_stride = 1;  ///< bank rows per word of a patch
-  int patch_words = 1;   ///< words per position of the largest patch
-  int patch_buffers = 1;
-  int output_base = 0;  ///< two buffers of one unit's words, a bank row each
-  int output_words = 1;
-};
-
-/// Throws InputError naming the layer, the limit and what would work where even the smallest patch does not
-/// fit.
-TilePlan plan_tiles(const Segment& segment, const HardwareInfo& hardware);
-
+/// Lays out a segment by a TilePlan.
 class TileSchedule : public Schedule {
  public:
   TileSchedule(const Segment& segment, const HardwareInfo& hardware, TilePlan plan);
@@ -43,7 +27,8 @@ class TileSchedule : public Schedule {
     int tile = 0;
     int unit = 0;
     int group = 0;
-    int part = 0;
+    int input_part = 0;
+    int weight_part = 0;
     bool clear = true;  ///< the first part of its tile
     bool drain = true;  ///< the last one
     bool unit_done = false;
@@ -60,7 +45,7 @@ class TileSchedule : public Schedule {
   };
 
   void add_tile(int tile);
-  [[nodiscard]] int tiles_per_row() const { return (op_.output_width + plan_.tile - 1) / plan_.tile; }
+  [[nodiscard]] int tiles_per_row() const { return divide_up(op_.output_width, plan_.tile); }
   [[nodiscard]] int tile_row(const Step& step) const { return step.tile / tiles_per_row(); }
   [[nodiscard]] int tile_column(const Step& step) const { return step.tile % tiles_per_row() * plan_.tile; }
   [[nodiscard]] int tile_positions(const Step& step) const;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "host/error.h"
+#include "host/integers.h"
 
 namespace bitloop::host {
 namespace {
@@ -63,7 +64,7 @@ WindowOp common_op(const Network& network, const Layer& layer, const TensorBits&
 
 void set_channels(WindowOp& op, int channels, bool wide) {
   op.block_channels = wide ? 64 : kBlockChannels;
-  op.blocks = (channels + op.block_channels - 1) / op.block_channels;
+  op.blocks = divide_up(channels, op.block_channels);
   op.last_block_channels = channels - (op.blocks - 1) * op.block_channels;
 }
 
@@ -187,8 +188,8 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
   packing.pad = window.pad;
   packing.stride_x = window.stride;
   const int most_columns = kPackRowLanes / image.channels;
-  const int blocks = (window.width + most_columns - 1) / most_columns;
-  const int columns = (window.width + blocks - 1) / blocks;
+  const int blocks = divide_up(window.width, most_columns);
+  const int columns = divide_up(window.width, blocks);
   for (int first = 0; first < window.width; first += columns) {
     packing.block_columns.push_back(std::min(columns, window.width - first));
   }
@@ -245,7 +246,7 @@ WindowOp lower_image_layer(const Network& network, const Layer& layer, const Ten
   op.packing = plan_packing(layer, image, window, weight_bits, staging_words);
   ImagePacking& packing = *op.packing;
   op.input_width = op.output_width;
-  op.kernel_height = (window.height + packing.rows - 1) / packing.rows;
+  op.kernel_height = divide_up(window.height, packing.rows);
   if (op.kernel_height == 1) {
     packing.stride_y = window.stride;
     op.input_height = op.output_height;
@@ -264,7 +265,7 @@ WindowOp lower_image_layer(const Network& network, const Layer& layer, const Ten
 
 int WindowOp::words_before(int block) const {
   if (block_channels == 64) return block;
-  if (input_bits == 1) return (block + 1) / 2;
+  if (input_bits == 1) return divide_up(block, 2);
   return block * input_bits / 2;
 }
 

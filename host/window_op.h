@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/device.h"
+#include "host/integers.h"
 #include "host/plane_words.h"
 #include "host/quantized_network.h"
 
@@ -63,9 +64,7 @@ struct WindowOp {
   [[nodiscard]] bool by_blocks() const { return kind != OpKind::conv; }
   /// Channels whose weights and parameters go together: F filters of a convolution, else a block.
   [[nodiscard]] int group_channels(int lanes) const { return kind == OpKind::conv ? lanes : kBlockChannels; }
-  [[nodiscard]] int groups(int lanes) const {
-    return (filters + group_channels(lanes) - 1) / group_channels(lanes);
-  }
+  [[nodiscard]] int groups(int lanes) const { return divide_up(filters, group_channels(lanes)); }
   /// Sets of parameters per F channels.
   [[nodiscard]] int parameter_sets() const { return kind == OpKind::add ? operands : leaky ? 2 : 1; }
   /// Parameter slots of a group; 0 where there are no parameters.
@@ -76,6 +75,10 @@ struct WindowOp {
   [[nodiscard]] int input_words() const { return words_before(blocks); }
   /// Words per position that hold the blocks before `block`; where two blocks share a word, `block` is even.
   [[nodiscard]] int words_before(int block) const;
+  /// Words per position that this part of the reduction reads.
+  [[nodiscard]] int input_words(const ReductionPart& part) const {
+    return words_before(part.end_block) - words_before(part.first_block);
+  }
   [[nodiscard]] int output_words() const { return words_per_position(filters, output_bits); }
   [[nodiscard]] long output_positions() const { return static_cast<long>(output_height) * output_width; }
   /// Blocks that a part of the reduction must hold whole numbers of: 2 where two blocks share a word.

@@ -170,7 +170,7 @@ module accelerator #(
   logic         load_full, compute_full, store_full;
   logic [15:0]  load_count, compute_count, store_count;
   logic         load_done, compute_done, writer_done, store_done;
-  logic         load_busy, compute_busy, store_busy;
+  logic         load_busy, compute_busy, drain_busy, store_busy;
   logic         read_error;
   logic         write_error;
 
@@ -224,7 +224,8 @@ module accelerator #(
     .load_count_o        (load_count),
     .compute_count_o     (compute_count),
     .store_count_o       (store_count),
-    .quiet_i             (reader_idle && writer_idle && !load_busy && !compute_busy && !store_busy),
+    .quiet_i             (reader_idle && writer_idle && !load_busy && !compute_busy && !drain_busy &&
+                          !store_busy),
     .read_error_i        (read_error),
     .write_error_i       (write_error),
     .count_o             (count),
@@ -407,7 +408,7 @@ module accelerator #(
     .act_data_i   (st_data)
   );
 
-  logic       array_active, pool_active, channel_active, stall_drain, stall_fetch, drain_busy;
+  logic       array_active, pool_active, channel_active, stall_drain, stall_fetch;
   logic       requantize, weight_read;
   logic [7:0] activation_reads, activation_writes;
 

@@ -69,6 +69,8 @@ module compute_engine #(
   initial begin
     if (P < 2 || (P & (P - 1)) != 0) $fatal(1, "P must be a power of two, at least 2");
     if (F < 2 || F > 32 || (F & (F - 1)) != 0) $fatal(1, "F must be a power of two from 2 to 32");
+    if (ActivationRows > 65536 || WeightRows > 65536) $fatal(1, "SRAM rows have 16-bit addresses");
+    if (ParameterSlots < 2 || ParameterSlots > 64) $fatal(1, "ParameterSlots must be from 2 to 64");
   end
 
   // -- walker to fetch, and on to the array ------------------------------------------------------------------------

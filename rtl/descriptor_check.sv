@@ -84,7 +84,8 @@ module descriptor_check #(
       3'd2: begin
         if ((rows_q || run_q || pack_q) && word[15:0] == 16'd0) illegal = 1'b1;
         if ((rows_q || pack_q) && word[31:16] == 16'd0) illegal = 1'b1;
-        if (rows_q && word[47:32] == 16'd0) illegal = 1'b1;
+        // no more than 4095 words per position: a repeated row's words must fit 32 bits
+        if (rows_q && (word[47:32] == 16'd0 || word[47:44] != 4'd0)) illegal = 1'b1;
         if (run_q && word[31:16] != 16'd0) illegal = 1'b1;
         if (compute && word[63:48] == 16'd0) illegal = 1'b1;
       end
@@ -95,6 +96,8 @@ module descriptor_check #(
         if ((depthwise_q || add_q) && !channelwise_okay(word[6:4], word[31:24], word[53:48], word[47:32],
                                                          add_q, word[7])) illegal = 1'b1;
         if (compute && word[47:32] == 16'd0) illegal = 1'b1;
+        // 1-bit codes are unsigned: their zero code is 0, and padding words are made for no other
+        if (compute && word[1:0] == 2'd0 && word[23:16] != 8'd0) illegal = 1'b1;
         if (conv_q && (word[6:4] == 3'd4 || word[6:4] > 3'd5)) illegal = 1'b1;
         if (conv_q && many_q && word[9:8] != 2'b11) illegal = 1'b1;
         if (conv_q && {1'b0, word[53:48]} >= 7'(F)) illegal = 1'b1;

@@ -7,8 +7,8 @@
 // words per cycle, no back-pressure.
 //
 // Registers are flat vectors of 32-bit lanes, written in plain loops under one enable per stage: Verilator and GCC turn
-// that form into vector instructions (33 ns per cycle for 128 units, where unit instances take 112), and synthesis
-// trims the constant bits of a count.
+// that form into vector instructions (33 ns per cycle for 128 units, where unit instances take 112). Synthesis gets
+// instances instead (dot_product_unit.sv).
 module dot_product_array #(
   parameter int P = 8,
   parameter int F = 16,

@@ -1,8 +1,9 @@
 // Instructions of one engine, in order, and the wait check of the first.
 // Holds Depth instructions and one in the head register, which is valid 2 cycles after its push. `instr_valid_o` also
 // says that the waits are met; once high it stays high until taken, because done counts only grow. The load and store
-// engines' own counts need no check (Own*): one instruction ends before the next begins. The compute engine fetches for
-// one while it drains the one before, so its own count is waited for like the others.
+// engines' own counts need no check (Own*): each moves its words in the order of its instructions and reads nothing that
+// it wrote itself. The compute engine fetches for one instruction while it drains the one before, so its own count is
+// waited for like the others.
 module instruction_queue #(
   parameter int Depth    = 4,
   parameter bit OwnLoad  = 1'b0,

@@ -1,7 +1,8 @@
 // Request side of the load and store engines: turns instructions into runs of words, ahead of the data.
 // Takes an instruction when it has asked for all words of the one before and the data side has room for its context,
 // which it gets at once. 3 cycles per instruction, one run per cycle within it; rows that follow each other in memory
-// without a gap become one run. PACK asks for nothing. STORE comes with LOAD_ACT's opcode: its fields are the same.
+// without a gap become one run. PACK asks for nothing. STORE comes with LOAD_ACT's opcode: its fields are the same,
+// but for the repeat in d8.
 module transfer_request #(
   parameter int F = 16
 ) (

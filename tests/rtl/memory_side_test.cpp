@@ -444,6 +444,8 @@ TEST(MemorySide, illegal_descriptors_end_the_job_and_name_themselves) {
   mutate("no rows", rows, 4, 8 << 16);
   mutate("no width", rows, 4, 8);
   mutate("no words", rows, 5, 8 << 16);
+  mutate("too many words", rows, 5, 8 << 16 | 4096);
+  mutate("zero code of 1 bit", conv(), 12, 0 | 3 << 2 | 3 << 4 | 3 << 8 | 1 << 16 | 32 << 24);
   mutate("offset", rows, 2, 4);
   mutate("no weights", load_words(kLoadWeight, kData, 0, 0), 4, 0);
   mutate("too many weights", load_words(kLoadWeight, kData, 0, 0), 4, 1 << 16);

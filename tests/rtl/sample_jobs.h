@@ -170,7 +170,7 @@ class SampleJob {
     const std::uint32_t weights = load_weights((half_words + 1) / 2);
     Descriptor d = window(kConv, c.height, c.width, c.kernel, c.base, c.out);
     d[12] = c.log2_bits | c.log2_weight_bits << 2 | c.out_code << 4 | (c.leaky ? 1 << 7 : 0) | 7 << 8 |
-            pick(0, 1) << 16 | c.channels << 24;
+            (c.log2_bits == 0 ? 0 : pick(0, 1)) << 16 | c.channels << 24;
     d[13] = c.blocks | (kF - 1) << 16;
     d[14] = weights | load_slots(c.leaky ? 2 : 1, sums, 1U << c.out_code) << 16;
     return d;
