@@ -59,8 +59,7 @@ Measurement run_job(Device& device, const Job& job, Cycles limit) {
   return driver.run(input, limit);
 }
 
-Job segment_job(Segment segment, const HardwareInfo& hardware, bool first) {
-  const SegmentPlan plan = plan_segment(segment, hardware);
+Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& hardware, bool first) {
   const WindowOp& op = segment.op;
   Job job = empty_job(segment.name, hardware, op.packing.has_value());
   Address end = kPageBytes;  // the job's own input comes first: a byte that nobody reads
@@ -186,6 +185,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     std::string text;
     SegmentKey key{};
     std::vector<std::size_t> requests;
+    SegmentPlan plan;
   };
   std::vector<Unknown> unknown;
   std::unordered_map<std::string, std::size_t> asked;
@@ -206,11 +206,11 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
       continue;
     }
     asked.emplace(text, unknown.size());
-    unknown.push_back({std::move(text), key, {i}});
+    unknown.push_back({std::move(text), key, {i}, {}});
   }
-  for (const Unknown& segment : unknown) {  // before anything runs
+  for (Unknown& segment : unknown) {  // before anything runs
     try {
-      plan_segment(*requests[segment.requests.front()].segment, hardware());
+      segment.plan = plan_segment(*requests[segment.requests.front()].segment, hardware());
     } catch (const InputError& error) {
       refused_.emplace(segment.text, error.what());
       throw TooSmall(error.what());
@@ -221,7 +221,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
   crew_->run(unknown.size(), [&](Device& device, std::size_t i) {
     const Request& request = requests[unknown[i].requests.front()];
     const Measurement measurement =
-        run_job(device, segment_job(*request.segment, device.info(), request.first));
+        run_job(device, segment_job(*request.segment, unknown[i].plan, device.info(), request.first));
     const Counters& counters = measurement.segments.back();
     for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
     const std::lock_guard lock(mutex);

@@ -11,6 +11,7 @@
 #include "host/driver.h"
 #include "host/error.h"
 #include "host/measurement_store.h"
+#include "host/segment_program.h"
 
 namespace bitloop::host {
 
@@ -18,8 +19,8 @@ namespace bitloop::host {
 Measurement run_job(Device& device, const Job& job, Cycles limit = Driver::kDefaultLimit);
 
 /// A job whose second segment is `segment` (its only one, where it is `first`), on memory that holds nothing:
-/// no cycle depends on what lies there.
-Job segment_job(Segment segment, const HardwareInfo& hardware, bool first);
+/// no cycle depends on what lies there. `plan` is plan_segment's for it.
+Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& hardware, bool first);
 
 /// Counter records of segments, each measured once: remembered in the store, or run on a device. Several
 /// segments run side by side, one device and thread each. Not thread-safe.
