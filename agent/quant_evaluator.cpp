@@ -26,7 +26,7 @@ Outcome QuantEvaluator::evaluate(const host::Policy& policy) {
   const auto start = std::chrono::steady_clock::now();
   const quant::QuantizedModel model = quantizer_->quantize(policy, retraining_);
   const quant::Accuracy accuracy =
-      quant::IntegerReference(model.integers).accuracy(reward_split_, model.output_scale);
+      quant::IntegerReference(model.integers).accuracy(reward_split_, model.output_scale());
   const host::Job job = host::compile(model.integers, device_->info());
   driver_.load(job);
   const auto image =

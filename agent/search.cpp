@@ -46,7 +46,7 @@ Search::Search(SearchConfig config, const std::string& version, DeviceFactory op
     : config_(std::move(config)),
       open_device_(std::move(open_device)),
       workers_(workers),
-      network_(quant::trainable_zoo_network(config_.model)),
+      network_(host::zoo_network(config_.model)),
       data_(quant::load_dataset(config_.data)),
       space_(network_, {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned}),
       meter_(open_device_, network_, std::move(store)),
@@ -177,7 +177,7 @@ std::vector<Search::Finalist> Search::retrain_finalists(const std::vector<Episod
   parallel_for(static_cast<int>(distinct.size()), workers_, [&](int item, int worker) {
     Finalist& f = finalists[distinct[item]];
     f.model = quantizer_->quantize(f.policy, config_.final_retraining);
-    f.reward = quant::IntegerReference(f.model.integers).accuracy(data_.reward, f.model.output_scale);
+    f.reward = quant::IntegerReference(f.model.integers).accuracy(data_.reward, f.model.output_scale());
     ++done;
     // One thread draws; the others' progress shows at its next turn.
     if (worker == 0) observer("final retraining", done / static_cast<double>(distinct.size()), "");
@@ -277,9 +277,9 @@ ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer
       *same = f;
     }
   }
-  float_accuracy_ = checkpoint.accuracy(data_.test);
+  float_accuracy_ = checkpoint.accuracy(data_.test).accuracy;
   for (Finalist& f : shown) {
-    f.test = quant::IntegerReference(f.model.integers).accuracy(data_.test, f.model.output_scale);
+    f.test = quant::IntegerReference(f.model.integers).accuracy(data_.test, f.model.output_scale());
   }
   Finalist best = shown.front();
   best.model.seconds = 0;  // the stored integers are the same whenever the run is repeated

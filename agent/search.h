@@ -12,7 +12,7 @@
 #include "agent/episodes.h"
 #include "agent/run_folder.h"
 #include "agent/search_config.h"
-#include "quant/dataset.h"
+#include "quant/data/dataset.h"
 #include "quant/evaluation.h"
 
 namespace bitloop::agent {

@@ -42,16 +42,16 @@ bool measure() {
   const quant::Retraining retraining;
 
   fmt::print("{:<28} {:>10} {:>10}  {}\n", "LeNet, Fashion-MNIST", "target", "measured", "reached");
-  const double base = checkpoint.accuracy(data.test);
+  const double base = checkpoint.accuracy(data.test).accuracy;
   bool reached = row("float accuracy", fmt::format(">= {:.2f}", kTargetFloat), fmt::format("{:.4f}", base),
                      base >= kTargetFloat);
   for (const char* policy : {"w8a8", "w4a4", "w2a2", "w1a2"}) {
     const double begin = core_seconds();
     const auto model = quantizer.quantize(host::load_policy(network, policy), retraining);
     const quant::IntegerReference reference(model.integers);
-    (void)reference.accuracy(data.reward, model.output_scale);
+    (void)reference.accuracy(data.reward, model.output_scale());
     const double seconds = core_seconds() - begin;
-    const double loss = base - reference.accuracy(data.test, model.output_scale).accuracy;
+    const double loss = base - reference.accuracy(data.test, model.output_scale()).accuracy;
     const bool has_target = policy == std::string_view("w8a8");
     reached &=
         row(fmt::format("{} float less integer", policy), has_target ? fmt::format("<= {}", kTargetLoss) : "",

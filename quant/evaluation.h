@@ -8,18 +8,26 @@
 #include <string>
 #include <vector>
 
-#include "host/quantized_network.h"
-#include "quant/dataset.h"
+#include "quant/data/dataset.h"
+#include "quant/model.h"
+#include "quant/quantized_model.h"
 
 namespace bitloop::quant {
 
 using Progress = std::function<void(double done /* 0..1 */, const std::string& note)>;
 
+struct Accuracy {
+  double accuracy = 0;  ///< top-1, 0..1
+  double loss = 0;      ///< mean cross entropy
+  std::size_t images = 0;
+};
+
 struct FloatTraining {
   int epochs = 5;
   std::uint64_t seed = 1;
-  double learning_rate = 2e-3;
+  double learning_rate = 2e-3;  ///< the largest of the cycle
   int batch = 128;
+  std::string optimizer = "adam";  ///< adam (with decoupled weight decay) or sgd (momentum 0.9)
 };
 
 /// Float weights of a network after training, with what they were trained on. Values are shared and
@@ -28,6 +36,9 @@ class FloatCheckpoint {
  public:
   static FloatCheckpoint train(const host::Network& network, const Dataset& data,
                                const FloatTraining& options, const Progress& progress = {});
+  /// The parameters of an imported network. `data` gives mean and deviation where the network does not; its
+  /// images need not be those that the network was trained on.
+  static FloatCheckpoint imported(const FloatNetwork& model, const Dataset& data);
   /// Throws InputError where the file is no checkpoint of this network or its split hash differs from the
   /// data's.
   static FloatCheckpoint load(const host::Network& network, const Dataset& data,
@@ -40,8 +51,7 @@ class FloatCheckpoint {
   static FloatCheckpoint cached(const host::Network& network, const Dataset& data,
                                 const FloatTraining& options, const Progress& progress = {});
 
-  /// Top-1 accuracy of the float network.
-  [[nodiscard]] double accuracy(const Split& split) const;
+  [[nodiscard]] Accuracy accuracy(const Split& split) const;
   /// Standard deviation of every weight layer's weights, in execution order (a feature of the agent's state).
   [[nodiscard]] std::vector<double> weight_deviations() const;
 
@@ -56,21 +66,14 @@ struct Retraining {
   double learning_rate = 1e-3;  ///< of 4-bit weights; wider ones move slower, narrower ones faster
   int batch = 64;
   std::uint64_t seed = 1;
-};
-
-struct Accuracy {
-  double accuracy = 0;  ///< top-1, 0..1
-  double loss = 0;      ///< mean cross entropy
-  std::size_t images = 0;
-};
-
-/// A network after quantization-aware retraining under one policy.
-struct QuantizedModel {
-  host::QuantizedNetwork integers;  ///< what the hardware computes with
-  /// 32-bit result codes times this scale are the logits.
-  double output_scale = 1;
-  double seconds = 0;
-  std::string split_hash;  ///< of the data set that it was retrained on
+  std::string quantizer = "lsq";     ///< a name of quantizers/methods.h
+  std::string clipping = "mixed";    ///< start scales, a name of quantizers/clipping.h
+  std::string optimizer = "adam";    ///< adam or sgd; the rate falls along a cosine to zero
+  double distillation = 0.5;         ///< share of the float network's probabilities in the targets
+  bool augment = true;               ///< the data set's usual augmentation
+  /// Stops after so many epochs without a better loss on the end of the train split (1/20 of it, then not
+  /// trained on), and keeps the best epoch; 0: never.
+  int patience = 0;
 };
 
 /// Retrains the float network under a policy: start weights and scales (one per tensor and bit-width),
@@ -100,10 +103,5 @@ class IntegerReference {
   struct Impl;
   std::unique_ptr<const Impl> impl_;
 };
-
-/// Writes and reads a quantized model (JSON header and integers), for run folders; to a temporary name, then
-/// renamed.
-void save_quantized(const QuantizedModel& model, const std::filesystem::path& path);
-QuantizedModel load_quantized(const std::filesystem::path& path);
 
 }  // namespace bitloop::quant

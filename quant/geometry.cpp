@@ -18,50 +18,13 @@ constexpr LayerKind kKinds[] = {LayerKind::conv,      LayerKind::linear,  LayerK
                                 LayerKind::depthwise, LayerKind::add,     LayerKind::average_pool,
                                 LayerKind::concat,    LayerKind::upsample};
 
-/// What keeps a layer from being trained; empty: nothing.
-std::string_view obstacle(const host::Layer& layer) {
-  switch (layer.kind) {
-    case LayerKind::depthwise:
-      return "a depthwise convolution";
-    case LayerKind::add:
-      return "an add";
-    case LayerKind::average_pool:
-      return "an average pool";
-    case LayerKind::concat:
-      return "a concat";
-    case LayerKind::upsample:
-      return "an upsampling";
-    default:
-      break;
-  }
-  if (layer.activation == host::Activation::leaky_relu) return "a leaky ReLU";
-  if (layer.padding_end() != layer.pad) return "a padding that differs before and after";
-  return {};
-}
-
 }  // namespace
 
-void require_trainable(const host::Network& network) {
-  for (const host::Layer& layer : network.layers) {
-    const std::string_view what = obstacle(layer);
-    if (what.empty()) continue;
-    throw InputError(fmt::format(
-        "network {}: layer {}: {} cannot be trained or quantized yet, only measured; choose a network "
-        "of convolutions, linear layers and max pools",
-        network.name, layer.name, what));
-  }
-  if (network.outputs.size() != 1) {
-    throw InputError(
-        fmt::format("network {}: with {} results it cannot be trained or quantized yet, only measured; "
-                    "choose a classifier",
-                    network.name, network.outputs.size()));
-  }
-}
-
-host::Network trainable_zoo_network(std::string_view name) {
-  host::Network network = host::zoo_network(name);
-  require_trainable(network);
-  return network;
+void require_classifier(const host::Network& network) {
+  if (network.outputs.size() == 1) return;
+  throw InputError(fmt::format("network {}: with {} results it is no classifier; it can be measured, quantized "
+                               "and exported, but not trained or tested",
+                               network.name, network.outputs.size()));
 }
 
 int kind_number(LayerKind kind) {

@@ -7,11 +7,8 @@
 
 namespace bitloop::quant {
 
-/// Throws InputError, naming the layer, where a network holds what cannot be trained or quantized yet:
-/// anything but convolutions, linear layers and max pools with one result.
-void require_trainable(const host::Network& network);
-/// A network of the zoo that can be trained.
-host::Network trainable_zoo_network(std::string_view name);
+/// Throws InputError where a network has more than one result: only classifiers are trained and tested.
+void require_classifier(const host::Network& network);
 
 /// Numbers that stand for a layer's kind in files and hashes: they stay, whatever is added.
 int kind_number(host::LayerKind kind);

@@ -7,7 +7,7 @@
 
 #include "host/error.h"
 #include "quant/evaluation.h"
-#include "quant/float_network.h"
+#include "quant/training/float_network.h"
 #include "quant/order.h"
 #include "quant/plan.h"
 #include "quant/pooling.h"

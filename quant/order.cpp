@@ -15,10 +15,10 @@ at::Tensor shuffled_order(std::int64_t count, std::mt19937_64& generator) {
   return order;
 }
 
-at::Tensor label_tensor(std::span<const std::uint8_t> labels) {
+at::Tensor label_tensor(std::span<const std::uint16_t> labels) {
   auto* data =
-      const_cast<std::uint8_t*>(labels.data());  // from_blob takes no const; the conversion only reads
-  return at::from_blob(data, {static_cast<std::int64_t>(labels.size())}, at::kByte).to(at::kLong);
+      const_cast<std::uint16_t*>(labels.data());  // from_blob takes no const; the conversion only reads
+  return at::from_blob(data, {static_cast<std::int64_t>(labels.size())}, at::kShort).to(at::kLong);
 }
 
 }  // namespace bitloop::quant

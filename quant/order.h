@@ -11,6 +11,6 @@ namespace bitloop::quant {
 at::Tensor shuffled_order(std::int64_t count, std::mt19937_64& generator);
 
 /// Labels as indices.
-at::Tensor label_tensor(std::span<const std::uint8_t> labels);
+at::Tensor label_tensor(std::span<const std::uint16_t> labels);
 
 }  // namespace bitloop::quant

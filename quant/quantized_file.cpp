@@ -2,7 +2,7 @@
 
 #include "host/error.h"
 #include "quant/container.h"
-#include "quant/evaluation.h"
+#include "quant/quantized_model.h"
 #include "quant/geometry.h"
 
 namespace bitloop::quant {
@@ -72,7 +72,6 @@ host::Network network_from_json(const json& j) {
     layer.batch_norm = l.at("batch_norm").get<bool>();
     network.layers.push_back(std::move(layer));
   }
-  require_trainable(network);
   network.validate();
   return network;
 }
@@ -120,7 +119,6 @@ void save_quantized(const QuantizedModel& model, const std::filesystem::path& pa
   json layers = json::array();
   std::vector<std::byte> payload;
   const host::Network& network = model.integers.network;
-  require_trainable(network);  // the format holds no more
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     if (!network.layers[i].has_weights()) continue;
     const host::QuantizedLayer& layer = model.integers.layers.at(i);
@@ -133,7 +131,7 @@ void save_quantized(const QuantizedModel& model, const std::filesystem::path& pa
   const json header = {{"network", to_json(network)},
                        {"policy", host::to_json(model.integers.policy)},
                        {"layers", layers},
-                       {"output_scale", model.output_scale},
+                       {"output_scale", model.output_scale()},
                        {"seconds", model.seconds},
                        {"split", model.split_hash}};
   write_container({header, std::move(payload)}, kKind, path);
@@ -150,7 +148,8 @@ QuantizedModel load_quantized(const std::filesystem::path& path) {
     integers.bits = host::tensor_bits(integers.network, integers.policy);
     integers.layers.resize(integers.network.layers.size());
     integers.narrowing.resize(integers.network.tensors.size());
-    model.output_scale = header.at("output_scale").get<double>();
+    model.tensor_scales.resize(integers.network.tensors.size());
+    model.tensor_scales.at(integers.network.output()).written = header.at("output_scale").get<double>();
     model.seconds = header.at("seconds").get<double>();
     model.split_hash = header.at("split").get<std::string>();
     PayloadReader payload(container.payload, path);

@@ -47,12 +47,12 @@ Evaluation evaluate_run(const console::Options& options) {
   return {.network = model.integers.network.name,
           .data = data.name,
           .policy = model.integers.policy.key(),
-          .accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale)};
+          .accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale())};
 }
 
 /// A policy of --model, from the float checkpoint.
 Evaluation evaluate_policy(const console::Options& options) {
-  const host::Network network = quant::trainable_zoo_network(options.text_of("model"));
+  const host::Network network = host::zoo_network(options.text_of("model"));
   const std::string policy_text = options.text_of("policy");
   const bool is_float = policy_text == "float";
   const host::Policy policy = is_float ? host::Policy{} : host::load_policy(network, policy_text);
@@ -75,10 +75,10 @@ Evaluation evaluate_policy(const console::Options& options) {
                         .accuracy = {.accuracy = 0, .loss = 0, .images = data.test.size()},
                         .is_float = is_float};
   if (is_float) {
-    evaluation.accuracy.accuracy = checkpoint.accuracy(data.test);
+    evaluation.accuracy.accuracy = checkpoint.accuracy(data.test).accuracy;
   } else {
     const auto model = quant::Quantizer(network, checkpoint, data).quantize(policy, retraining);
-    evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale);
+    evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale());
   }
   return evaluation;
 }

@@ -33,7 +33,7 @@ int train(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
   const std::filesystem::path out = options.required("out", "--out lenet.pt");
-  const host::Network network = quant::trainable_zoo_network(options.text_of("model"));
+  const host::Network network = host::zoo_network(options.text_of("model"));
   quant::FloatTraining training;
   training.epochs = static_cast<int>(options.integer_of("epochs", 1, 10'000));
   training.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
@@ -49,8 +49,8 @@ int train(const console::Arguments& arguments) {
       network, data, training, [&](double done, const std::string& note) { bar.update(done, note); });
   bar.finish();
   checkpoint.save(out);
-  const double reward = checkpoint.accuracy(data.reward);
-  const double test = checkpoint.accuracy(data.test);
+  const double reward = checkpoint.accuracy(data.reward).accuracy;
+  const double test = checkpoint.accuracy(data.test).accuracy;
   if (format == console::Format::json) {
     const nlohmann::ordered_json json{{"network", network.name},   {"data", data.name},
                                       {"epochs", training.epochs}, {"checkpoint", out.string()},

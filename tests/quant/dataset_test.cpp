@@ -1,4 +1,4 @@
-#include "quant/dataset.h"
+#include "quant/data/dataset.h"
 
 #include <gmock/gmock.h>
 #include <zlib.h>
@@ -7,7 +7,7 @@
 
 #include "fixtures.h"
 #include "host/error.h"
-#include "quant/idx.h"
+#include "quant/data/idx.h"
 
 namespace bitloop::quant {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "host/policy.h"
-#include "quant/dataset.h"
+#include "quant/data/dataset.h"
 
 namespace bitloop::quant {
 

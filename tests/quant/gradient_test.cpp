@@ -4,7 +4,7 @@
 
 #include "fixtures.h"
 #include "quant/order.h"
-#include "quant/retraining.h"
+#include "quant/retraining/retrainer.h"
 #include "quant/threads.h"
 
 namespace bitloop::quant {
@@ -177,7 +177,7 @@ TEST_P(Gradients, trained_graph_computes_what_its_integers_compute) {
   for (int image = 0; image < 50; ++image) {
     const auto& codes = results[image].written[static_cast<std::size_t>(network.output())].codes;
     for (int c = 0; c < 10; ++c)
-      if (std::abs(codes[c] * model.output_scale - logits[image][c].item<double>()) > 1e-3) {
+      if (std::abs(codes[c] * model.output_scale() - logits[image][c].item<double>()) > 1e-3) {
         ++different;
         break;
       }

@@ -1,4 +1,4 @@
-#include "quant/quantizers.h"
+#include "quant/quantizers/encoding.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "quant/order.h"
-#include "quant/retraining.h"
+#include "quant/retraining/retrainer.h"
 #include "quant/threads.h"
 
 namespace bitloop::quant {

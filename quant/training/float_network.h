@@ -28,16 +28,14 @@ struct FloatCheckpoint::Impl {
   std::vector<FloatLayer> layers;      ///< per weight layer, in execution order
 };
 
-inline constexpr double kBatchNormEpsilon = 1e-5;
-
 /// Pixel code that stands for 0 after normalization, per channel: what the hardware pads the image with.
 std::vector<std::uint8_t> zero_pixels(std::span<const float> mean);
 
 /// HWC bytes of `count` images as a [count, channel, row, column] byte tensor (copied).
 at::Tensor pixel_tensor(const host::Shape& shape, std::span<const std::uint8_t> pixels);
 
-/// Pixel codes to network input: (code - zero pixel) / (255 * deviation). Padding with zeros is then exactly
-/// padding with the zero pixel, in float and in integers.
+/// Pixel codes to network input: (code / 255 - mean) / deviation. What the hardware pads with, the zero pixel,
+/// is the nearest code to 0: (zero pixel / 255 - mean) / deviation remains.
 at::Tensor normalize(const at::Tensor& pixels, std::span<const float> mean, std::span<const float> deviation);
 
 /// What a forward pass leaves: the tensors, and before normalization and activation each weight layer's

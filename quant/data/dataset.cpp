@@ -1,4 +1,4 @@
-#include "quant/dataset.h"
+#include "quant/data/dataset.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "host/error.h"
 #include "quant/hash.h"
-#include "quant/idx.h"
+#include "quant/data/idx.h"
 
 namespace bitloop::quant {
 namespace {
@@ -87,7 +87,7 @@ Dataset load_idx_set(std::string name, std::string_view spec, const std::filesys
   data.train.pixels.reserve(training.images.pixels.size());
   for (std::size_t image = 0; image < count; ++image)
     append(image % every == every - 1 ? data.reward : data.train, training, image);
-  data.test = {test.images.pixels, test.labels};
+  data.test = {test.images.pixels, {test.labels.begin(), test.labels.end()}};
   set_statistics(data);
   data.split_hash = hash_of_splits(data);
   return data;
@@ -95,7 +95,7 @@ Dataset load_idx_set(std::string name, std::string_view spec, const std::filesys
 
 }  // namespace
 
-Dataset load_dataset(std::string_view spec) {
+Dataset load_dataset(std::string_view spec, const DataOptions&) {
   if (spec == "fashion-mnist") {
     if (!std::filesystem::is_directory(kFashionMnistFolder))
       throw InputError(

@@ -2,7 +2,7 @@
 
 #include "host/error.h"
 #include "quant/geometry.h"
-#include "quant/retraining.h"
+#include "quant/retraining/retrainer.h"
 #include "quant/threads.h"
 
 namespace bitloop::quant {
@@ -13,7 +13,6 @@ struct Quantizer::Impl {
 };
 
 Quantizer::Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data) {
-  require_trainable(network);
   if (geometry_hash(network) != geometry_hash(checkpoint.impl->network))
     throw InputError("the checkpoint is of another network than " + network.name + ": train that one first");
   if (checkpoint.impl->split_hash != data.split_hash)

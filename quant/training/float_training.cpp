@@ -7,7 +7,7 @@
 
 #include "host/error.h"
 #include "quant/container.h"
-#include "quant/float_network.h"
+#include "quant/training/float_network.h"
 #include "quant/geometry.h"
 #include "quant/hash.h"
 #include "quant/order.h"
@@ -24,7 +24,8 @@ std::vector<std::int64_t> weight_sizes(const host::Network& network, const host:
   const host::Shape& in = network.input_shape(layer);
   const host::Shape& out = network.output_shape(layer);
   if (layer.kind == host::LayerKind::linear) return {out.channels, in.elements()};
-  return {out.channels, in.channels, layer.kernel_height, layer.kernel_width};
+  return {out.channels, layer.kind == host::LayerKind::depthwise ? 1 : in.channels, layer.kernel_height,
+          layer.kernel_width};
 }
 
 /// Parameters of the right shapes; weights uniform in +-1/sqrt(inputs of a filter), LeNet's usual start.
@@ -92,7 +93,7 @@ std::filesystem::path cache_folder() {
 }
 
 void check_fit(const host::Network& network, const Dataset& data) {
-  require_trainable(network);
+  require_classifier(network);
   const host::Shape& in = network.tensors.at(network.input).shape;
   const host::Shape& out = network.tensors.at(network.output()).shape;
   if (!(in == data.shape))
@@ -214,21 +215,25 @@ FloatCheckpoint FloatCheckpoint::cached(const host::Network& network, const Data
   return trained;
 }
 
-double FloatCheckpoint::accuracy(const Split& split) const {
+Accuracy FloatCheckpoint::accuracy(const Split& split) const {
   const at::NoGradGuard no_grad;
   const TorchThreads threads(TorchThreads::all());
   const host::Shape& shape = impl->network.tensors.at(impl->network.input).shape;
   const at::Tensor pixels = pixel_tensor(shape, split.pixels);
   const at::Tensor labels = label_tensor(split.labels);
   std::int64_t right = 0;
+  double loss = 0;
   for (std::int64_t first = 0; first < labels.size(0); first += kAccuracyBatch) {
     const std::int64_t count = std::min(kAccuracyBatch, labels.size(0) - first);
     const at::Tensor input = normalize(pixels.narrow(0, first, count), impl->mean, impl->deviation);
     const FloatPass pass = float_forward(impl->network, impl->layers, input, /*training=*/false);
-    const at::Tensor best = pass.tensors.at(impl->network.output()).flatten(1).argmax(1);
-    right += best.eq(labels.narrow(0, first, count)).sum().item<std::int64_t>();
+    const at::Tensor logits = pass.tensors.at(impl->network.output()).flatten(1);
+    const at::Tensor truth = labels.narrow(0, first, count);
+    right += logits.argmax(1).eq(truth).sum().item<std::int64_t>();
+    loss += at::cross_entropy_loss(logits, truth, {}, at::Reduction::Sum).item<double>();
   }
-  return static_cast<double>(right) / static_cast<double>(labels.size(0));
+  const double images = static_cast<double>(split.size());
+  return {static_cast<double>(right) / images, loss / images, split.size()};
 }
 
 std::vector<double> FloatCheckpoint::weight_deviations() const {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "quant/evaluation.h"
-#include "quant/float_network.h"
+#include "quant/training/float_network.h"
 #include "quant/plan.h"
-#include "quant/quantizers.h"
+#include "quant/quantizers/encoding.h"
 
 namespace bitloop::quant {
 

@@ -1,4 +1,4 @@
-#include "quant/retraining.h"
+#include "quant/retraining/retrainer.h"
 
 #include <fmt/format.h>
 
@@ -427,11 +427,14 @@ QuantizedModel Retrainer::integers() const {
   model.integers.bits = host::tensor_bits(start_.network, policy_);
   model.integers.layers.resize(start_.network.layers.size());
   model.integers.narrowing.resize(start_.network.tensors.size());
+  model.tensor_scales.resize(start_.network.tensors.size());
+  model.weight_scales.resize(start_.network.layers.size());
   for (const Step& step : start_.steps) {
     if (step.layer == nullptr) continue;
     const bool last = step.output == start_.network.output();
-    if (last) model.output_scale = output_scale(step);
-    model.integers.layers.at(step.index) = layer_integers(step, last ? model.output_scale : 1);
+    const double scale = last ? output_scale(step) : 1;
+    if (last) model.tensor_scales.at(step.output).written = scale;
+    model.integers.layers.at(step.index) = layer_integers(step, scale);
   }
   return model;
 }

@@ -1,4 +1,4 @@
-#include "quant/idx.h"
+#include "quant/data/idx.h"
 
 #include <fmt/format.h>
 #include <zlib.h>

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bitloop::quant {
+
+/// How a quantizer trains its scales.
+enum class ScaleTraining {
+  fixed,    ///< as calibrated
+  learned,  ///< by the gradient of rounding and clipping (LSQ, Esser et al. 2020)
+  clipped,  ///< by the values beyond the range alone (PACT, Choi et al. 2018)
+};
+
+/// A way to quantize in training that ends in the hardware's integers: data, so that a new one is a new row.
+struct Method {
+  std::string_view name;
+  std::string_view about;  ///< one line with its source
+  ScaleTraining weight_scale = ScaleTraining::learned;
+  ScaleTraining activation_scale = ScaleTraining::learned;
+  /// Weight to ratio (weight in units of its scale) before rounding, differentiable; `scale` is [filter, 1...].
+  at::Tensor (*ratio)(const at::Tensor& weight, const at::Tensor& scale, int bits) = nullptr;
+  /// Start scale [filter] from the clipping table's, where a method wants its own; null: the table's.
+  at::Tensor (*start_scale)(const at::Tensor& weight, const at::Tensor& table_scale, int bits) = nullptr;
+  double range_decay = 0;  ///< L2 penalty on activation ranges (PACT)
+};
+
+/// `lsq`, `pact`, `dorefa`, `symmetric`.
+const Method& method_of(std::string_view name);
+std::vector<std::string> method_names();
+
+/// Comparisons that the hardware cannot execute at low bits: weights only, activations in float.
+/// `k-means` (Deep Compression, Han et al. 2016), `admm` (Leng et al. 2018).
+std::vector<std::string> comparison_names();
+
+}  // namespace bitloop::quant
