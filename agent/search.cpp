@@ -15,6 +15,7 @@
 #include "host/atomic_file.h"
 #include "host/error.h"
 #include "quant/geometry.h"
+#include "quant/threads.h"
 
 namespace bitloop::agent {
 namespace {
@@ -46,11 +47,11 @@ Search::Search(SearchConfig config, const std::string& version, DeviceFactory op
     : config_(std::move(config)),
       open_device_(std::move(open_device)),
       workers_(workers),
-      network_(host::zoo_network(config_.model)),
-      data_(quant::load_dataset(config_.data)),
+      task_(open_task(config_.task)),
       space_(network_, {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned}),
       meter_(open_device_, network_, std::move(store)),
       projection_(space_, meter_, config_.budget) {
+  quant::require_classifier(network_);
   const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
     if (!stored.empty() && stored != now) {
       throw InputError(
@@ -73,9 +74,8 @@ Search::Search(SearchConfig config, const std::string& version, DeviceFactory op
 quant::FloatCheckpoint Search::prepare(const RunFolder& folder, const SearchObserver& observer) {
   const auto progress = [&](double done, const std::string& note) { observer("float training", done, note); };
   const bool stored = std::filesystem::exists(folder.checkpoint());
-  const auto checkpoint =
-      stored ? quant::FloatCheckpoint::load(network_, data_, folder.checkpoint())
-             : quant::FloatCheckpoint::cached(network_, data_, {.epochs = config_.float_epochs}, progress);
+  const auto checkpoint = stored ? quant::FloatCheckpoint::load(network_, data_, folder.checkpoint())
+                                 : open_weights(config_.task, task_, progress);
   if (!stored) checkpoint.save(folder.checkpoint());
   weight_deviations_ = checkpoint.weight_deviations();
   quantizer_ = std::make_shared<const quant::Quantizer>(network_, checkpoint, data_);
@@ -279,7 +279,8 @@ ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer
   }
   float_accuracy_ = checkpoint.accuracy(data_.test).accuracy;
   for (Finalist& f : shown) {
-    f.test = quant::IntegerReference(f.model.integers).accuracy(data_.test, f.model.output_scale());
+    f.test = quant::IntegerReference(f.model.integers)
+                 .accuracy(data_.test, f.model.output_scale(), quant::TorchThreads::all());
   }
   Finalist best = shown.front();
   best.model.seconds = 0;  // the stored integers are the same whenever the run is repeated

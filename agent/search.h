@@ -56,8 +56,9 @@ class Search {
   SearchConfig config_;
   DeviceFactory open_device_;
   int workers_;
-  host::Network network_;
-  quant::Dataset data_;
+  Task task_;
+  const host::Network& network_ = task_.model.network;
+  const quant::Dataset& data_ = task_.data;
   SearchSpace space_;
   CycleMeter meter_;
   BudgetProjection projection_;

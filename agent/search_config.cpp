@@ -24,7 +24,33 @@ toml::table to_table(const quant::Retraining& retraining) {
                      {"images", retraining.images},
                      {"learning_rate", retraining.learning_rate},
                      {"batch", retraining.batch},
-                     {"seed", static_cast<std::int64_t>(retraining.seed)}};
+                     {"seed", static_cast<std::int64_t>(retraining.seed)},
+                     {"quantizer", retraining.quantizer},
+                     {"clipping", retraining.clipping},
+                     {"optimizer", retraining.optimizer},
+                     {"distillation", retraining.distillation},
+                     {"augment", retraining.augment},
+                     {"patience", retraining.patience}};
+}
+
+toml::array to_array(const std::vector<float>& numbers) {
+  toml::array array;
+  for (const float number : numbers) array.push_back(static_cast<double>(number));
+  return array;
+}
+
+toml::table to_table(const TaskSpec& task) {
+  toml::table table{{"model", task.model},
+                    {"data", task.data},
+                    {"mean", to_array(task.mean)},
+                    {"deviation", to_array(task.deviation)},
+                    {"reward_from_test", task.reward_from_test},
+                    {"augmentation", task.augmentation},
+                    {"checkpoint", task.checkpoint},
+                    {"float_epochs", task.float_epochs}};
+  if (task.input)
+    table.insert("input", toml::array{task.input->channels, task.input->height, task.input->width});
+  return table;
 }
 
 /// Reads values of a table; a missing one, or one of another type, is an error that names it.
@@ -39,6 +65,11 @@ class Reader {
       if (array == nullptr) fail(section, name);
       target.clear();
       for (const auto& element : *array) target.push_back(element.value_or(std::string{}));
+    } else if constexpr (std::is_same_v<T, std::vector<float>>) {
+      const toml::array* array = table_[section][name].as_array();
+      if (array == nullptr) fail(section, name);
+      target.clear();
+      for (const auto& element : *array) target.push_back(static_cast<float>(element.value_or(0.0)));
     } else {
       const auto value = table_[section][name].value<T>();
       if (!value) fail(section, name);
@@ -56,6 +87,28 @@ class Reader {
     read(section, "learning_rate", target.learning_rate);
     read(section, "batch", target.batch);
     read(section, "seed", target.seed);
+    read(section, "quantizer", target.quantizer);
+    read(section, "clipping", target.clipping);
+    read(section, "optimizer", target.optimizer);
+    read(section, "distillation", target.distillation);
+    read(section, "augment", target.augment);
+    read(section, "patience", target.patience);
+  }
+  void read(std::string_view section, TaskSpec& target) const {
+    read(section, "model", target.model);
+    read(section, "data", target.data);
+    read(section, "mean", target.mean);
+    read(section, "deviation", target.deviation);
+    read(section, "reward_from_test", target.reward_from_test);
+    read(section, "augmentation", target.augmentation);
+    read(section, "checkpoint", target.checkpoint);
+    read(section, "float_epochs", target.float_epochs);
+    if (!table_[section]["input"]) return;
+    std::vector<float> sides;
+    read(section, "input", sides);
+    if (sides.size() != 3) fail(section, "input");
+    target.input =
+        host::Shape{static_cast<int>(sides[0]), static_cast<int>(sides[1]), static_cast<int>(sides[2])};
   }
 
  private:
@@ -75,11 +128,10 @@ void save_config(const SearchConfig& c, const std::filesystem::path& path) {
   if (c.accuracy_limit) reward.insert("accuracy_limit", *c.accuracy_limit);
   const toml::table table{
       {"run", toml::table{{"version", c.version}, {"fingerprint", c.fingerprint}}},
-      {"task",
-       toml::table{
-           {"model", c.model}, {"data", c.data}, {"budget", c.budget}, {"float_epochs", c.float_epochs}}},
+      {"task", to_table(c.task)},
       {"device", toml::table{{"device", c.device}, {"hardware", c.hardware}, {"memory", c.memory}}},
       {"search", toml::table{{"method", c.method},
+                             {"budget", c.budget},
                              {"episodes", c.episodes},
                              {"seed", static_cast<std::int64_t>(c.seed)},
                              {"batch", c.batch},
@@ -107,10 +159,8 @@ SearchConfig load_config(const std::filesystem::path& path) {
   SearchConfig c;
   reader.read("run", "version", c.version);
   reader.read("run", "fingerprint", c.fingerprint);
-  reader.read("task", "model", c.model);
-  reader.read("task", "data", c.data);
-  reader.read("task", "budget", c.budget);
-  reader.read("task", "float_epochs", c.float_epochs);
+  reader.read("task", c.task);
+  reader.read("search", "budget", c.budget);
   reader.read("device", "device", c.device);
   reader.read("device", "hardware", c.hardware);
   reader.read("device", "memory", c.memory);

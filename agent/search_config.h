@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "agent/task.h"
 #include "quant/evaluation.h"
 
 namespace bitloop::agent {
 
 /// Everything that fixes a search: with the same configuration, build and machine kind a run repeats exactly.
 struct SearchConfig {
-  std::string model = "lenet";
-  std::string data = "fashion-mnist";
+  TaskSpec task;
   std::string method = "ddpg";
   double budget = 0.6;
   int episodes = 60;  ///< evaluations
@@ -31,7 +31,6 @@ struct SearchConfig {
   bool tied_pairs = false;
   std::vector<std::string> pinned;
 
-  int float_epochs = 5;
   quant::Retraining retraining;        ///< of every evaluation
   quant::Retraining final_retraining;  ///< of the best policies at the end
 

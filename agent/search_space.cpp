@@ -29,15 +29,10 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
   for (std::size_t t = 0; t < network_.tensors.size(); ++t) {
     if (network_.tensors[t].is_signed) is_signed[group[t]] = true;
   }
+  const std::vector<std::string> names = host::named_layers(network_, options.pinned);
   const auto pinned = [&](const host::Layer& layer) {
-    return std::find(options.pinned.begin(), options.pinned.end(), layer.name) != options.pinned.end();
+    return std::find(names.begin(), names.end(), layer.name) != names.end();
   };
-  for (const auto& name : options.pinned) {
-    if (std::none_of(layers.begin(), layers.end(), [&](const auto* layer) { return layer->name == name; })) {
-      throw InputError(
-          fmt::format("layer '{}' cannot be pinned: {} has no such weight layer", name, network_.name));
-    }
-  }
   for (const host::Layer* layer : layers) {
     is_read[group[layer->input()]] = true;
     if (pinned(*layer)) fixed[group[layer->input()]] = true;

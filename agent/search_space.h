@@ -26,7 +26,7 @@ struct SearchSpaceOptions {
   /// (input, weight) bits of a layer only from {(8,8), (4,4), (2,1)}: the coupled choices of the CMC 2024
   /// paper.
   bool tied_pairs = false;
-  /// Layers that keep 8 bits for weights and input in every policy.
+  /// Layers that keep 8 bits for weights and input in every policy (host::named_layers).
   std::vector<std::string> pinned;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "host/error.h"
@@ -152,12 +153,27 @@ void check_ends(const Network& network, const Layer& layer) {
       refuse(network, layer, "only conv layers can read the image");
     }
   }
-  // 32-bit sums come from the dot-product array alone.
-  const bool result = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear ||
-                      (layer.kind == LayerKind::depthwise && network.output_bits != 32);
-  if (network.is_output(layer.output) && !result) {
-    refuse(network, layer, "a result of the network must be written by a conv or linear layer");
+  if (!network.is_output(layer.output)) return;
+  // 32-bit results come from the dot-product array alone.
+  const bool sums = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
+  if (network.output_bits == 32 && !sums) {
+    refuse(network, layer,
+           "a 32-bit result of the network must be written by a conv or linear layer; with output_bits of at "
+           "most 8 it may be of any layer that requantizes");
   }
+  if (layer.keeps_codes()) {
+    refuse(network, layer, "a result of the network must be written by a layer that requantizes, not kept");
+  }
+  if (network.output_bits == 1 && network.tensors[layer.output].is_signed) {
+    refuse(network, layer, "a signed result of the network has at least 2 bits");
+  }
+}
+
+void check_output_bits(const Network& network) {
+  constexpr int kLegal[] = {0, 1, 2, 4, 8, 32};
+  if (std::find(std::begin(kLegal), std::end(kLegal), network.output_bits) != std::end(kLegal)) return;
+  throw InputError(fmt::format("network {}: output_bits {} must be 1, 2, 4, 8 or 32, or 0 for the input's",
+                               network.name, network.output_bits));
 }
 
 void check_names(const Network& network) {
@@ -214,6 +230,7 @@ void Network::validate() const {
   if (!known(input) || outputs.empty() || !std::all_of(outputs.begin(), outputs.end(), known)) {
     throw InputError(fmt::format("network {}: input or output names no tensor", name));
   }
+  check_output_bits(*this);
   check_names(*this);
   for (const Tensor& tensor : tensors) check_shape(*this, tensor);
   std::vector<bool> written(tensors.size(), false);

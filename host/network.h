@@ -59,8 +59,9 @@ struct Layer {
 };
 
 /// A graph of layers and the tensors between them, in execution order. Holds geometry only, no weights.
-/// Tensor `input` is the image (8-bit pixel codes), the tensors `outputs` are the network's results: each is
-/// written by a conv or linear layer and read by none.
+/// Tensor `input` is the image (8-bit pixel codes), the tensors `outputs` are the network's results: read by
+/// none, each is written by a conv or linear layer where results have 32 bits; of at most 8 bits they are
+/// ordinary tensors, and an add, an average pool or a depthwise layer may write them too.
 struct Network {
   std::string name;
   std::vector<Tensor> tensors;
@@ -114,10 +115,12 @@ std::vector<int> width_classes(const Network& network);
 /// the image nor a 32-bit result is.
 void derive_signedness(Network& network);
 
-/// A network of the zoo by name, such as `lenet` or `mobilenet-v2`, for images of another size than its own
-/// where `image` says so. Throws InputError, naming the zoo, where there is none such or the size does not
-/// fit.
-Network zoo_network(std::string_view name, std::optional<Shape> image = {});
+/// A network of the zoo by name, such as `lenet` or `mobilenet-v2` (with a width multiplier of 0.1 to 2:
+/// `mobilenet-v2-0.35`), for images of another size (classifiers: also of 1 or 3 channels) and another number
+/// of classes than its own where `image` and `classes` say so. Throws InputError, naming the zoo, where there
+/// is none such, the size does not fit, or a network that is no classifier is asked for classes.
+Network zoo_network(std::string_view name, std::optional<Shape> image = {}, std::optional<int> classes = {});
+/// Without width multipliers.
 std::vector<std::string> zoo_names();
 
 /// One layer as a network, from the text that `bitloop measure --layer` takes, such as

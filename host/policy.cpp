@@ -160,6 +160,37 @@ Policy load_policy(const Network& network, std::string_view text_or_path) {
   return policy_from_json(network, parse_policy(read_bounded(path), path), path);
 }
 
+std::vector<std::string> named_layers(const Network& network, const std::vector<std::string>& words) {
+  const std::vector<const Layer*> layers = network.weight_layers();
+  std::vector<std::string> names;
+  for (const std::string& word : words) {
+    const auto named = std::find_if(layers.begin(), layers.end(), [&](auto* l) { return l->name == word; });
+    if (named != layers.end()) {
+      names.push_back(word);
+    } else if (word == "first" || word == "last") {
+      names.push_back((word == "first" ? layers.front() : layers.back())->name);
+    } else {
+      throw InputError(fmt::format(
+          "layer '{}' cannot be pinned: {} has no such weight layer; name one, or say first or last", word,
+          network.name));
+    }
+  }
+  return names;
+}
+
+Policy pinned_policy(const Network& network, Policy policy, const std::vector<std::string>& words) {
+  const std::vector<const Layer*> layers = network.weight_layers();
+  const std::vector<int> classes = width_classes(network);
+  for (const std::string& name : named_layers(network, words)) {
+    const auto at = std::find_if(layers.begin(), layers.end(), [&](auto* l) { return l->name == name; });
+    policy.layers.at(at - layers.begin()).weight_bits = 8;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      if (classes[layers[i]->input()] == classes[(*at)->input()]) policy.layers.at(i).input_bits = 8;
+    }
+  }
+  return policy;
+}
+
 void validate_policy(const Network& network, const Policy& policy) {
   const std::vector<const Layer*> layers = network.weight_layers();
   const std::vector<int> classes = width_classes(network);

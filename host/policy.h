@@ -36,6 +36,12 @@ Policy uniform_policy(const Network& network, int weight_bits, int input_bits);
 /// Reads `w4a8` or a path of a policy.json; throws InputError for anything not legal for `network`.
 Policy load_policy(const Network& network, std::string_view text_or_path);
 
+/// Names of weight layers, from words that name them or say `first` or `last`. Throws InputError for others.
+std::vector<std::string> named_layers(const Network& network, const std::vector<std::string>& words);
+/// The policy with 8 bits for the weights of these layers and for all that is read together with their
+/// inputs.
+Policy pinned_policy(const Network& network, Policy policy, const std::vector<std::string>& words);
+
 /// Throws InputError, naming the layer, unless the policy lists exactly the network's weight layers, in
 /// order, with widths from {1,2,4,8}, 8 bits for the image, and equal widths for all readers of a tensor.
 void validate_policy(const Network& network, const Policy& policy);

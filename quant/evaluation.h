@@ -39,6 +39,8 @@ class FloatCheckpoint {
   /// The parameters of an imported network. `data` gives mean and deviation where the network does not; its
   /// images need not be those that the network was trained on.
   static FloatCheckpoint imported(const FloatNetwork& model, const Dataset& data);
+  /// Random start weights, where only geometry and arithmetic matter; of any network.
+  static FloatCheckpoint untrained(const host::Network& network, const Dataset& data, std::uint64_t seed);
   /// Throws InputError where the file is no checkpoint of this network or its split hash differs from the
   /// data's.
   static FloatCheckpoint load(const host::Network& network, const Dataset& data,
@@ -74,6 +76,9 @@ struct Retraining {
   /// Stops after so many epochs without a better loss on the end of the train split (1/20 of it, then not
   /// trained on), and keeps the best epoch; 0: never.
   int patience = 0;
+  /// Which 512 training images start scales and batch-norm statistics come from: 0: evenly spread ones, else
+  /// drawn.
+  std::uint64_t calibration_seed = 0;
 };
 
 /// Retrains the float network under a policy: start weights and scales (one per tensor and bit-width),
@@ -81,9 +86,22 @@ struct Retraining {
 /// whichever thread calls; `const` and safe to call from several threads at once.
 class Quantizer {
  public:
+  /// Throws InputError where the checkpoint is of another network or was trained on other images (unless it
+  /// knows of none: an imported one), or the network takes other images.
   Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data);
   ~Quantizer();
-  [[nodiscard]] QuantizedModel quantize(const host::Policy& policy, const Retraining& options) const;
+  /// Any network where `options.epochs` is 0 (it needs no labels then); else a classifier of the data's
+  /// classes. Throws InputError for options out of their range and names that nobody has.
+  [[nodiscard]] QuantizedModel quantize(const host::Policy& policy, const Retraining& options,
+                                        const Progress& progress = {}) const;
+  /// Also which class the graph that was trained, on floats, gives every image of a split: to be compared
+  /// with the integers' classes.
+  struct Predicted {
+    QuantizedModel model;
+    std::vector<int> classes;
+  };
+  [[nodiscard]] Predicted quantize_and_predict(const host::Policy& policy, const Retraining& options,
+                                               const Split& split) const;
 
  private:
   struct Impl;
@@ -97,7 +115,9 @@ class IntegerReference {
   ~IntegerReference();
   /// All tensors of each image (HWC bytes, one after the other) in all their forms.
   [[nodiscard]] std::vector<host::TensorCodes> run(std::span<const std::uint8_t> images) const;
-  [[nodiscard]] Accuracy accuracy(const Split& split, double output_scale) const;
+  /// On one thread, as an evaluation of a search runs; or on several, which share the images. Their number
+  /// changes no bit of the result.
+  [[nodiscard]] Accuracy accuracy(const Split& split, double output_scale, int threads = 1) const;
 
  private:
   struct Impl;

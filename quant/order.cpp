@@ -1,6 +1,6 @@
 #include "quant/order.h"
 
-#include <numeric>
+#include <algorithm>
 #include <utility>
 
 namespace bitloop::quant {
@@ -16,9 +16,9 @@ at::Tensor shuffled_order(std::int64_t count, std::mt19937_64& generator) {
 }
 
 at::Tensor label_tensor(std::span<const std::uint16_t> labels) {
-  auto* data =
-      const_cast<std::uint16_t*>(labels.data());  // from_blob takes no const; the conversion only reads
-  return at::from_blob(data, {static_cast<std::int64_t>(labels.size())}, at::kShort).to(at::kLong);
+  at::Tensor tensor = at::empty({static_cast<std::int64_t>(labels.size())}, at::kLong);
+  std::ranges::copy(labels, tensor.data_ptr<std::int64_t>());
+  return tensor;
 }
 
 }  // namespace bitloop::quant

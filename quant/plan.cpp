@@ -1,7 +1,6 @@
 #include "quant/plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace bitloop::quant {
 
@@ -44,14 +43,6 @@ std::vector<Step> plan(const host::Network& network, bool fuse_pools) {
     steps.push_back(step);
   }
   return steps;
-}
-
-std::vector<int> scale_owners(const host::Network& network) {
-  std::vector<int> owners(network.tensors.size());
-  std::iota(owners.begin(), owners.end(), 0);
-  for (const host::Layer& layer : network.layers)
-    if (!layer.has_weights()) owners.at(layer.output) = owners.at(layer.input());
-  return owners;
 }
 
 }  // namespace bitloop::quant

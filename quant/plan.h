@@ -21,8 +21,4 @@ struct Step {
 /// `fuse_pools` false gives every layer a step of its own. Points into `network`.
 std::vector<Step> plan(const host::Network& network, bool fuse_pools);
 
-/// Per tensor the one whose scale it shares: the image or a weight layer's result, where pools only pass
-/// codes on. Of a network that can be trained.
-std::vector<int> scale_owners(const host::Network& network);
-
 }  // namespace bitloop::quant

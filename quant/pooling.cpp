@@ -50,15 +50,22 @@ at::Tensor output_like(const at::Tensor& x, at::ScalarType type) {
   return at::empty({x.size(0), x.size(1), x.size(2) / 2, x.size(3) / 2}, x.options().dtype(type));
 }
 
+/// LibTorch pads both ends alike, by at most half a window.
+bool pads_by_itself(const host::Layer& layer) {
+  return layer.padding_end() == layer.pad &&
+         2 * layer.pad <= std::min(layer.kernel_height, layer.kernel_width);
+}
+
+at::Tensor padded(const host::Layer& layer, const at::Tensor& x) {
+  const std::int64_t before = layer.pad, after = layer.padding_end();
+  return at::constant_pad_nd(x, {before, after, before, after}, -INFINITY);
+}
+
 }  // namespace
 
 at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
-  if (layer.padding_end() != layer.pad || 2 * layer.pad > std::min(layer.kernel_height, layer.kernel_width)) {
-    // LibTorch has no such padding.
-    const std::int64_t before = layer.pad, after = layer.padding_end();
-    const at::Tensor padded = at::constant_pad_nd(x, {before, after, before, after}, -INFINITY);
-    return at::max_pool2d(padded, {layer.kernel_height, layer.kernel_width}, layer.stride);
-  }
+  if (!pads_by_itself(layer))
+    return at::max_pool2d(padded(layer, x), {layer.kernel_height, layer.kernel_width}, layer.stride);
   if (!is_fast(layer, x))
     return at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
   const at::Tensor dense = x.contiguous();
@@ -71,6 +78,11 @@ at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
 }
 
 Pooled max_pool_with_indices(const host::Layer& layer, const at::Tensor& x) {
+  if (!pads_by_itself(layer)) {
+    auto [values, indices] = at::max_pool2d_with_indices(
+        padded(layer, x), {layer.kernel_height, layer.kernel_width}, layer.stride);
+    return {values, indices};
+  }
   if (!is_fast(layer, x)) {
     auto [values, indices] =
         at::max_pool2d_with_indices(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
@@ -88,9 +100,13 @@ Pooled max_pool_with_indices(const host::Layer& layer, const at::Tensor& x) {
 
 at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradient, const at::Tensor& x,
                              const at::Tensor& indices) {
-  const std::int64_t stride = layer.stride, pad = layer.pad;
-  return at::max_pool2d_with_indices_backward(gradient, x, {layer.kernel_height, layer.kernel_width},
-                                              {stride, stride}, {pad, pad}, {1, 1}, false, indices);
+  const std::int64_t stride = layer.stride;
+  const auto unpooled = [&](const at::Tensor& from, std::int64_t pad) {
+    return at::max_pool2d_with_indices_backward(gradient, from, {layer.kernel_height, layer.kernel_width},
+                                                {stride, stride}, {pad, pad}, {1, 1}, false, indices);
+  };
+  if (pads_by_itself(layer)) return unpooled(x, layer.pad);
+  return unpooled(padded(layer, x), 0).narrow(2, layer.pad, x.size(2)).narrow(3, layer.pad, x.size(3));
 }
 
 }  // namespace bitloop::quant

@@ -12,7 +12,8 @@ at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x);
 
 struct Pooled {
   at::Tensor values;
-  at::Tensor indices;  ///< of each window's first largest element in its plane
+  at::Tensor
+      indices;  ///< of each window's first largest element in its (where LibTorch cannot pad, padded) plane
 };
 Pooled max_pool_with_indices(const host::Layer& layer, const at::Tensor& x);
 at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradient, const at::Tensor& x,

@@ -54,9 +54,12 @@ int info(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
 
-  nlohmann::json facts{{"version", BITLOOP_VERSION},       {"hardware", nlohmann::json::array()},
-                       {"models", host::zoo_names()},      {"data", {"fashion-mnist", "mnist:DIR"}},
-                       {"methods", agent::method_names()}, {"devices", {"sim"}}};
+  nlohmann::json facts{{"version", BITLOOP_VERSION},
+                       {"hardware", nlohmann::json::array()},
+                       {"models", host::zoo_names()},
+                       {"data", {"fashion-mnist", "mnist:DIR", "cifar10:DIR", "folder:DIR", "noise"}},
+                       {"methods", agent::method_names()},
+                       {"devices", {"sim"}}};
   console::Table hardware({"hardware", "P", "F", "clock MHz", "memory", "fingerprint"});
   for (const sim::NamedHardware& named : sim::named_hardware()) {
     const auto json = hardware_json(named, options.text_of("memory"));

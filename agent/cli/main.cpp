@@ -26,6 +26,7 @@ usage: bitloop VERB [options]        bitloop VERB --help explains a verb with ex
   measure   count the cycles of a network or a layer    bitloop measure --model lenet --policy w4a8
   train     train a float checkpoint                    bitloop train --model lenet --epochs 5 --out lenet.pt
   eval      accuracy of a policy on the test split      bitloop eval --model lenet --policy w4a4
+  export    write a quantized network for others        bitloop export --run runs/demo --format onnx
   info      versions, hardware, models, data, methods   bitloop info
 
 Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usage or bad input.
@@ -34,7 +35,7 @@ Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usag
 int run(const Arguments& arguments) {
   if (arguments.empty()) {
     throw bitloop::InputError(
-        "no verb given: name one of search, infer, measure, train, eval, info, or --help");
+        "no verb given: name one of search, infer, measure, train, eval, export, info, or --help");
   }
   const std::string& verb = arguments.front();
   const Arguments rest(arguments.begin() + 1, arguments.end());
@@ -48,11 +49,12 @@ int run(const Arguments& arguments) {
   }
   if (verb == "measure") return bitloop::cli::measure(rest);
   if (verb == "info") return bitloop::cli::info(rest);
-  if (verb == "search" || verb == "infer" || verb == "train" || verb == "eval") {
+  if (verb == "search" || verb == "infer" || verb == "train" || verb == "eval" || verb == "export") {
     return bitloop::cli::learning_verb(verb, rest);
   }
   throw bitloop::InputError(fmt::format(
-      "unknown verb '{}': choose search, infer, measure, train, eval or info (bitloop --help)", verb));
+      "unknown verb '{}': choose search, infer, measure, train, eval, export or info (bitloop --help)",
+      verb));
 }
 
 int report(std::string message, int status) {

@@ -15,6 +15,7 @@
 #include "host/error.h"
 #include "host/measure.h"
 #include "host/roofline.h"
+#include "quant/model.h"
 
 namespace bitloop::cli {
 namespace {
@@ -29,6 +30,7 @@ a run of the whole network counts, to the cycle. --fresh runs the whole network 
   bitloop measure --model resnet18 --input 3x160x160 --policy w2a2 --format json
   bitloop measure --model mobilenet-v2 --all-pairs --format csv
   bitloop measure --model lenet --policy runs/demo/policy.json
+  bitloop measure --model network.onnx --policy w4a4 --pin first,last
   bitloop measure --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" --policy w2a2
   bitloop measure --model lenet --policy w4a4 --fresh
   bitloop measure --model lenet --policy w8a8 --memory latency=100,outstanding=4
@@ -50,23 +52,6 @@ sim::WaveWindow wave_window(const console::Options& options) {
   throw InputError(fmt::format("--wave-cycles '{}' is no window: give FIRST:LAST, such as 0:5000", text));
 }
 
-/// "CxHxW".
-host::Shape image_shape(const std::string& text) {
-  host::Shape shape;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (int* side : {&shape.channels, &shape.height, &shape.width}) {
-    const auto [next, error] = std::from_chars(at, end, *side);
-    const bool last = side == &shape.width;
-    if (error != std::errc{} || *side < 1 || (last ? next != end : next == end || *next != 'x')) {
-      throw InputError(
-          fmt::format("--input '{}' is no image size: give CHANNELSxHEIGHTxWIDTH, such as 3x224x224", text));
-    }
-    at = last ? next : next + 1;
-  }
-  return shape;
-}
-
 host::Network chosen_network(const console::Options& options) {
   if (options.has("model") == options.has("layer")) {
     throw InputError("bitloop measure needs either --model or --layer: for example --model lenet");
@@ -76,8 +61,8 @@ host::Network chosen_network(const console::Options& options) {
     return host::single_layer_network(options.text_of("layer"));
   }
   std::optional<host::Shape> image;
-  if (options.has("input")) image = image_shape(options.text_of("input"));
-  return host::zoo_network(options.text_of("model"), image);
+  if (options.has("input")) image = options.shape_of("input");
+  return quant::open_model(options.text_of("model"), {.image = image, .classes = {}}).network;
 }
 
 /// A uniform policy of 1-bit activations is not what it says where tensors are signed.
@@ -360,12 +345,13 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
 
 int measure(const console::Arguments& arguments) {
   console::Options options("measure", kAbout);
-  options.text("model", "network of the zoo (bitloop info lists them)");
+  options.text("model", "network of the zoo (bitloop info lists them) or an .onnx file");
   options.text("input", "CxHxW, size of the images (default: the network's own)");
   options.text(
       "layer",
       "one layer instead of a model: \"conv in=CxHxW out=F kernel=K stride=S pad=P\", dwconv or linear");
   options.text("policy", "w8a8", "wXaY (uniform) or a policy.json");
+  options.text("pin", "", "layers that keep 8 bits, separated by commas; also: first, last");
   options.flag("all-pairs", "every layer by itself at every legal pair of widths, instead of a policy");
   options.integer("out-bits", 0, "with --all-pairs: width of results (0: as wide as the layer's input)");
   options.device_options();
@@ -386,7 +372,8 @@ int measure(const console::Arguments& arguments) {
   if (options.has("energy")) profile = host::load_energy_profile(options.text_of("energy"));
   if (options.is_set("all-pairs")) return measure_pairs(options, format, network);
   const std::string policy_text = options.text_of("policy");
-  const host::Policy policy = host::load_policy(network, policy_text);
+  const host::Policy policy =
+      host::pinned_policy(network, host::load_policy(network, policy_text), options.words("pin", {}));
   note_raised_widths(policy_text, policy);
 
   host::HardwareInfo hardware;

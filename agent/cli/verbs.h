@@ -9,7 +9,7 @@ namespace bitloop::cli {
 int measure(const console::Arguments& arguments);
 int info(const console::Arguments& arguments);
 
-/// Runs a verb of the learning module (search, infer, train, eval), which is opened for it.
+/// Runs a verb of the learning module (search, infer, train, eval, export), which is opened for it.
 int learning_verb(const std::string& verb, const console::Arguments& arguments);
 
 }  // namespace bitloop::cli

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
+#include <charconv>
 #include <cmath>
 #include <sstream>
 
@@ -95,6 +96,38 @@ double Options::number_of(const std::string& name, double low, double high) cons
         fmt::format("--{} {} is out of range: give a number from {} to {}", name, value, low, high));
   }
   return value;
+}
+
+host::Shape Options::shape_of(const std::string& name) const {
+  const std::string text = text_of(name);
+  host::Shape shape;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (int* side : {&shape.channels, &shape.height, &shape.width}) {
+    const auto [next, error] = std::from_chars(at, end, *side);
+    const bool last = side == &shape.width;
+    if (error != std::errc{} || *side < 1 || (last ? next != end : next == end || *next != 'x')) {
+      throw InputError(fmt::format(
+          "--{} '{}' is no image size: give CHANNELSxHEIGHTxWIDTH, such as 3x224x224", name, text));
+    }
+    at = last ? next : next + 1;
+  }
+  return shape;
+}
+
+std::vector<float> Options::numbers_of(const std::string& name) const {
+  std::vector<float> numbers;
+  for (const std::string& word : words(name, {})) {
+    float number = 0;
+    const char* const end = word.data() + word.size();
+    const auto [next, error] = std::from_chars(word.data(), end, number);
+    if (error != std::errc{} || next != end || !std::isfinite(number)) {
+      throw InputError(fmt::format(
+          "--{} '{}' is no list of numbers: give one per channel, such as 0.5,0.5,0.5", name, text_of(name)));
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
 }
 
 std::string Options::required(const std::string& name, std::string_view hint) const {

@@ -47,6 +47,10 @@ class Options {
   [[nodiscard]] long integer_of(const std::string& name, long low, long high) const;
   /// A finite number in low..high.
   [[nodiscard]] double number_of(const std::string& name, double low, double high) const;
+  /// "CxHxW".
+  [[nodiscard]] host::Shape shape_of(const std::string& name) const;
+  /// Finite numbers, separated by commas.
+  [[nodiscard]] std::vector<float> numbers_of(const std::string& name) const;
   /// An option that the verb cannot do without; `hint` shows one.
   [[nodiscard]] std::string required(const std::string& name, std::string_view hint) const;
   /// Comma-separated words, each of which must be one of `allowed` (where that is not empty).

@@ -1,15 +1,22 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
+#include "agent/device_accuracy.h"
+#include "agent/learning/quantized.h"
+#include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
-#include "agent/run_folder.h"
 #include "agent/statistics.h"
 #include "host/error.h"
-#include "quant/evaluation.h"
 #include "quant/geometry.h"
+#include "quant/quantizers/comparison.h"
+#include "quant/quantizers/methods.h"
+#include "quant/threads.h"
 
 namespace bitloop::learning {
 namespace {
@@ -20,7 +27,10 @@ constexpr const char* kAbout =
   bitloop eval --model lenet --data fashion-mnist --policy w8a8 --retrain 1
   bitloop eval --model lenet --policy policy.json --format json
   bitloop eval --model lenet --policy float
-  bitloop eval --model lenet --checkpoint lenet.pt --policy w4a4
+  bitloop eval --model net.onnx --data cifar10:DIR --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  bitloop eval --model net.onnx --data folder:DIR --policy w2a2 --pin first,last --retrain 5
+  bitloop eval --model lenet --policy w4a4 --on device --images 100
+  bitloop eval --model lenet --policy w2a8 --quantizer k-means --retrain 1      (for comparison only)
   bitloop eval --run runs/demo
 )";
 
@@ -29,58 +39,97 @@ struct Evaluation {
   std::string network;
   std::string data;
   std::string policy;
-  quant::Accuracy accuracy;
-  bool is_float = false;  ///< without a loss
+  std::string quantizer;
+  quant::Accuracy accuracy{};
+  bool executable = true;  ///< by the hardware, at these widths
+  std::string note{};
 };
 
-/// The integers that a finished search has stored.
-Evaluation evaluate_run(const console::Options& options) {
-  for (const char* name : {"model", "data", "policy", "checkpoint", "retrain", "retrain-images", "seed"}) {
-    if (options.given(name)) {
-      throw InputError(
-          fmt::format("--run takes network, data and integers from the run: leave --{} out", name));
-    }
-  }
-  const auto run = agent::open_finished_run(options.text_of("run"));
-  const quant::Dataset data = quant::load_dataset(agent::load_config(run.config()).data);
-  const quant::QuantizedModel model = agent::load_model(run, data);
-  return {.network = model.integers.network.name,
-          .data = data.name,
-          .policy = model.integers.policy.key(),
-          .accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale())};
+Evaluation float_accuracy(const console::Options& options) {
+  const agent::TaskSpec spec = task_spec(options);
+  const agent::Task task = agent::open_task(spec);
+  quant::require_classifier(task.model.network);
+  console::ProgressBar bar("float training");
+  const auto weights =
+      agent::open_weights(spec, task, [&](double done, const std::string& note) { bar.update(done, note); });
+  bar.finish();
+  return {.network = task.model.network.name,
+          .data = task.data.name,
+          .policy = "float",
+          .quantizer = "none",
+          .accuracy = weights.accuracy(task.data.test),
+          .executable = false};
 }
 
-/// A policy of --model, from the float checkpoint.
-Evaluation evaluate_policy(const console::Options& options) {
-  const host::Network network = host::zoo_network(options.text_of("model"));
-  const std::string policy_text = options.text_of("policy");
-  const bool is_float = policy_text == "float";
-  const host::Policy policy = is_float ? host::Policy{} : host::load_policy(network, policy_text);
-  quant::Retraining retraining;
-  retraining.epochs = static_cast<int>(options.integer_of("retrain", 0, 10'000));
-  retraining.images = static_cast<int>(options.integer_of("retrain-images", 0, 100'000'000));
-  retraining.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
-  const quant::Dataset data = quant::load_dataset(options.text_of("data"));
+bool is_comparison(const console::Options& options) {
+  const auto names = quant::comparison_names();
+  return std::find(names.begin(), names.end(), options.text_of("quantizer")) != names.end();
+}
 
-  console::ProgressBar bar("float training");
-  const auto checkpoint =
-      options.has("checkpoint")
-          ? quant::FloatCheckpoint::load(network, data, options.text_of("checkpoint"))
-          : quant::FloatCheckpoint::cached(
-                network, data, {}, [&](double done, const std::string& note) { bar.update(done, note); });
+/// Quantizers that the hardware has no arithmetic for.
+Evaluation comparison(const console::Options& options, int epochs) {
+  const agent::TaskSpec spec = task_spec(options);
+  const agent::Task task = agent::open_task(spec);
+  quant::require_classifier(task.model.network);
+  const host::Policy policy = policy_of(options, task.model.network);
+  quant::Retraining retraining = retraining_of(options);
+  retraining.epochs = epochs;
+  const auto weights = agent::open_weights(spec, task);
+  console::ProgressBar bar(retraining.quantizer);
+  const quant::ComparisonResult result =
+      quant::compare_quantizer(task.model.network, weights, task.data, policy, retraining, task.data.test);
   bar.finish();
-  Evaluation evaluation{.network = network.name,
-                        .data = data.name,
-                        .policy = policy_text,
-                        .accuracy = {.accuracy = 0, .loss = 0, .images = data.test.size()},
-                        .is_float = is_float};
-  if (is_float) {
-    evaluation.accuracy.accuracy = checkpoint.accuracy(data.test).accuracy;
+  return {.network = task.model.network.name,
+          .data = task.data.name,
+          .policy = options.text_of("policy"),
+          .quantizer = retraining.quantizer,
+          .accuracy = result.accuracy,
+          .executable = result.executable,
+          .note = result.note};
+}
+
+Evaluation integer_accuracy(const console::Options& options, int epochs) {
+  const auto [task, model] = quantized_model(options, epochs);
+  quant::require_classifier(model.integers.network);
+  const bool on_device = options.text_of("on") == "device";
+  const std::size_t all = task.data.test.size();
+  const auto images = static_cast<std::size_t>(options.integer_of("images", 0, 100'000'000));
+  if (images > all) {
+    throw InputError(fmt::format("--images {} is more than the {} images of {}'s test split", images, all,
+                                 task.data.name));
+  }
+  Evaluation evaluation{
+      .network = model.integers.network.name,
+      .data = task.data.name,
+      .policy = options.has("run") ? model.integers.policy.key() : options.text_of("policy"),
+      .quantizer = model.quantizer};
+  if (on_device) {
+    console::ProgressBar bar("device");
+    const auto open = [&] {
+      return console::open_device(options.text_of("device"), options.text_of("hardware"),
+                                  options.text_of("memory"));
+    };
+    evaluation.accuracy = agent::device_accuracy(
+        open, std::max(1, static_cast<int>(std::thread::hardware_concurrency())), model, task.data.test,
+        images == 0 ? all : images, [&](double done, const std::string& note) { bar.update(done, note); });
   } else {
-    const auto model = quant::Quantizer(network, checkpoint, data).quantize(policy, retraining);
-    evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale());
+    quant::Split split = task.data.test;
+    if (images > 0) {
+      split.labels.resize(images);
+      split.pixels.resize(images * static_cast<std::size_t>(task.data.shape.elements()));
+    }
+    evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(split, model.output_scale());
   }
   return evaluation;
+}
+
+Evaluation evaluate(const console::Options& options) {
+  console::require_name("word in --on", options.text_of("on"), {"integer", "device"});
+  const int epochs = static_cast<int>(options.integer_of("retrain", 0, 10'000));
+  if (options.has("run")) return integer_accuracy(options, epochs);
+  if (options.text_of("policy") == "float") return float_accuracy(options);
+  if (is_comparison(options)) return comparison(options, epochs);
+  return integer_accuracy(options, epochs);
 }
 
 }  // namespace
@@ -88,30 +137,38 @@ Evaluation evaluate_policy(const console::Options& options) {
 int eval(const console::Arguments& arguments) {
   console::Options options("eval", kAbout);
   options.text("run", "folder of a finished search: its stored integers, without training");
-  options.text("model", "lenet", "network of the zoo");
-  options.text("data", "fashion-mnist", "fashion-mnist or mnist:DIR");
-  options.text("policy", "w8a8", "wXaY, a policy.json, or float");
-  options.text("checkpoint", "float checkpoint (bitloop train); default: the cached one");
+  add_task_options(options);
+  add_policy_options(options);
   options.integer("retrain", 0, "epochs of retraining first");
-  options.integer("retrain-images", quant::Retraining{}.images, "images per epoch of it (0: all)");
-  options.integer("seed", 1, "of the retraining");
+  add_retraining_options(options);
+  options.text("on", "integer", "integer (the integer reference) or device");
+  options.integer("images", 0, "only so many of the test split (0: all)");
+  options.device_options();
   options.format_option();
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
-  const auto [network, data, policy, accuracy, is_float] =
-      options.has("run") ? evaluate_run(options) : evaluate_policy(options);
-  const auto interval = agent::accuracy_interval(accuracy.accuracy, accuracy.images);
+  const Evaluation e = evaluate(options);
+  const auto interval = agent::accuracy_interval(e.accuracy.accuracy, e.accuracy.images);
+  if (!e.note.empty()) fmt::print(stderr, "bitloop: note: {}\n", e.note);
   if (format == console::Format::json) {
-    nlohmann::ordered_json json{
-        {"network", network},  {"data", data},          {"policy", policy}, {"accuracy", accuracy.accuracy},
-        {"low", interval.low}, {"high", interval.high}, {"loss", nullptr},  {"images", accuracy.images}};
-    if (!is_float) json["loss"] = accuracy.loss;
+    const nlohmann::ordered_json json{{"network", e.network},
+                                      {"data", e.data},
+                                      {"policy", e.policy},
+                                      {"quantizer", e.quantizer},
+                                      {"on", options.text_of("on")},
+                                      {"executable", e.executable},
+                                      {"accuracy", e.accuracy.accuracy},
+                                      {"low", interval.low},
+                                      {"high", interval.high},
+                                      {"loss", e.accuracy.loss},
+                                      {"images", e.accuracy.images}};
     console::print(json.dump(2) + "\n");
   } else {
-    console::Table table({"network", "data", "policy", "accuracy", "95 % interval", "loss", "images"});
-    table.add_row({network, data, policy, fmt::format("{:.4f}", accuracy.accuracy),
+    console::Table table(
+        {"network", "data", "policy", "quantizer", "accuracy", "95 % interval", "loss", "images"});
+    table.add_row({e.network, e.data, e.policy, e.quantizer, fmt::format("{:.4f}", e.accuracy.accuracy),
                    fmt::format("{:.4f}-{:.4f}", interval.low, interval.high),
-                   is_float ? "-" : fmt::format("{:.4f}", accuracy.loss), std::to_string(accuracy.images)});
+                   fmt::format("{:.4f}", e.accuracy.loss), std::to_string(e.accuracy.images)});
     console::print(format == console::Format::csv ? table.csv() : table.text());
   }
   return 0;

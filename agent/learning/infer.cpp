@@ -170,7 +170,7 @@ int infer(const console::Arguments& arguments) {
   };
   const auto layer_images = static_cast<std::size_t>(options.integer_of("layers", 0, 1'000'000));
   const auto images = static_cast<std::size_t>(options.integer_of("images", 1, 100'000'000));
-  const quant::Dataset data = quant::load_dataset(config.data);
+  const quant::Dataset data = agent::open_task(config.task).data;
   const quant::QuantizedModel model = agent::load_model(run, data);
   if (images > data.test.size()) {
     throw InputError(fmt::format("--images {} is more than the {} images of {}'s test split", images,

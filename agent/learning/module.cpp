@@ -11,5 +11,6 @@ extern "C" int bitloop_learning_verb(const std::string& verb, const bitloop::con
   if (verb == "infer") return bitloop::learning::infer(arguments);
   if (verb == "train") return bitloop::learning::train(arguments);
   if (verb == "eval") return bitloop::learning::eval(arguments);
+  if (verb == "export") return bitloop::learning::export_network(arguments);
   throw bitloop::Error(fmt::format("the learning module has no verb '{}': build again", verb));
 }

@@ -10,6 +10,7 @@
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
 #include "agent/learning/report.h"
+#include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/methods.h"
 #include "host/error.h"
@@ -26,6 +27,7 @@ the share of the all-8-bit network's cycles that it may use.
   bitloop search --method random --budget 0.4 --seed 2 --out runs/random
   bitloop search --tied-pairs --budget 0.5 --out runs/tied          (input, weight) bits only 8:8, 4:4, 2:1
   bitloop search --budget 0.5 --acc-limit 0.88 --out runs/limit     fewest cycles above an accuracy
+  bitloop search --model net.onnx --data folder:DIR --budget 0.5 --pin first,last --out runs/own
   bitloop search --resume --out runs/demo                           go on after a kill
 
 The folder holds config.toml, episodes.csv (a row per episode), policy.json (best), quantized.bin (its integers) and
@@ -34,45 +36,37 @@ summary.json.
 
 void add_options(console::Options& options) {
   const agent::SearchConfig d;
-  options.text("model", d.model, "network of the zoo");
-  options.text("data", d.data, "fashion-mnist or mnist:DIR");
+  add_task_options(options);
   options.text("method", d.method, "ddpg, random or uniform");
   options.number("budget", d.budget, "largest share of the all-8-bit network's cycles");
   options.integer("episodes", d.episodes, "policies to evaluate");
-  options.integer("seed", static_cast<long>(d.seed), "of the searcher and the retraining");
   options.text("out", "folder of the run");
   options.flag("resume", "go on with the run in --out");
   options.text("objective", d.objective, "accuracy (the most accurate within the budget)");
   options.flag("cost-in-reward", "the reward also counts 1/cost_ratio");
   options.number("acc-limit", "accuracy on the reward split that suffices; counts 1/cost_ratio above it");
   options.flag("tied-pairs", "only the pairs (input, weight) = (8,8), (4,4), (2,1)");
-  options.text("pin", "", "layers that keep 8 bits, separated by commas");
+  options.text("pin", "", "layers that keep 8 bits, separated by commas; also: first, last");
   options.text("lines", "uniform,random",
                "lines for comparison (uniform ones ignore --pin and --tied-pairs); 'none' for none");
   options.integer("batch", d.batch, "policies that the searcher proposes at once");
   options.integer("workers", std::max(1L, static_cast<long>(std::thread::hardware_concurrency())),
                   "evaluations at the same time; changes no result");
-  options.integer("float-epochs", d.float_epochs, "epochs of the float network, where none is cached");
+  options.text(
+      "clipping-order", "inside",
+      "inside: the search sees --clipping's scales; after: it sees unclipped ones, and only the best "
+      "policies at the end are clipped (Huang 2021)");
   options.integer("retrain-epochs", d.retraining.epochs, "epochs of retraining per evaluation");
-  options.integer("retrain-images", d.retraining.images, "images per epoch of it (0: all)");
   options.integer("final-epochs", 3, "epochs of retraining of the best policies at the end");
+  add_retraining_options(options);
   options.device_options();
   options.store_option();
   options.format_option();
 }
 
-/// With the folder of mnist:DIR made absolute: a run goes on from wherever it is called.
-std::string absolute_data(const std::string& spec) {
-  constexpr std::string_view kMnist = "mnist:";
-  if (!spec.starts_with(kMnist) || spec.size() == kMnist.size()) return spec;
-  const auto folder = std::filesystem::absolute(spec.substr(kMnist.size())).lexically_normal();
-  return fmt::format("{}{}", kMnist, folder.string());
-}
-
 agent::SearchConfig config_from(const console::Options& options) {
   agent::SearchConfig c;
-  c.model = options.text_of("model");
-  c.data = absolute_data(options.text_of("data"));
+  c.task = task_spec(options);
   c.method = options.text_of("method");
   console::require_name("method", c.method, agent::method_names());
   c.budget = options.number_of("budget", 1e-6, 1);
@@ -95,11 +89,11 @@ agent::SearchConfig config_from(const console::Options& options) {
   c.cost_in_reward = options.is_set("cost-in-reward") || c.accuracy_limit.has_value();
   c.tied_pairs = options.is_set("tied-pairs");
   c.pinned = options.words("pin", {});
-  c.float_epochs = static_cast<int>(options.integer_of("float-epochs", 1, 10'000));
+  c.retraining = retraining_of(options);
   c.retraining.epochs = static_cast<int>(options.integer_of("retrain-epochs", 0, 10'000));
-  c.retraining.images = static_cast<int>(options.integer_of("retrain-images", 0, 100'000'000));
-  c.retraining.seed = c.seed;
   c.final_retraining = c.retraining;
+  console::require_name("word in --clipping-order", options.text_of("clipping-order"), {"inside", "after"});
+  if (options.text_of("clipping-order") == "after") c.retraining.clipping = "max";
   c.final_retraining.epochs = static_cast<int>(options.integer_of("final-epochs", 0, 10'000));
   return c;
 }
@@ -115,8 +109,14 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
                       name));
     }
   };
-  check("model", now.model, stored.model);
-  check("data", now.data, stored.data);
+  check("model", now.task.model, stored.task.model);
+  check("data", now.task.data, stored.task.data);
+  check("input", now.task.input, stored.task.input);
+  check("mean", now.task.mean, stored.task.mean);
+  check("std", now.task.deviation, stored.task.deviation);
+  check("reward-from", now.task.reward_from_test, stored.task.reward_from_test);
+  check("augment", now.task.augmentation, stored.task.augmentation);
+  check("checkpoint", now.task.checkpoint, stored.task.checkpoint);
   check("method", now.method, stored.method);
   check("budget", now.budget, stored.budget);
   check("episodes", now.episodes, stored.episodes);
@@ -129,9 +129,16 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   check("objective", now.objective, stored.objective);
   check("acc-limit", now.accuracy_limit, stored.accuracy_limit);
   check("pin", now.pinned, stored.pinned);
-  check("float-epochs", now.float_epochs, stored.float_epochs);
+  check("float-epochs", now.task.float_epochs, stored.task.float_epochs);
   check("retrain-epochs", now.retraining.epochs, stored.retraining.epochs);
   check("retrain-images", now.retraining.images, stored.retraining.images);
+  check("quantizer", now.retraining.quantizer, stored.retraining.quantizer);
+  check("clipping", now.final_retraining.clipping, stored.final_retraining.clipping);
+  check("clipping-order", now.retraining.clipping, stored.retraining.clipping);
+  check("optimizer", now.retraining.optimizer, stored.retraining.optimizer);
+  check("learning-rate", now.retraining.learning_rate, stored.retraining.learning_rate);
+  check("distillation", now.retraining.distillation, stored.retraining.distillation);
+  check("patience", now.retraining.patience, stored.retraining.patience);
   check("final-epochs", now.final_retraining.epochs, stored.final_retraining.epochs);
   if ((options.is_set("tied-pairs") && !stored.tied_pairs) ||
       (options.is_set("cost-in-reward") && !stored.cost_in_reward)) {

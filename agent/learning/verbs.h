@@ -10,5 +10,6 @@ int search(const console::Arguments& arguments);
 int infer(const console::Arguments& arguments);
 int train(const console::Arguments& arguments);
 int eval(const console::Arguments& arguments);
+int export_network(const console::Arguments& arguments);
 
 }  // namespace bitloop::learning

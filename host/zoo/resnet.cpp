@@ -36,9 +36,9 @@ int residual_block(NetworkBuilder& net, const std::string& name, int input, Bran
   return net.add(name + ".add", x, identity, Activation::relu);
 }
 
-Network imagenet_resnet(const std::string& name, const Shape& image, Branch branch,
+Network imagenet_resnet(const std::string& name, const Form& form, Branch branch,
                         const std::vector<int>& blocks) {
-  NetworkBuilder net(name, image);
+  NetworkBuilder net(name, form.image);
   int x = net.conv("conv1", net.image(), {.filters = 64, .kernel = 7, .stride = 2});
   x = net.max_pool("maxpool", x, 3, 2, 1, 1);
   for (std::size_t stage = 0; stage < blocks.size(); ++stage) {
@@ -48,23 +48,21 @@ Network imagenet_resnet(const std::string& name, const Shape& image, Branch bran
     }
   }
   x = net.global_average_pool("avgpool", x);
-  return net.finish({net.linear("fc", x, 1000, Activation::none, false)});
+  return net.finish({net.linear("fc", x, form.classes, Activation::none, false)});
 }
 
 }  // namespace
 
-Network resnet18(const Shape& image) {
-  return imagenet_resnet("resnet18", image, basic_branch, {2, 2, 2, 2});
+Network resnet18(const Form& form) { return imagenet_resnet("resnet18", form, basic_branch, {2, 2, 2, 2}); }
+
+Network resnet50(const Form& form) {
+  return imagenet_resnet("resnet50", form, bottleneck_branch, {3, 4, 6, 3});
 }
 
-Network resnet50(const Shape& image) {
-  return imagenet_resnet("resnet50", image, bottleneck_branch, {3, 4, 6, 3});
-}
-
-Network resnet20(const Shape& image) {
+Network resnet20(const Form& form) {
   constexpr int kStages = 3;
   constexpr int kBlocks = 3;  // per stage
-  NetworkBuilder net("resnet20", image);
+  NetworkBuilder net("resnet20", form.image);
   int x = net.conv("conv1", net.image(), {.filters = 16, .kernel = 3});
   for (int block = 0; block < kStages * kBlocks; ++block) {
     const int stage = block / kBlocks;
@@ -72,7 +70,7 @@ Network resnet20(const Shape& image) {
                        stage > 0 && block % kBlocks == 0 ? 2 : 1, "down", false);
   }
   x = net.global_average_pool("avgpool", x);
-  return net.finish({net.linear("fc", x, 10, Activation::none, false)});
+  return net.finish({net.linear("fc", x, form.classes, Activation::none, false)});
 }
 
 }  // namespace bitloop::host::zoo

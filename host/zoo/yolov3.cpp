@@ -94,8 +94,8 @@ void rise(Darknet& net, int from, int channels, int skip) {
 
 }  // namespace
 
-Network yolov3(const Shape& image) {
-  Darknet net("yolov3", image);
+Network yolov3(const Form& form) {
+  Darknet net("yolov3", form.image);
   net.conv(32, 3);
   darknet_stage(net, 64, 1);
   darknet_stage(net, 128, 2);
@@ -110,8 +110,8 @@ Network yolov3(const Shape& image) {
   return net.finish();
 }
 
-Network yolov3_tiny(const Shape& image) {
-  Darknet net("yolov3-tiny", image);
+Network yolov3_tiny(const Form& form) {
+  Darknet net("yolov3-tiny", form.image);
   for (const int channels : {16, 32, 64, 128}) {
     net.conv(channels, 3);
     net.max_pool(2);

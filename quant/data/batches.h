@@ -18,7 +18,8 @@ struct Batch {
 
 /// One pass over images of a split in a seeded order, cut into batches; a thread prepares the next ones while
 /// the caller works on this one. The same batches whatever the timing. The split must outlive it. A last,
-/// smaller batch is left out.
+/// smaller batch is left out; where the pass has fewer images than a batch, they are the one batch. For one
+/// caller's thread. Throws InputError for options below their range and a shape that is not the split's.
 class Batches {
  public:
   struct Options {
@@ -26,7 +27,7 @@ class Batches {
     std::int64_t images = 0;  ///< of the pass: a seeded subset, the same in every epoch; 0: all
     std::uint64_t seed = 1;
     std::uint64_t epoch = 0;  ///< another order and other augmentations with the same subset
-    Augmentation augmentation;
+    Augmentation augmentation = {};
   };
   Batches(const Split& split, const host::Shape& shape, const std::vector<float>& mean,
           const Options& options);

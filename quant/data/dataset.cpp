@@ -2,117 +2,84 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <charconv>
+#include <sstream>
+
 #include <filesystem>
 
 #include "host/error.h"
-#include "quant/hash.h"
+#include "quant/data/cifar.h"
 #include "quant/data/idx.h"
+#include "quant/data/image_folder.h"
+#include "quant/data/splits.h"
 
 namespace bitloop::quant {
 namespace {
 
 constexpr const char* kFashionMnistFolder = "/usr/share/datasets/fashion-mnist";
-constexpr std::size_t kSmallTrainingFile = 20'000;
 
-/// One file pair of the set.
-struct Part {
-  IdxImages images;
-  std::vector<std::uint8_t> labels;
-};
-
-Part read_part(const std::filesystem::path& folder, const std::string& prefix, int classes) {
-  const auto images_path = find_idx(folder, prefix + "-images-idx3-ubyte");
-  const auto labels_path = find_idx(folder, prefix + "-labels-idx1-ubyte");
-  Part part{read_idx_images(images_path), read_idx_labels(labels_path, classes)};
-  if (part.images.count != part.labels.size())
-    throw InputError(fmt::format("{} holds {} images but {} holds {} labels: fetch both files again",
-                                 images_path.string(), part.images.count, labels_path.string(),
-                                 part.labels.size()));
-  return part;
-}
-
-void append(Split& split, const Part& part, std::size_t image) {
-  const std::size_t bytes = static_cast<std::size_t>(part.images.height) * part.images.width;
-  const auto first = part.images.pixels.begin() + static_cast<std::ptrdiff_t>(image * bytes);
-  split.pixels.insert(split.pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
-  split.labels.push_back(part.labels[image]);
-}
-
-/// Mean and standard deviation of pixel/255, from the histogram: exact, whatever the order.
-void set_statistics(Dataset& data) {
-  std::vector<double> histogram(256, 0.0);
-  for (const std::uint8_t pixel : data.train.pixels) histogram[pixel] += 1;
-  double sum = 0, squares = 0;
-  for (int value = 0; value < 256; ++value) {
-    sum += histogram[value] * value;
-    squares += histogram[value] * value * value;
-  }
-  const double count = static_cast<double>(data.train.pixels.size());
-  const double mean = sum / count;
-  const double deviation = std::sqrt(std::max(squares / count - mean * mean, 1.0));
-  data.mean = {static_cast<float>(mean / 255)};
-  data.deviation = {static_cast<float>(deviation / 255)};
-}
-
-std::string hash_of_splits(const Dataset& data) {
-  Sha256 hash;
-  const auto add = [&](const char* name, const Split& split) {
-    hash.add(fmt::format("{} {} {}x{}x{};", name, split.size(), data.shape.channels, data.shape.height,
-                         data.shape.width));
-    hash.add(std::as_bytes(std::span(split.labels))).add(std::as_bytes(std::span(split.pixels)));
-  };
-  add("train", data.train);
-  add("reward", data.reward);
-  add("test", data.test);
-  return hash.hex();
-}
-
-Dataset load_idx_set(std::string name, std::string_view spec, const std::filesystem::path& folder) {
-  Dataset data;
-  data.name = std::move(name);
-  data.spec = spec;
-  const Part training = read_part(folder, "train", data.classes);
-  const Part test = read_part(folder, "t10k", data.classes);
-  if (training.images.height != test.images.height || training.images.width != test.images.width)
+/// The folder in `spec` where it is of `kind` ("mnist:" and so on); else empty.
+std::filesystem::path folder_in(std::string_view spec, std::string_view kind, const char* content) {
+  if (!spec.starts_with(kind) || spec.size() == kind.size()) return {};
+  std::filesystem::path folder(spec.substr(kind.size()));
+  if (!std::filesystem::is_directory(folder))
     throw InputError(
-        fmt::format("training and test images in {} differ in size: fetch the files again", folder.string()));
-  data.shape = {1, training.images.height, training.images.width};
-
-  const std::size_t count = training.labels.size();
-  const std::size_t every = count < kSmallTrainingFile ? 5 : 6;
-  if (count < every)
-    throw InputError(fmt::format("{} holds {} training images, too few to split: use at least {}",
-                                 folder.string(), count, every));
-  data.train.pixels.reserve(training.images.pixels.size());
-  for (std::size_t image = 0; image < count; ++image)
-    append(image % every == every - 1 ? data.reward : data.train, training, image);
-  data.test = {test.images.pixels, {test.labels.begin(), test.labels.end()}};
-  set_statistics(data);
-  data.split_hash = hash_of_splits(data);
-  return data;
+        fmt::format("{} is no directory: give the folder of {}, as {}DIR", folder.string(), content, kind));
+  return folder;
 }
 
-}  // namespace
-
-Dataset load_dataset(std::string_view spec, const DataOptions&) {
+SourceSet read_set(std::string_view spec, const DataOptions& options) {
   if (spec == "fashion-mnist") {
     if (!std::filesystem::is_directory(kFashionMnistFolder))
       throw InputError(
           fmt::format("Fashion-MNIST is not in {}: install Debian's package dataset-fashion-mnist "
                       "(apt-get install dataset-fashion-mnist)",
                       kFashionMnistFolder));
-    return load_idx_set("Fashion-MNIST", spec, kFashionMnistFolder);
+    SourceSet source = read_idx_set(kFashionMnistFolder);
+    source.name = "Fashion-MNIST";
+    return source;
   }
-  constexpr std::string_view kMnist = "mnist:";
-  if (spec.starts_with(kMnist) && spec.size() > kMnist.size()) {
-    const std::filesystem::path folder(spec.substr(kMnist.size()));
-    if (!std::filesystem::is_directory(folder))
-      throw InputError(fmt::format(
-          "{} is no directory: give the folder of MNIST's four IDX files, as mnist:DIR", folder.string()));
-    return load_idx_set("MNIST", spec, folder);
+  if (const auto mnist = folder_in(spec, "mnist:", "MNIST's four IDX files"); !mnist.empty()) {
+    SourceSet source = read_idx_set(mnist);
+    source.name = "MNIST";
+    return source;
   }
-  throw InputError(fmt::format("unknown data set '{}': use fashion-mnist or mnist:DIR", spec));
+  if (const auto cifar = folder_in(spec, "cifar10:", "CIFAR-10's binary version"); !cifar.empty())
+    return read_cifar10(cifar);
+  if (const auto images = folder_in(spec, "folder:", "class folders"); !images.empty())
+    return read_image_folder(images, options.image);
+  throw InputError(
+      fmt::format("unknown data set '{}': use fashion-mnist, mnist:DIR, cifar10:DIR or folder:DIR", spec));
+}
+
+}  // namespace
+
+Augmentation augmentation_of(std::string_view text) {
+  constexpr int kLargestShift = 64;
+  Augmentation augmentation;
+  if (text == "none") return augmentation;
+  std::istringstream words{std::string(text)};
+  for (std::string word; std::getline(words, word, ',');) {
+    const std::string number = word.starts_with("shift=") ? word.substr(6) : "";
+    const char* const end = number.data() + number.size();
+    const auto [next, error] = std::from_chars(number.data(), end, augmentation.shift);
+    const bool shifts = !number.empty() && error == std::errc{} && next == end && augmentation.shift >= 0 &&
+                        augmentation.shift <= kLargestShift;
+    if (word == "mirror") {
+      augmentation.mirror = true;
+    } else if (!shifts) {
+      throw InputError(
+          fmt::format("unknown augmentation '{}': give none, mirror, shift=N (0..{}) or both with a comma",
+                      word, kLargestShift));
+    }
+  }
+  return augmentation;
+}
+
+Dataset load_dataset(std::string_view spec, const DataOptions& options) {
+  SourceSet source = read_set(spec, options);
+  source.spec = spec;
+  return split_set(std::move(source), options);
 }
 
 }  // namespace bitloop::quant

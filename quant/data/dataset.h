@@ -25,6 +25,9 @@ struct Augmentation {
   [[nodiscard]] bool any() const { return shift > 0 || mirror; }
 };
 
+/// From `none`, or words separated by commas: `shift=N` (up to 64) and `mirror`. Throws InputError.
+Augmentation augmentation_of(std::string_view text);
+
 /// A data set, split by the rules of the design: test = the test file; reward = every 6th image of the
 /// training file (every 5th below 20,000 images); train = the rest.
 struct Dataset {
@@ -42,8 +45,8 @@ struct Dataset {
 
 /// What the command line says besides the name.
 struct DataOptions {
-  std::optional<host::Shape> image;    ///< size for image folders: scaled to cover it, then the middle
-  std::vector<float> mean, deviation;  ///< instead of the train split's own; empty: those
+  std::optional<host::Shape> image = {};  ///< size for image folders: scaled to cover it, then the middle
+  std::vector<float> mean = {}, deviation = {};  ///< instead of the train split's own; empty: those
   /// Where the training file was seen by whoever trained the network: reward = the first half of the test
   /// file, test = the second half, train = the training file.
   bool reward_from_test = false;

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "quant/data/splits.h"
+
 namespace bitloop::quant {
 
 /// Images of an IDX file: `count` images of height x width bytes, one after the other.
@@ -19,7 +21,7 @@ struct IdxImages {
 IdxImages read_idx_images(const std::filesystem::path& path);
 std::vector<std::uint8_t> read_idx_labels(const std::filesystem::path& path, int classes);
 
-/// `directory/name`, or `directory/name.gz` where the former is absent. Throws InputError where both are.
-std::filesystem::path find_idx(const std::filesystem::path& directory, const std::string& name);
+/// The four files of MNIST and its kin: train and t10k, images and labels, each plain or gzip; 10 classes.
+SourceSet read_idx_set(const std::filesystem::path& folder);
 
 }  // namespace bitloop::quant

@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace bitloop::quant {
 namespace {
-
-constexpr double kSmallestScale = 1e-8;
 
 double largest_value(int bits) { return bits == 1 ? 1 : bits == 2 ? 3 : bits == 4 ? 7 : 127; }
 
@@ -38,45 +35,9 @@ at::Tensor weight_codes(const at::Tensor& values, int bits) {
   return values.add(beta).div_(alpha).to(at::kByte);
 }
 
-at::Tensor best_weight_scales(const at::Tensor& weights, int bits) {
-  if (bits == 1) return weights.abs().mean(1).clamp_min_(kSmallestScale);
-  constexpr int kCandidates = 80;
-  const at::Tensor largest = weights.abs().amax(1).div_(largest_value(bits)).clamp_min_(kSmallestScale);
-  at::Tensor best = largest.clone();
-  at::Tensor least = at::full_like(largest, std::numeric_limits<float>::infinity());
-  for (int i = 0; i < kCandidates; ++i) {
-    const at::Tensor scale = largest * (1 - 0.01 * i);
-    const at::Tensor column = scale.unsqueeze(1);
-    const at::Tensor error =
-        weight_values(weights / column, bits).mul_(column).sub_(weights).square_().sum(1);
-    best = at::where(error < least, scale, best);
-    least = at::minimum(error, least);
-  }
-  return best;
-}
-
 CodeRange code_range(int bits, bool is_signed) {
   const std::int32_t zero = is_signed ? 1 << (bits - 1) : 0;
   return {zero, -zero, (1 << bits) - 1 - zero};
-}
-
-double best_activation_scale(const at::Tensor& sample, const CodeRange& range) {
-  constexpr int kCandidates = 120;
-  constexpr double kSmallestShare = 0.02;  // of the scale that clips nothing
-  const double top = std::max(range.high != 0 ? sample.max().item<double>() / range.high : 0,
-                              range.low != 0 ? sample.min().item<double>() / range.low : 0);
-  if (!(top > kSmallestScale)) return 1;  // a dead tensor: any scale represents it
-  double best = top, least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < kCandidates; ++i) {
-    const double scale = top * std::pow(kSmallestShare, static_cast<double>(i) / (kCandidates - 1));
-    const at::Tensor codes = sample.div(scale).add_(0.5).floor_().clamp_(range.low, range.high);
-    const double error = codes.mul_(scale).sub_(sample).square_().sum().item<double>();
-    if (error < least) {
-      least = error;
-      best = scale;
-    }
-  }
-  return best;
 }
 
 Requantized requantize_codes(const at::Tensor& d, const at::Tensor& multiplier, const at::Tensor& offset,

@@ -18,8 +18,6 @@ at::Tensor weight_values(const at::Tensor& ratio, int bits);
 at::Tensor weight_pass(const at::Tensor& ratio, int bits);
 /// Codes that the hardware stores: value = alpha * code - beta.
 at::Tensor weight_codes(const at::Tensor& values, int bits);
-/// Scale of least squared error per filter (row of [filter, inputs]).
-at::Tensor best_weight_scales(const at::Tensor& weights, int bits);
 
 // Activations. A code stands for `(code - zero) * scale`; all of this works on code - zero.
 
@@ -30,9 +28,6 @@ struct CodeRange {
   std::int32_t high = 255;
 };
 CodeRange code_range(int bits, bool is_signed);
-
-/// Scale of least squared error over a sample.
-double best_activation_scale(const at::Tensor& sample, const CodeRange& range);
 
 /// What quantizing a layer's result needs again in the backward pass.
 struct Requantized {

@@ -2,9 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "quant/quantizers/clipping.h"
 
 namespace bitloop::quant {
 
@@ -21,19 +24,18 @@ struct Method {
   std::string_view about;  ///< one line with its source
   ScaleTraining weight_scale = ScaleTraining::learned;
   ScaleTraining activation_scale = ScaleTraining::learned;
-  /// Weight to ratio (weight in units of its scale) before rounding, differentiable; `scale` is [filter, 1...].
+  /// Weight to ratio (weight in units of its scale) before rounding, differentiable; `scale` is
+  /// [filter, 1...].
   at::Tensor (*ratio)(const at::Tensor& weight, const at::Tensor& scale, int bits) = nullptr;
   /// Start scale [filter] from the clipping table's, where a method wants its own; null: the table's.
   at::Tensor (*start_scale)(const at::Tensor& weight, const at::Tensor& table_scale, int bits) = nullptr;
   double range_decay = 0;  ///< L2 penalty on activation ranges (PACT)
+  /// The clipping that belongs to the method, whatever `Retraining::clipping` says; none: any goes.
+  std::optional<Clipping> clipping = {};
 };
 
-/// `lsq`, `pact`, `dorefa`, `symmetric`.
+/// `lsq`, `pact`, `dorefa`, `symmetric`. Throws InputError, listing them.
 const Method& method_of(std::string_view name);
 std::vector<std::string> method_names();
-
-/// Comparisons that the hardware cannot execute at low bits: weights only, activations in float.
-/// `k-means` (Deep Compression, Han et al. 2016), `admm` (Leng et al. 2018).
-std::vector<std::string> comparison_names();
 
 }  // namespace bitloop::quant

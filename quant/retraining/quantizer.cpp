@@ -1,45 +1,75 @@
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "host/error.h"
-#include "quant/geometry.h"
+#include "quant/retraining/integers.h"
 #include "quant/retraining/retrainer.h"
 #include "quant/threads.h"
 
 namespace bitloop::quant {
 
 struct Quantizer::Impl {
+  Impl(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data)
+      : start(network, checkpoint, data) {}
+
   StartPoint start;
-  std::string split_hash;
+
+  void check(const host::Policy& policy, const Retraining& options) const {
+    host::validate_policy(start.network, policy);
+    if (options.epochs < 0 || options.images < 0 || options.batch < 1 || !(options.learning_rate > 0) ||
+        !(options.distillation >= 0 && options.distillation <= 1) || options.patience < 0)
+      throw InputError(
+          "retraining needs epochs, images and patience of 0 or more, a batch and a learning rate above 0, "
+          "and a share of distillation between 0 and 1");
+    const host::Network& network = start.network;
+    const long results = network.tensors.at(network.output()).shape.elements();
+    if (options.epochs > 0 && (network.outputs.size() != 1 || results != start.image_classes))
+      throw InputError(
+          fmt::format("only classifiers of the data's {} classes can be retrained, and {} has {} outputs: "
+                      "ask for 0 epochs",
+                      start.image_classes, network.name,
+                      network.outputs.size() == 1 ? results : static_cast<long>(network.outputs.size())));
+  }
 };
 
-Quantizer::Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data) {
-  if (geometry_hash(network) != geometry_hash(checkpoint.impl->network))
-    throw InputError("the checkpoint is of another network than " + network.name + ": train that one first");
-  if (checkpoint.impl->split_hash != data.split_hash)
-    throw InputError("the checkpoint was trained on other images than " + data.name +
-                     "'s train split: train again");
-  auto impl = std::make_unique<Impl>();
-  impl->start = make_start_point(network, checkpoint, data);
-  impl->split_hash = data.split_hash;
-  impl_ = std::move(impl);
-}
+Quantizer::Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data)
+    : impl_(std::make_unique<const Impl>(network, checkpoint, data)) {}
 
 Quantizer::~Quantizer() = default;
 
-QuantizedModel Quantizer::quantize(const host::Policy& policy, const Retraining& options) const {
-  host::validate_policy(impl_->start.network, policy);
-  if (options.epochs < 0 || options.images < 0 || options.batch < 1 || !(options.learning_rate > 0))
-    throw InputError("retraining needs epochs and images of 0 or more, a batch and a learning rate above 0");
+namespace {
+
+/// Calls `use` with what came out of retraining, and measures the time that it took.
+template <typename Use>
+QuantizedModel retrained(const StartPoint& start, const host::Policy& policy, const Retraining& options,
+                         const Progress& progress, const Use& use) {
   const auto begin = std::chrono::steady_clock::now();
-  const c10::InferenceMode inference;
+  const at::NoGradGuard no_grad;
   const TorchThreads threads(1);
-  Retrainer retrainer(impl_->start, policy, options);
-  retrainer.estimate_statistics();
-  retrainer.retrain();
-  QuantizedModel model = retrainer.integers();
-  model.split_hash = impl_->split_hash;
+  Retrainer retrainer(start, policy, options);
+  retrainer.retrain(progress);
+  QuantizedModel model = integers_of(retrainer.graph());
   model.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  use(retrainer);
   return model;
+}
+
+}  // namespace
+
+QuantizedModel Quantizer::quantize(const host::Policy& policy, const Retraining& options,
+                                   const Progress& progress) const {
+  impl_->check(policy, options);
+  return retrained(impl_->start, policy, options, progress, [](Retrainer&) {});
+}
+
+Quantizer::Predicted Quantizer::quantize_and_predict(const host::Policy& policy, const Retraining& options,
+                                                     const Split& split) const {
+  impl_->check(policy, options);
+  Predicted result;
+  result.model = retrained(impl_->start, policy, options, {},
+                           [&](Retrainer& retrainer) { result.classes = retrainer.predict(split); });
+  return result;
 }
 
 }  // namespace bitloop::quant

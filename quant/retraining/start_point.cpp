@@ -1,96 +1,240 @@
-#include <algorithm>
+#include "quant/retraining/start_point.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "host/error.h"
+#include "quant/geometry.h"
 #include "quant/order.h"
-#include "quant/retraining/retrainer.h"
+#include "quant/quantizers/input_patches.h"
 #include "quant/threads.h"
+#include "quant/training/device.h"
 
 namespace bitloop::quant {
 namespace {
 
 constexpr std::int64_t kCalibrationImages = 512;
-constexpr std::int64_t kSampleValues = 1 << 16;  // per tensor, for the activation scales
-constexpr std::int64_t kTeacherBatch = 100;
-// Share of the float network's probabilities in the targets.
-constexpr double kDistillation = 0.5;
+constexpr std::int64_t kSampleValues = 1 << 16;  // per width class, for the activation scales
+constexpr std::int64_t kPatches = 1024;          // per layer, for the weight scales
+constexpr std::int64_t kLargestBatch = 100;
+constexpr std::int64_t kBatchElements = 1 << 25;  // of all tensors of a batch: 128 MiB
 
-void fold_deviation(StartPoint& start, std::span<const float> deviation) {
-  int index = 0;
-  for (const host::Layer& layer : start.network.layers) {
+/// Images of a pass that keeps all tensors.
+std::int64_t pass_batch(const host::Network& network) {
+  std::int64_t elements = 0;
+  for (const host::Tensor& tensor : network.tensors) elements += 2 * tensor.shape.elements();
+  return std::clamp<std::int64_t>(kBatchElements / std::max<std::int64_t>(1, elements), 1, kLargestBatch);
+}
+
+/// Chosen images of a split as bytes [image, channel, row, column].
+at::Tensor images_of(const Split& split, const host::Shape& shape, const at::Tensor& chosen) {
+  const auto bytes = static_cast<std::size_t>(shape.elements());
+  std::vector<std::uint8_t> pixels;
+  for (std::int64_t i = 0; i < chosen.numel(); ++i) {
+    const auto first =
+        split.pixels.begin() + static_cast<std::ptrdiff_t>(chosen[i].item<std::int64_t>() * bytes);
+    pixels.insert(pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
+  }
+  return pixel_tensor(shape, pixels);
+}
+
+std::int64_t image_count(const Split& split, const host::Shape& shape) {
+  return static_cast<std::int64_t>(split.pixels.size()) / shape.elements();
+}
+
+at::Tensor per_channel(const std::vector<float>& values) { return at::tensor(values).view({1, -1, 1, 1}); }
+
+/// The layer that reads the image sees codes less their zero code, in units of 1/255: its weights take the
+/// deviation, and its bias (or batch-norm mean) what remains of the mean: the zero code is a whole number.
+void fold_image(const host::Network& network, std::vector<FloatLayer>& layers, std::span<const float> mean,
+                std::span<const float> deviation, std::span<const std::uint8_t> zero) {
+  std::vector<float> factor, rest;
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    factor.push_back(1 / deviation[c]);
+    rest.push_back(static_cast<float>(zero[c]) / 255 - mean[c]);
+  }
+  std::size_t index = 0;
+  for (const host::Layer& layer : network.layers) {
     if (!layer.has_weights()) continue;
-    FloatLayer& p = start.layers.at(index++);
-    if (layer.input() != start.network.input) continue;
-    const host::Shape& in = start.network.input_shape(layer);
-    const at::Tensor factor = at::tensor(std::vector<float>(deviation.begin(), deviation.end())).reciprocal();
-    p.weight =
-        (p.weight.view({p.weight.size(0), in.channels, -1}) * factor.view({1, -1, 1})).view_as(p.weight);
+    FloatLayer& p = layers.at(index++);
+    if (layer.input() != network.input) continue;
+    p.weight = p.weight * per_channel(factor);
+    const at::Tensor constant = (p.weight * per_channel(rest)).flatten(1).sum(1);
+    if (p.gain.defined())
+      p.mean = p.mean - constant;
+    else
+      p.bias = p.bias + constant;
   }
 }
 
-void set_weight_scales(StartPoint& start) {
-  for (const FloatLayer& layer : start.layers) {
-    auto& scales = start.weight_scales.emplace_back();
-    for (std::size_t w = 0; w < scales.size(); ++w)
-      scales[w] = best_weight_scales(layer.weight.flatten(1), host::kWidths[w]);
-  }
+/// [image, values]: a few values of each image, other ones in every image.
+at::Tensor sample_of(const at::Tensor& tensor, std::int64_t values, std::int64_t first_image) {
+  constexpr std::int64_t kPrime = 7919;
+  const at::Tensor all = tensor.flatten(1);
+  if (all.size(1) <= values) return all.clone();
+  const at::Tensor places =
+      at::arange(values, at::kLong).mul_(all.size(1)).floor_divide_(values).unsqueeze(0);
+  const at::Tensor shifts = at::arange(all.size(0), at::kLong).add_(first_image).mul_(kPrime).unsqueeze(1);
+  return all.gather(1, (places + shifts).remainder_(all.size(1)).to(all.device()));
 }
 
-/// From the float network's tensors, read where weight layers read them (after pools).
-void set_activation_scales(StartPoint& start, const FloatPass& pass) {
-  start.activation_scales.resize(start.network.tensors.size());
-  for (const Step& step : start.steps) {
-    if (step.layer == nullptr || step.output == start.network.output()) continue;
-    const at::Tensor all = pass.tensors.at(step.output).flatten();
-    const std::int64_t stride = std::max<std::int64_t>(1, all.numel() / kSampleValues);
-    const at::Tensor sample = all.slice(0, 0, all.numel(), stride).contiguous();
-    const bool is_signed = start.network.tensors.at(step.output).is_signed;
-    auto& scales = start.activation_scales.at(start.owners.at(step.output));
-    for (std::size_t w = 0; w < scales.size(); ++w)
-      scales[w] = best_activation_scale(sample, code_range(host::kWidths[w], is_signed));
-  }
-}
-
-/// One-hot labels blended with the float network's probabilities.
-at::Tensor make_targets(const FloatCheckpoint::Impl& checkpoint, const at::Tensor& pixels,
-                        const Dataset& data) {
-  at::Tensor targets = at::zeros({pixels.size(0), data.classes});
-  targets.scatter_(1, label_tensor(data.train.labels).unsqueeze(1), 1 - kDistillation);
-  for (std::int64_t first = 0; first < pixels.size(0); first += kTeacherBatch) {
-    const std::int64_t count = std::min(kTeacherBatch, pixels.size(0) - first);
-    const at::Tensor input = normalize(pixels.narrow(0, first, count), checkpoint.mean, checkpoint.deviation);
-    const FloatPass pass = float_forward(checkpoint.network, checkpoint.layers, input, /*training=*/false);
-    const at::Tensor logits = pass.tensors.at(checkpoint.network.output()).flatten(1);
-    targets.narrow(0, first, count).add_(logits.softmax(1), kDistillation);
-  }
-  return targets;
+/// Tensors of each width class (index: its first one) whose values arithmetic reads.
+std::vector<std::vector<int>> read_tensors(const host::Network& network, const std::vector<int>& classes) {
+  std::vector<bool> read(network.tensors.size(), false);
+  for (const host::Layer& layer : network.layers)
+    if (!layer.keeps_codes())
+      for (const int input : layer.inputs) read.at(input) = true;
+  if (network.output_bits != 32)
+    for (const int output : network.outputs) read.at(output) = true;
+  std::vector<std::vector<int>> result(network.tensors.size());
+  for (std::size_t t = 0; t < network.tensors.size(); ++t)
+    if (read[t]) result.at(classes.at(t)).push_back(static_cast<int>(t));
+  return result;
 }
 
 }  // namespace
 
-StartPoint make_start_point(const host::Network& network, const FloatCheckpoint& checkpoint,
-                            const Dataset& data) {
+StartPoint::StartPoint(const host::Network& given, const FloatCheckpoint& checkpoint, const Dataset& data)
+    : network(given),
+      classes(host::width_classes(network)),
+      layers(checkpoint.impl->layers),
+      image_zero(zero_pixels(checkpoint.impl->mean)),
+      mean(checkpoint.impl->mean),
+      deviation(checkpoint.impl->deviation),
+      device(training_device()),
+      train(data.train),
+      augmentation(data.augmentation),
+      image_classes(data.classes),
+      split_hash(data.split_hash) {
+  if (geometry_hash(network) != geometry_hash(checkpoint.impl->network))
+    throw InputError(
+        fmt::format("the checkpoint is of another network than {}: train that one first", network.name));
+  if (!checkpoint.impl->split_hash.empty() && checkpoint.impl->split_hash != data.split_hash)
+    throw InputError(fmt::format(
+        "the checkpoint was trained on other images than {}'s train split: train again", data.name));
+  check_images(network, data);
+  const at::NoGradGuard no_grad;
+  steps = plan(network, /*fuse_pools=*/true);
+  teacher_ = on_device(layers, device);
+  fold_image(network, layers, mean, deviation, image_zero);
+  layers = on_device(layers, device);
+}
+
+at::Tensor StartPoint::codes_of(const at::Tensor& pixels) const {
+  const std::vector<float> zero(image_zero.begin(), image_zero.end());
+  return pixels.to(device).to(at::kFloat).sub_(per_channel(zero).to(device));
+}
+
+Calibration StartPoint::calibrate(std::uint64_t seed) const {
+  const at::NoGradGuard no_grad;
+  const host::Shape& shape = network.tensors.at(network.input).shape;
+  const std::int64_t all = image_count(train, shape), count = std::min(kCalibrationImages, all);
+  if (count == 0) throw InputError("quantizing needs training images: give a data set that has some");
+  at::Tensor chosen = at::arange(count, at::kLong).mul_(all).floor_divide_(count);
+  if (seed != 0) {
+    std::mt19937_64 generator(seed);
+    chosen = shuffled_order(all, generator).narrow(0, 0, count);
+  }
+  Calibration result;
+  result.pixels = images_of(train, shape, chosen);
+
+  const auto read = read_tensors(network, classes);
+  const std::vector<const host::Layer*> weight_layers = network.weight_layers();
+  std::vector<std::vector<at::Tensor>> samples(network.tensors.size());
+  std::vector<std::vector<at::Tensor>> maxima(samples.size()), patches(weight_layers.size());
+  result.float_means.resize(weight_layers.size());
+  const auto accumulate = [](at::Tensor& sum, const at::Tensor& value, double weight) {
+    sum = sum.defined() ? sum.add_(value, weight) : value.mul(weight);
+  };
+  const std::int64_t batch = pass_batch(network);
+  const std::int64_t values = std::max<std::int64_t>(1, kSampleValues / count);
+  for (std::int64_t first = 0; first < count; first += batch) {
+    const std::int64_t images = std::min(batch, count - first);
+    const double weight = static_cast<double>(images) / static_cast<double>(count);
+    const at::Tensor input =
+        channels_last(normalize(result.pixels.narrow(0, first, images).to(device), mean, deviation));
+    const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false);
+    for (std::size_t i = 0; i < weight_layers.size(); ++i) {
+      const host::Layer& layer = *weight_layers[i];
+      accumulate(result.float_means[i], pass.sums.at(i).transpose(0, 1).flatten(1).mean(1), weight);
+      const at::Tensor& x = pass.tensors.at(layer.input());
+      const bool reads_image = layer.input() == network.input;
+      patches[i].push_back(input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x,
+                                         std::max<std::int64_t>(1, kPatches / count)));
+    }
+    for (std::size_t t = 0; t < samples.size(); ++t) {
+      if (read[t].empty() || static_cast<int>(t) == network.input) continue;
+      std::vector<at::Tensor> parts;
+      const auto share = std::max<std::int64_t>(1, values / static_cast<std::int64_t>(read[t].size()));
+      at::Tensor largest;
+      for (const int tensor : read[t]) {
+        const at::Tensor& x = pass.tensors.at(tensor);
+        parts.push_back(sample_of(x, share, first));
+        const at::Tensor own = x.flatten(1).abs().amax(1);
+        largest = largest.defined() ? at::maximum(largest, own) : own;
+      }
+      samples[t].push_back(at::cat(parts, 1));
+      maxima[t].push_back(largest);
+    }
+  }
+  for (std::size_t i = 0; i < weight_layers.size(); ++i) {
+    const std::int64_t dimension = patches[i].front().dim() - 2;  // depthwise: [filter, patch, inputs]
+    result.samples.weights.push_back({.values = layers.at(i).weight.flatten(1),
+                                      .patches = at::cat(patches[i], dimension),
+                                      .gain = layers.at(i).gain});
+  }
+  for (std::size_t t = 0; t < samples.size(); ++t) {
+    ActivationSample& sample = result.samples.activations.emplace_back();
+    sample.is_signed = network.tensors[t].is_signed;
+    if (samples[t].empty()) continue;
+    sample.values = at::cat(samples[t]);
+    sample.image_maxima = at::cat(maxima[t]);
+  }
+  return result;
+}
+
+const Calibration& StartPoint::calibration(std::uint64_t seed) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = calibrations_.find(seed);
+  if (found != calibrations_.end()) return found->second;
+  const TorchThreads threads(TorchThreads::all());
+  return calibrations_.emplace(seed, calibrate(seed)).first->second;
+}
+
+const ClippingTable& StartPoint::scales(Clipping clipping, std::uint64_t seed) const {
+  const ClippingSamples& samples = calibration(seed).samples;
+  const std::lock_guard lock(mutex_);
+  const auto found = tables_.find({clipping, seed});
+  if (found != tables_.end()) return found->second;
   const at::NoGradGuard no_grad;
   const TorchThreads threads(TorchThreads::all());
-  StartPoint start;
-  start.network = network;
-  start.steps = plan(start.network, /*fuse_pools=*/true);
-  start.owners = scale_owners(start.network);
-  start.layers = checkpoint.impl->layers;
-  fold_deviation(start, checkpoint.impl->deviation);
-  start.image_zero = zero_pixels(checkpoint.impl->mean);
-  start.pixels = pixel_tensor(data.shape, data.train.pixels);
-  start.targets = make_targets(*checkpoint.impl, start.pixels, data);
+  return tables_.emplace(std::pair{clipping, seed}, make_clipping_table(samples, clipping)).first->second;
+}
 
-  // Evenly spread over the split, so that no order of the file matters.
-  const std::int64_t count = std::min(kCalibrationImages, start.pixels.size(0));
-  const at::Tensor chosen = at::arange(count).mul_(start.pixels.size(0)).floor_divide_(count);
-  const at::Tensor input =
-      normalize(start.pixels.index_select(0, chosen), checkpoint.impl->mean, checkpoint.impl->deviation);
-  const FloatPass pass = float_forward(network, checkpoint.impl->layers, input, /*training=*/false);
-  for (const at::Tensor& sums : pass.sums)
-    start.float_means.push_back(sums.transpose(0, 1).flatten(1).mean(1));
-  set_weight_scales(start);
-  set_activation_scales(start, pass);
-  return start;
+at::Tensor StartPoint::teach(const at::Tensor& pixels) const {
+  const at::NoGradGuard no_grad;
+  const at::Tensor input = channels_last(normalize(pixels.to(device), mean, deviation));
+  const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false, Keep::results);
+  return pass.tensors.at(network.output()).flatten(1).softmax(1);
+}
+
+const at::Tensor& StartPoint::teaching() const {
+  const std::lock_guard lock(mutex_);
+  if (teaching_.defined()) return teaching_;
+  const TorchThreads threads(TorchThreads::all());
+  const host::Shape& shape = network.tensors.at(network.input).shape;
+  const std::int64_t all = image_count(train, shape), batch = pass_batch(network);
+  std::vector<at::Tensor> parts;
+  for (std::int64_t first = 0; first < all; first += batch) {
+    const std::int64_t images = std::min(batch, all - first);
+    const auto bytes = static_cast<std::size_t>(shape.elements());
+    parts.push_back(teach(pixel_tensor(
+        shape, std::span(train.pixels).subspan(first * bytes, static_cast<std::size_t>(images) * bytes))));
+  }
+  teaching_ = at::cat(parts);
+  return teaching_;
 }
 
 }  // namespace bitloop::quant

@@ -1,7 +1,15 @@
 #include "quant/training/float_network.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+
+#include "host/error.h"
+#include "quant/geometry.h"
+#include "quant/training/normalization.h"
 
 namespace bitloop::quant {
 
@@ -10,6 +18,55 @@ std::vector<at::Tensor> FloatLayer::tensors() const {
   for (const at::Tensor& tensor : {weight, bias, gain, shift, mean, variance})
     if (tensor.defined()) defined.push_back(tensor);
   return defined;
+}
+
+std::vector<std::int64_t> weight_sizes(const host::Network& network, const host::Layer& layer) {
+  const host::Shape& in = network.input_shape(layer);
+  const host::Shape& out = network.output_shape(layer);
+  if (layer.kind == host::LayerKind::linear) return {out.channels, in.elements()};
+  return {out.channels, layer.kind == host::LayerKind::depthwise ? 1 : in.channels, layer.kernel_height,
+          layer.kernel_width};
+}
+
+std::vector<FloatLayer> float_layers(const FloatNetwork& model) {
+  const auto layers = model.network.weight_layers();
+  if (layers.size() != model.parameters.size())
+    throw InputError(fmt::format("{} has {} layers with weights but parameters of {}: write the model again",
+                                 model.network.name, layers.size(), model.parameters.size()));
+  std::vector<FloatLayer> result;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const host::Layer& layer = *layers[i];
+    const auto tensor = [&](const std::vector<float>& values, at::IntArrayRef sizes) {
+      if (static_cast<std::int64_t>(values.size()) != c10::multiply_integers(sizes))
+        throw InputError(fmt::format("{}: layer {} has {} parameters where {} belong: write the model again",
+                                     model.network.name, layer.name, values.size(),
+                                     c10::multiply_integers(sizes)));
+      return at::tensor(values).view(sizes);
+    };
+    const LayerParameters& from = model.parameters[i];
+    const std::vector<std::int64_t> sizes = weight_sizes(model.network, layer);
+    const at::IntArrayRef filters = at::IntArrayRef(sizes).slice(0, 1);
+    FloatLayer& to = result.emplace_back();
+    to.weight = tensor(from.weight, sizes);
+    if (!layer.batch_norm) {
+      to.bias = tensor(from.bias, filters);
+      continue;
+    }
+    to.gain = tensor(from.gain, filters);
+    to.shift = tensor(from.shift, filters);
+    to.mean = tensor(from.mean, filters);
+    to.variance = tensor(from.variance, filters);
+  }
+  return result;
+}
+
+std::vector<FloatLayer> on_device(const std::vector<FloatLayer>& layers, const at::Device& device) {
+  std::vector<FloatLayer> copies = layers;
+  for (FloatLayer& layer : copies)
+    for (at::Tensor* tensor :
+         {&layer.weight, &layer.bias, &layer.gain, &layer.shift, &layer.mean, &layer.variance})
+      if (tensor->defined()) *tensor = tensor->detach().to(device).clone();
+  return copies;
 }
 
 std::vector<std::uint8_t> zero_pixels(std::span<const float> mean) {
@@ -39,92 +96,140 @@ at::Tensor normalize(const at::Tensor& pixels, std::span<const float> mean,
   return pixels.to(at::kFloat).sub_(per_channel(zero)).mul_(per_channel(scale));
 }
 
-namespace {
-
-at::Tensor activated(const host::Layer& layer, const at::Tensor& x) {
-  switch (layer.activation) {
-    case host::Activation::relu:
-      return x.relu();
-    case host::Activation::relu6:
-      return x.clamp(0, 6);
-    case host::Activation::leaky_relu:
-      return at::leaky_relu(x, layer.negative_slope);
-    default:
-      return x;
-  }
+at::Tensor channels_last(const at::Tensor& images) {
+  return at::empty(images.sizes(), images.options(), at::MemoryFormat::ChannelsLast).copy_(images);
 }
 
-/// Padded by `value` where LibTorch's own symmetric padding would not do; `pad` is what is left to it.
-at::Tensor padded(const host::Layer& layer, const at::Tensor& x, double value, std::int64_t& pad) {
+namespace {
+
+/// Padded by `value` where LibTorch's own padding, symmetric and of at most `most`, would not do; `pad` is
+/// what is left to it.
+at::Tensor padded(const host::Layer& layer, const at::Tensor& x, double value, int most, std::int64_t& pad) {
   const std::int64_t begin = layer.pad, end = layer.padding_end();
-  pad = begin == end ? begin : 0;
-  return begin == end ? x : at::constant_pad_nd(x, {begin, end, begin, end}, value);
+  const bool by_libtorch = begin == end && begin <= most;
+  pad = by_libtorch ? begin : 0;
+  return by_libtorch ? x : at::constant_pad_nd(x, {begin, end, begin, end}, value);
 }
 
 at::Tensor weighted_sums(const host::Layer& layer, const FloatLayer& p, const at::Tensor& x) {
   if (layer.kind == host::LayerKind::linear) return at::linear(x.flatten(1), p.weight, p.bias);
   std::int64_t pad = 0;
-  const at::Tensor in = padded(layer, x, 0, pad);
+  const at::Tensor in = padded(layer, x, 0, std::numeric_limits<int>::max(), pad);
   const std::int64_t groups = layer.kind == host::LayerKind::depthwise ? in.size(1) : 1;
   return at::conv2d(in, p.weight, p.bias, layer.stride, pad, 1, groups);
 }
 
 at::Tensor pooled(const host::Layer& layer, const at::Tensor& x) {
+  const bool is_max = layer.kind == host::LayerKind::max_pool;
   std::int64_t pad = 0;
-  const at::IntArrayRef kernel{layer.kernel_height, layer.kernel_width};
-  if (layer.kind == host::LayerKind::max_pool) {
-    const at::Tensor in = padded(layer, x, -std::numeric_limits<double>::infinity(), pad);
-    return at::max_pool2d(in, kernel, layer.stride, pad);
+  const at::Tensor in = padded(layer, x, is_max ? -std::numeric_limits<double>::infinity() : 0,
+                               std::min(layer.kernel_height, layer.kernel_width) / 2, pad);
+  const std::array<std::int64_t, 2> kernel{layer.kernel_height, layer.kernel_width};
+  return is_max ? at::max_pool2d(in, kernel, layer.stride, pad)
+                : at::avg_pool2d(in, kernel, layer.stride, pad);
+}
+
+at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tensor>& x) {
+  switch (layer.kind) {
+    case host::LayerKind::add:
+      return x.at(0) + x.at(1);
+    case host::LayerKind::concat:
+      return at::cat(x, 1);
+    case host::LayerKind::upsample:
+      return at::upsample_nearest2d(x.at(0),
+                                    {x.at(0).size(2) * layer.stride, x.at(0).size(3) * layer.stride});
+    default:
+      return pooled(layer, x.at(0));
   }
-  const at::Tensor in = padded(layer, x, 0, pad);
-  return at::avg_pool2d(in, kernel, layer.stride, pad);
+}
+
+/// Per tensor the last layer that reads it; results and unread tensors: none.
+std::vector<const host::Layer*> last_readers(const host::Network& network) {
+  std::vector<const host::Layer*> readers(network.tensors.size(), nullptr);
+  for (const host::Layer& layer : network.layers)
+    for (const int input : layer.inputs) readers.at(input) = &layer;
+  return readers;
 }
 
 }  // namespace
 
 FloatPass float_forward(const host::Network& network, const std::vector<FloatLayer>& layers,
-                        const at::Tensor& input, bool training) {
+                        const at::Tensor& input, bool training, Keep keep) {
   FloatPass pass;
   pass.tensors.resize(network.tensors.size());
   pass.tensors.at(network.input) = input;
+  const auto readers = last_readers(network);
   std::size_t weight_index = 0;
   const auto weight_layer = [&](const host::Layer& layer, const at::Tensor& x) {
     const FloatLayer& p = layers.at(weight_index++);
-    at::Tensor sum = weighted_sums(layer, p, x);
-    pass.sums.push_back(sum);
-    if (layer.batch_norm)
-      sum = at::batch_norm(sum, p.gain, p.shift, p.mean, p.variance, training, /*momentum=*/0.1,
-                           kBatchNormEpsilon, /*cudnn_enabled=*/false);
-    return sum;
+    const at::Tensor sums = weighted_sums(layer, p, x);
+    if (keep == Keep::everything) pass.sums.push_back(sums);
+    return layer.batch_norm ? normalized_and_activated(layer, p, sums, training) : activated(layer, sums);
   };
   for (const host::Layer& layer : network.layers) {
-    const auto x = [&](std::size_t i) { return pass.tensors.at(layer.inputs.at(i)); };
-    at::Tensor y;
-    switch (layer.kind) {
-      case host::LayerKind::max_pool:
-      case host::LayerKind::average_pool:
-        y = pooled(layer, x(0));
-        break;
-      case host::LayerKind::add:
-        y = x(0) + x(1);
-        break;
-      case host::LayerKind::concat: {
-        std::vector<at::Tensor> parts;
-        for (std::size_t i = 0; i < layer.inputs.size(); ++i) parts.push_back(x(i));
-        y = at::cat(parts, 1);
-        break;
-      }
-      case host::LayerKind::upsample:
-        y = at::upsample_nearest2d(x(0), {x(0).size(2) * layer.stride, x(0).size(3) * layer.stride});
-        break;
-      default:
-        y = weight_layer(layer, x(0));
-    }
+    std::vector<at::Tensor> x;
+    for (const int tensor : layer.inputs) x.push_back(pass.tensors.at(tensor));
+    const at::Tensor y =
+        layer.has_weights() ? weight_layer(layer, x.front()) : activated(layer, without_weights(layer, x));
     const host::Shape& shape = network.output_shape(layer);
     pass.tensors.at(layer.output) =
-        activated(layer, y).view({y.size(0), shape.channels, shape.height, shape.width});
+        y.dim() == 4 ? y : y.view({y.size(0), shape.channels, shape.height, shape.width});
+    if (keep == Keep::results)
+      for (const int tensor : layer.inputs)
+        if (readers.at(tensor) == &layer) pass.tensors.at(tensor).reset();
   }
   return pass;
+}
+
+namespace {
+
+bool has_adds(const host::Network& network) {
+  return std::ranges::any_of(network.layers,
+                             [](const host::Layer& layer) { return layer.kind == host::LayerKind::add; });
+}
+
+}  // namespace
+
+std::vector<FloatLayer> start_layers(const host::Network& network, std::uint64_t seed) {
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const bool residual = has_adds(network);
+  std::vector<FloatLayer> layers;
+  for (const host::Layer* layer : network.weight_layers()) {
+    FloatLayer& p = layers.emplace_back();
+    p.weight = at::empty(weight_sizes(network, *layer));
+    const std::int64_t filters = p.weight.size(0);
+    const double inputs = static_cast<double>(p.weight.numel() / filters);
+    if (residual && layer->kind != host::LayerKind::linear)
+      p.weight.normal_(0, std::sqrt(2 / inputs), generator);
+    else
+      p.weight.uniform_(-1 / std::sqrt(inputs), 1 / std::sqrt(inputs), generator);
+    if (layer->batch_norm) {
+      p.gain = at::ones(filters);
+      p.shift = at::zeros(filters);
+      p.mean = at::zeros(filters);
+      p.variance = at::ones(filters);
+    } else {
+      p.bias = at::zeros(filters);
+    }
+  }
+  return layers;
+}
+
+void check_images(const host::Network& network, const Dataset& data) {
+  const host::Shape& in = network.tensors.at(network.input).shape;
+  if (in == data.shape) return;
+  throw InputError(fmt::format(
+      "{} takes {}x{}x{} images but {} holds {}x{}x{}: choose another model or data set", network.name,
+      in.channels, in.height, in.width, data.name, data.shape.channels, data.shape.height, data.shape.width));
+}
+
+void check_fit(const host::Network& network, const Dataset& data) {
+  require_classifier(network);
+  check_images(network, data);
+  const host::Shape& out = network.tensors.at(network.output()).shape;
+  if (out.elements() == data.classes) return;
+  throw InputError(fmt::format("{} has {} outputs but {} has {} classes: choose another model or data set",
+                               network.name, out.elements(), data.name, data.classes));
 }
 
 }  // namespace bitloop::quant

@@ -12,7 +12,7 @@ namespace bitloop::quant {
 
 /// Parameters of one weight layer. With batch norm: gain, shift, mean, variance; without: bias.
 struct FloatLayer {
-  at::Tensor weight;  ///< [filter, channel, row, column], or [filter, input] where linear
+  at::Tensor weight;  ///< of `weight_sizes`
   at::Tensor bias;
   at::Tensor gain, shift, mean, variance;
 
@@ -20,9 +20,19 @@ struct FloatLayer {
   [[nodiscard]] std::vector<at::Tensor> tensors() const;
 };
 
+/// Of a layer's weights: [filter, channel, row, column], or [filter, input] where linear.
+std::vector<std::int64_t> weight_sizes(const host::Network& network, const host::Layer& layer);
+
+/// Parameters as tensors of their layers' shapes (copied): on the CPU, in execution order. Throws InputError,
+/// naming the layer, where they do not fit the network.
+std::vector<FloatLayer> float_layers(const FloatNetwork& model);
+
+/// Detached copies.
+std::vector<FloatLayer> on_device(const std::vector<FloatLayer>& layers, const at::Device& device);
+
 struct FloatCheckpoint::Impl {
   host::Network network;
-  std::string split_hash;
+  std::string split_hash;  ///< of the data that it was trained on; empty: unknown, it is bound to none
   FloatTraining options;
   std::vector<float> mean, deviation;  ///< per channel of the image, of pixel/255
   std::vector<FloatLayer> layers;      ///< per weight layer, in execution order
@@ -34,9 +44,13 @@ std::vector<std::uint8_t> zero_pixels(std::span<const float> mean);
 /// HWC bytes of `count` images as a [count, channel, row, column] byte tensor (copied).
 at::Tensor pixel_tensor(const host::Shape& shape, std::span<const std::uint8_t> pixels);
 
-/// Pixel codes to network input: (code / 255 - mean) / deviation. What the hardware pads with, the zero pixel,
-/// is the nearest code to 0: (zero pixel / 255 - mean) / deviation remains.
+/// Pixel codes to network input: (code / 255 - mean) / deviation. What the hardware pads with, the zero
+/// pixel, is the nearest code to 0: (zero pixel / 255 - mean) / deviation remains.
 at::Tensor normalize(const at::Tensor& pixels, std::span<const float> mean, std::span<const float> deviation);
+
+/// A copy whose channels lie side by side in memory: LibTorch's CPU convolutions, depthwise ones above all,
+/// are several times faster on such images, and so is all that follows.
+at::Tensor channels_last(const at::Tensor& images);
 
 /// What a forward pass leaves: the tensors, and before normalization and activation each weight layer's
 /// result.
@@ -44,9 +58,21 @@ struct FloatPass {
   std::vector<at::Tensor> tensors;  ///< index as in Network::tensors
   std::vector<at::Tensor> sums;     ///< per weight layer: product of weights and input, plus the bias
 };
+enum class Keep { everything, results };
 
-/// In training the layers' batch-norm statistics are updated.
+/// In training the layers' batch-norm statistics are updated. Tensors have the memory format of `input`.
+/// Keeping only the results frees every other tensor behind its last reader, and gives no sums.
 FloatPass float_forward(const host::Network& network, const std::vector<FloatLayer>& layers,
-                        const at::Tensor& input, bool training);
+                        const at::Tensor& input, bool training, Keep keep = Keep::everything);
+
+/// Parameters of the right shapes, of the generator alone. Weights are uniform in +-1/sqrt(inputs of a
+/// filter), LeNet's usual start; in networks with residual adds, whose gradients have further to go, the
+/// convolutions' are normal with variance 2 / inputs (He et al. 2015).
+std::vector<FloatLayer> start_layers(const host::Network& network, std::uint64_t seed);
+
+/// Throws InputError where the network cannot take the data's images, naming both sizes.
+void check_images(const host::Network& network, const Dataset& data);
+/// Also where it is no classifier of the data's classes.
+void check_fit(const host::Network& network, const Dataset& data);
 
 }  // namespace bitloop::quant

@@ -21,7 +21,16 @@ namespace fs = std::filesystem;
 
 SearchConfig strange_config() {
   SearchConfig c;
-  c.data = "mnist:/data/with \"quotes\" and\\slashes";
+  c.task.data = "mnist:/data/with \"quotes\" and\\slashes";
+  c.task.model = "/networks/own net.onnx";
+  c.task.input = host::Shape{3, 64, 48};
+  c.task.mean = {0.1F, 1.0F / 3, 0.5F};
+  c.task.deviation = {0.25F, 0.2F, 0.3F};
+  c.task.reward_from_test = true;
+  c.task.augmentation = "shift=2,mirror";
+  c.retraining.quantizer = "dorefa";
+  c.retraining.distillation = 0.75;
+  c.retraining.augment = false;
   c.budget = 0.1 + 0.2;
   c.seed = 9223372036854775807U;
   c.accuracy_limit = 0.875;
@@ -40,7 +49,10 @@ TEST(SearchConfig, comes_back_from_its_file_exactly) {
   const SearchConfig c = strange_config();
   save_config(c, folder.path / "config.toml");
   const SearchConfig d = load_config(folder.path / "config.toml");
-  EXPECT_EQ(d.data, c.data);
+  EXPECT_EQ(d.task, c.task);
+  EXPECT_EQ(d.retraining.quantizer, c.retraining.quantizer);
+  EXPECT_EQ(d.retraining.distillation, c.retraining.distillation);
+  EXPECT_EQ(d.retraining.augment, c.retraining.augment);
   EXPECT_EQ(d.budget, c.budget);
   EXPECT_EQ(d.seed, c.seed);
   EXPECT_EQ(d.accuracy_limit, c.accuracy_limit);

@@ -157,10 +157,76 @@ TEST(Zoo, other_image_sizes_change_the_tensors) {
   EXPECT_NO_THROW(zoo_network("lenet", Shape{1, 12, 12}));
 }
 
+long total_macs(const Network& network) {
+  long macs = 0;
+  for (const Layer& layer : network.layers) macs += network.macs(layer);
+  return macs;
+}
+
+TEST(Zoo, small_images_take_a_mobilenet_whose_first_stride_is_1) {
+  const Network small = zoo_network("mobilenet-v2", Shape{3, 32, 32});
+  EXPECT_EQ(tensor_named(small, "features.0.0").shape, (Shape{32, 32, 32}));
+  EXPECT_EQ(tensor_named(small, "features.18.0").shape, (Shape{1280, 2, 2}));
+  // 3 * 25.7e6 * 60,000 MACs are an epoch: what two cores do in minutes.
+  EXPECT_NEAR(static_cast<double>(total_macs(small)), 25.7e6, 0.1e6);
+  EXPECT_EQ(tensor_named(zoo_network("mobilenet-v2", Shape{1, 28, 28}), "features.18.0").shape,
+            (Shape{1280, 2, 2}));
+  EXPECT_EQ(tensor_named(zoo_network("mobilenet-v2", Shape{3, 64, 64}), "features.18.0").shape,
+            (Shape{1280, 4, 4}));
+  EXPECT_EQ(tensor_named(zoo_network("mobilenet-v2", Shape{3, 65, 64}), "features.18.0").shape,
+            (Shape{1280, 3, 2}));
+}
+
+/// With biases and batch norms.
+double parameters_of(const Network& network) {
+  long parameters = 0;
+  for (const Layer* layer : network.weight_layers()) {
+    const long filters = network.output_shape(*layer).channels;
+    parameters += network.weight_count(*layer) + (layer->batch_norm ? 2 : 1) * filters;
+  }
+  return static_cast<double>(parameters);
+}
+
+TEST(Zoo, mobilenets_of_other_widths_have_the_published_parameters) {
+  // timm's results table, millions.
+  const std::pair<const char*, double> published[] = {{"mobilenet-v2-0.35", 1.68},
+                                                      {"mobilenet-v2-0.5", 1.97},
+                                                      {"mobilenet-v2-0.75", 2.64},
+                                                      {"mobilenet-v2-1.0", 3.50},
+                                                      {"mobilenet-v2-1.4", 6.11}};
+  for (const auto& [name, millions] : published)
+    EXPECT_NEAR(parameters_of(zoo_network(name)) / 1e6, millions, 0.0051) << name;
+}
+
+TEST(Zoo, a_width_is_part_of_the_name_unless_it_is_1) {
+  EXPECT_EQ(zoo_network("mobilenet-v2-0.35").name, "mobilenet-v2-0.35");
+  EXPECT_EQ(zoo_network("mobilenet-v2-0.350").name, "mobilenet-v2-0.35");
+  EXPECT_EQ(zoo_network("mobilenet-v2-1").name, "mobilenet-v2");
+  const Network narrow = zoo_network("mobilenet-v2-0.35", Shape{3, 64, 64});
+  EXPECT_EQ(tensor_named(narrow, "features.0.0").shape.channels, 16);  // 11.2, down to 8 would be too far
+  EXPECT_EQ(tensor_named(narrow, "features.18.0").shape.channels, 1280);
+}
+
+TEST(Zoo, widths_out_of_range_or_misspelt_are_refused) {
+  for (const char* name :
+       {"mobilenet-v2-", "mobilenet-v2-0", "mobilenet-v2-0.09", "mobilenet-v2-2.01", "mobilenet-v2--1",
+        "mobilenet-v2-0.5x", "mobilenet-v2-1e0", "mobilenet-v2-nan", "resnet18-0.5", "mobilenet-v20.5"})
+    EXPECT_THROW(zoo_network(name), InputError) << name;
+}
+
+TEST(Zoo, classifiers_have_as_many_results_as_asked_for) {
+  for (const char* name : {"lenet", "mobilenet-v2", "resnet18", "resnet20", "resnet50"}) {
+    const Network network = zoo_network(name, Shape{1, 32, 32}, 7);
+    EXPECT_EQ(network.tensors[network.output()].shape, (Shape{7, 1, 1})) << name;
+    for (const int classes : {0, -1, 40'000}) EXPECT_THROW(zoo_network(name, {}, classes), InputError);
+  }
+  EXPECT_THROW(zoo_network("yolov3-tiny", {}, 10), InputError);
+}
+
 TEST(Zoo, image_sizes_that_do_not_fit_are_refused) {
-  const std::pair<const char*, Shape> bad[] = {{"lenet", {3, 28, 28}},          {"lenet", {1, 11, 28}},
-                                               {"mobilenet-v2", {1, 224, 224}}, {"yolov3", {3, 416, 400}},
-                                               {"yolov3-tiny", {3, 100, 416}},  {"yolov3", {3, 0, 0}},
+  const std::pair<const char*, Shape> bad[] = {{"lenet", {2, 28, 28}},          {"lenet", {1, 11, 28}},
+                                               {"mobilenet-v2", {4, 224, 224}}, {"yolov3", {3, 416, 400}},
+                                               {"yolov3-tiny", {3, 100, 416}},  {"yolov3", {1, 416, 416}},
                                                {"resnet18", {3, 100000, 224}},  {"resnet20", {3, -32, 32}}};
   for (const auto& [name, image] : bad) EXPECT_THROW(zoo_network(name, image), InputError) << name;
 }
@@ -357,6 +423,39 @@ INSTANTIATE_TEST_SUITE_P(
                  n.layers.erase(n.layers.begin() + 8);
                }}),
     [](const auto& test) { return test.param.name; });
+
+/// small_graph() that ends where `result` is written; layers behind it are gone.
+Network ending_in(int result, int output_bits) {
+  Network network = small_graph();
+  std::erase_if(network.layers, [&](const Layer& layer) { return layer.output > result; });
+  network.outputs = {result};
+  network.output_bits = output_bits;
+  derive_signedness(network);
+  return network;
+}
+
+TEST(Validate, results_of_at_most_8_bits_may_come_from_every_layer_that_requantizes) {
+  for (const int result : {1, 4, 6, 8}) {  // conv, add, average pool, depthwise
+    for (const int bits : {0, 2, 4, 8}) EXPECT_NO_THROW(ending_in(result, bits).validate()) << result;
+    if (result == 1) continue;
+    EXPECT_THROW(ending_in(result, 32).validate(), InputError) << result;
+  }
+  for (const int result : {5, 7}) EXPECT_THROW(ending_in(result, 8).validate(), InputError) << result;
+}
+
+TEST(Validate, results_of_at_most_8_bits_are_signed_as_other_tensors_are) {
+  EXPECT_FALSE(ending_in(6, 8).tensors[6].is_signed);
+  Network network = ending_in(6, 8);
+  network.layers[3].activation = Activation::none;  // the add that the average pool reads
+  derive_signedness(network);
+  EXPECT_TRUE(network.tensors[6].is_signed);
+  network.output_bits = 1;
+  EXPECT_THROW(network.validate(), InputError);
+}
+
+TEST(Validate, refuses_widths_of_results_that_no_hardware_writes) {
+  for (const int bits : {-1, 3, 16, 64}) EXPECT_THROW(ending_in(1, bits).validate(), InputError) << bits;
+}
 
 TEST(Validate, refuses_outputs_that_no_layer_writes) {
   Network network = small_graph();

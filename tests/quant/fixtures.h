@@ -44,7 +44,7 @@ inline Split bars(std::size_t count, std::uint64_t seed) {
   std::mt19937_64 generator(seed);
   Split split;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto label = static_cast<std::uint8_t>(generator() % 10);
+    const auto label = static_cast<std::uint16_t>(generator() % 10);
     split.labels.push_back(label);
     for (int row = 0; row < 28; ++row)
       for (int column = 0; column < 28; ++column) {

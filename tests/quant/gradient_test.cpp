@@ -1,198 +1,423 @@
-// The hand-written backward pass against LibTorch's automatic one on an independently written forward pass.
+// The hand-written passes of the graph that is retrained: gradients against LibTorch's automatic ones on an
+// independently written forward pass, codes against the golden integer functions.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "fixtures.h"
-#include "quant/order.h"
-#include "quant/retraining/retrainer.h"
+#include "quant/retraining/integers.h"
+#include "quant/retraining/quantized_graph.h"
 #include "quant/threads.h"
 
 namespace bitloop::quant {
-
-struct RetrainerProbe {
-  using Statistics = Retrainer::Statistics;
-  Retrainer& retrainer;
-
-  at::Tensor& values() { return retrainer.values_; }
-  [[nodiscard]] at::Tensor images(const at::Tensor& chosen) const { return retrainer.batch_images(chosen); }
-  /// Gradient of the loss with respect to all parameters, and the logits.
-  std::pair<at::Tensor, at::Tensor> run(const at::Tensor& chosen, bool of_batch) {
-    const Statistics statistics = of_batch ? Statistics::of_batch : Statistics::stored;
-    std::vector<Retrainer::Saved> saved;
-    const at::Tensor logits = retrainer.forward(retrainer.batch_images(chosen), saved, statistics);
-    const at::Tensor targets = retrainer.start_.targets.index_select(0, chosen);
-    retrainer.backward(saved, (logits.softmax(1) - targets) / static_cast<double>(chosen.size(0)),
-                       statistics);
-    return {retrainer.gradients_.clone(), logits};
-  }
-  /// A parameter's place in the flat vector, as a function of that vector.
-  struct Layer {
-    at::Tensor weight, log_scale, gain, shift, mean, inverse_deviation;
-    int bits;
-  };
-  [[nodiscard]] std::vector<Layer> layers(const at::Tensor& flat) const {
-    std::vector<Layer> result;
-    for (const auto& layer : retrainer.layers_)
-      result.push_back({of(flat, layer.weight.value), of(flat, layer.log_scale.value),
-                        of(flat, layer.gain.value), of(flat, layer.shift.value), layer.mean,
-                        layer.inverse_deviation, layer.bits});
-    return result;
-  }
-  [[nodiscard]] at::Tensor scale(const at::Tensor& flat, int tensor) const {
-    const int owner = retrainer.start_.owners.at(tensor);
-    if (owner == retrainer.start_.network.input) return at::scalar_tensor(1.0 / 255);
-    return of(flat, retrainer.activation_log_scales_.at(owner).value).exp();
-  }
-  [[nodiscard]] const StartPoint& start() const { return retrainer.start_; }
-  [[nodiscard]] int bits(int tensor) const { return retrainer.tensor_bits_.at(tensor); }
-
- private:
-  static at::Tensor of(const at::Tensor& flat, const at::Tensor& view) {
-    return flat.narrow(0, view.storage_offset(), view.numel()).view(view.sizes());
-  }
-};
-
 namespace {
+
+using host::Activation;
+using host::LayerKind;
 
 /// `value` forward, the gradient of `through` backward.
 at::Tensor straight_through(const at::Tensor& value, const at::Tensor& through) {
   return through + (value - through).detach();
 }
 
-at::Tensor by_filter(const at::Tensor& t, const at::Tensor& like) {
-  return like.dim() == 4 ? t.view({1, -1, 1, 1}) : t.view({1, -1});
+/// Appends layers to a network; every call returns the tensor that its layer writes.
+struct Builder {
+  host::Network network;
+
+  int add(host::Layer layer, int filters = 0) {
+    const host::Shape in = network.tensors.at(layer.input()).shape;
+    host::Shape out = in;
+    if (layer.kind == LayerKind::concat) {
+      out.channels = 0;
+      for (const int input : layer.inputs) out.channels += network.tensors.at(input).shape.channels;
+    } else if (layer.kind == LayerKind::upsample) {
+      out = {in.channels, in.height * layer.stride, in.width * layer.stride};
+    } else if (layer.kind != LayerKind::add) {
+      const host::Window w = layer.kind == LayerKind::linear
+                                 ? host::Window{in.height, in.width, 1, 0, 0}
+                                 : host::Window{layer.kernel_height, layer.kernel_width, layer.stride,
+                                                layer.pad, layer.padding_end()};
+      out = {filters > 0 ? filters : in.channels,
+             host::window_output(in.height, w.height, w.stride, w.pad, w.pad_end),
+             host::window_output(in.width, w.width, w.stride, w.pad, w.pad_end)};
+    }
+    layer.name = "layer" + std::to_string(network.layers.size());
+    layer.output = static_cast<int>(network.tensors.size());
+    network.tensors.push_back({layer.name, out});
+    network.layers.push_back(layer);
+    return layer.output;
+  }
+};
+
+/// Every kind of layer, activation and form of a tensor that a classifier can have.
+host::Network every_kind() {
+  Builder b;
+  b.network.name = "every-kind";
+  b.network.tensors = {{"image", {3, 8, 8}}};
+  const auto conv = [&](int input, int filters, int kernel, int pad, Activation activation, bool batch_norm,
+                        int stride = 1) {
+    return b.add({.name = "",
+                  .inputs = {input},
+                  .kernel_height = kernel,
+                  .kernel_width = kernel,
+                  .stride = stride,
+                  .pad = pad,
+                  .activation = activation,
+                  .batch_norm = batch_norm},
+                 filters);
+  };
+  const int a = conv(0, 8, 3, 1, Activation::relu, true);
+  const int narrowed = b.add({.name = "",
+                              .kind = LayerKind::depthwise,
+                              .inputs = {a},
+                              .kernel_height = 3,
+                              .kernel_width = 3,
+                              .stride = 2,
+                              .activation = Activation::relu6,
+                              .batch_norm = true,
+                              .pad_end = 1});
+  const int plain = conv(narrowed, 8, 1, 0, Activation::none, true);
+  const int leaky = conv(narrowed, 8, 1, 0, Activation::leaky_relu, false);
+  const int sum = b.add({.name = "", .kind = LayerKind::add, .inputs = {plain, leaky}});
+  const int inner = conv(sum, 8, 3, 1, Activation::relu, true);
+  const int outer =
+      b.add({.name = "", .kind = LayerKind::add, .inputs = {sum, inner}, .activation = Activation::relu});
+  const int average = b.add({.name = "",
+                             .kind = LayerKind::average_pool,
+                             .inputs = {outer},
+                             .kernel_height = 2,
+                             .kernel_width = 2,
+                             .stride = 2});
+  const int large = b.add({.name = "", .kind = LayerKind::upsample, .inputs = {average}, .stride = 2});
+  const int joined = b.add({.name = "", .kind = LayerKind::concat, .inputs = {large, outer}});
+  const int largest = b.add({.name = "",
+                             .kind = LayerKind::max_pool,
+                             .inputs = {joined},
+                             .kernel_height = 2,
+                             .kernel_width = 2,
+                             .stride = 1,
+                             .pad_end = 1});
+  const int last = conv(largest, 8, 3, 1, Activation::relu, true, 2);
+  b.network.outputs = {b.add({.name = "", .kind = LayerKind::linear, .inputs = {last}}, 10)};
+  host::derive_signedness(b.network);
+  b.network.validate();
+  return b.network;
 }
 
-/// Products of integers, so that pools see the same ties; the rest in real values but for the multipliers' 16
-/// bits. A negative gain needs no flip here.
-at::Tensor reference_logits(const RetrainerProbe& probe, const at::Tensor& flat, const at::Tensor& images,
-                            bool of_batch) {
-  const StartPoint& start = probe.start();
-  const auto layers = probe.layers(flat);
-  at::Tensor x = images;  // codes
-  for (const Step& step : start.steps) {
-    const auto& layer = layers.at(step.weight_layer);
-    const at::Tensor scale = layer.log_scale.exp().view(
-        step.layer->kind == host::LayerKind::conv ? at::IntArrayRef{-1, 1, 1, 1} : at::IntArrayRef{-1, 1});
-    const at::Tensor ratio = layer.weight / scale;
-    const at::Tensor values = weight_values(ratio.detach(), layer.bits);
-    const at::Tensor pass = weight_pass(ratio.detach(), layer.bits);
-    const at::Tensor weight = straight_through(values, ratio * pass);
-    at::Tensor z = step.layer->kind == host::LayerKind::conv
-                       ? at::conv2d(x, weight, {}, step.layer->stride, step.layer->pad)
-                       : at::linear(x.flatten(1), weight);
-    const at::Tensor unit = layer.log_scale.exp() * probe.scale(flat, step.input);
-    at::Tensor mean = layer.mean, inverse = layer.inverse_deviation;
-    if (step.layer->batch_norm && of_batch) {
-      const at::Tensor real = z * by_filter(unit, z);
+Dataset random_dataset(const host::Shape& shape) {
+  constexpr std::size_t kImages = 200;
+  Dataset data;
+  data.name = data.spec = "random";
+  data.shape = shape;
+  data.mean = std::vector<float>(static_cast<std::size_t>(shape.channels), 0.483F);
+  data.deviation = std::vector<float>(static_cast<std::size_t>(shape.channels), 0.29F);
+  data.train.pixels = random_bytes(kImages * static_cast<std::size_t>(shape.elements()), 5);
+  for (std::size_t i = 0; i < kImages; ++i) data.train.labels.push_back(static_cast<std::uint16_t>(i % 10));
+  data.reward = data.test = data.train;
+  data.split_hash = "random";
+  return data;
+}
+
+/// A parameter's place in a vector of all.
+at::Tensor place(const at::Tensor& flat, const Parameter& parameter) {
+  return flat.narrow(0, parameter.value.storage_offset(), parameter.value.numel())
+      .view(parameter.value.sizes());
+}
+
+/// The graph by LibTorch's own operations on codes, in double. Scales, statistics and the signs of gains stay
+/// where the formulae have them: no gradient is known beforehand.
+class Reference {
+ public:
+  Reference(const QuantizedGraph& graph, const at::Tensor& flat, bool of_batch)
+      : graph_(graph), flat_(flat), of_batch_(of_batch) {}
+
+  at::Tensor logits(const at::Tensor& images) {
+    const host::Network& network = graph_.start().network;
+    written_.resize(network.tensors.size());
+    narrow_.resize(network.tensors.size());
+    written_[static_cast<std::size_t>(network.input)] = images.to(at::kDouble);
+    for (const Step& step : graph_.start().steps) {
+      const auto t = static_cast<std::size_t>(step.output);
+      written_[t] = result(step);
+      const int bits = graph_.bits().narrow.at(t);
+      if (bits != 0)
+        narrow_[t] = rounded(written_[t] * multiplier(scale(step.output, 8) / scale(step.output, bits)),
+                             code_range(bits, network.tensors[t].is_signed));
+    }
+    return written_[static_cast<std::size_t>(network.output())].flatten(1);
+  }
+
+ private:
+  static at::Tensor rounded(const at::Tensor& exact, const CodeRange& range) {
+    const at::Tensor clamped = exact.clamp(range.low, range.high);
+    return straight_through(exact.detach().add(0.5).floor().clamp(range.low, range.high), clamped);
+  }
+  static at::Tensor multiplier(const at::Tensor& exact) {
+    return straight_through(
+        round_to_multiplier(exact.detach().abs().to(at::kFloat)).to(at::kDouble) * exact.detach().sign(),
+        exact);
+  }
+  static at::Tensor by_filter(const at::Tensor& t, const at::Tensor& like) {
+    return like.dim() == 4 ? t.view({1, -1, 1, 1}) : t.view({1, -1});
+  }
+  [[nodiscard]] at::Tensor scale(int tensor, int bits) const {
+    if (tensor == graph_.start().network.input) return at::full({}, 1.0 / 255, at::kDouble);
+    if (bits == 32) return at::full({}, 1.0, at::kDouble);
+    return place(flat_, graph_.log_scale(tensor, bits)).exp();
+  }
+  [[nodiscard]] const at::Tensor& read(const host::Layer& layer, std::size_t input) const {
+    const auto t = static_cast<std::size_t>(layer.inputs.at(input));
+    return host::reads_narrow(graph_.bits(), layer, static_cast<int>(t)) ? narrow_[t] : written_[t];
+  }
+  [[nodiscard]] CodeRange range(const host::Layer& layer) const {
+    const int bits = graph_.bits().written.at(layer.output);
+    CodeRange r = code_range(bits, graph_.start().network.tensors.at(layer.output).is_signed);
+    if (layer.activation == Activation::relu || layer.activation == Activation::relu6) r.low = 0;
+    if (layer.activation == Activation::relu6)
+      r.high = std::clamp(static_cast<int>(std::floor(6 / scale(layer.output, bits).item<double>() + 0.5)), 1,
+                          r.high);
+    return r;
+  }
+
+  [[nodiscard]] at::Tensor result(const Step& step) const {
+    const host::Layer& layer = step.layer != nullptr ? *step.layer : *step.pool;
+    const at::Tensor& x = read(layer, 0);
+    const at::Tensor out = scale(layer.output, graph_.bits().written.at(layer.output));
+    switch (layer.kind) {
+      case LayerKind::max_pool: {
+        const at::Tensor padded =
+            at::constant_pad_nd(x, {layer.pad, layer.padding_end(), layer.pad, layer.padding_end()}, -1e9);
+        return at::max_pool2d(padded, {layer.kernel_height, layer.kernel_width}, layer.stride);
+      }
+      case LayerKind::average_pool: {
+        const at::Tensor unit = scale(layer.input(), 8) / (out * layer.kernel_height * layer.kernel_width);
+        const double taps = layer.kernel_height * layer.kernel_width;
+        return rounded(at::avg_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride) * taps *
+                           multiplier(unit),
+                       range(layer));
+      }
+      case LayerKind::add: {
+        const at::Tensor m1 = scale(layer.inputs[0], 8) / out, m2 = scale(layer.inputs[1], 8) / out;
+        const SharedMultipliers shared = share_multipliers(m1.item<double>(), m2.item<double>());
+        const auto fixed = [&](std::uint16_t m, const at::Tensor& through) {
+          return straight_through(at::full({}, shared.value(m), at::kDouble), through);
+        };
+        return rounded(x * fixed(shared.first, m1) + read(layer, 1) * fixed(shared.second, m2), range(layer));
+      }
+      case LayerKind::concat:
+        return at::cat({x, read(layer, 1)}, 1);
+      case LayerKind::upsample:
+        return at::upsample_nearest2d(x, {x.size(2) * layer.stride, x.size(3) * layer.stride});
+      default:
+        return weighted(step, x, out);
+    }
+  }
+
+  /// A pool behind a layer with weights is fused: it compares results before they are rounded.
+  [[nodiscard]] at::Tensor weighted(const Step& step, const at::Tensor& x,
+                                    const at::Tensor& out_scale) const {
+    const host::Layer& layer = *step.layer;
+    const QuantizedGraph::LayerState& state = graph_.layers().at(step.weight_layer);
+    const at::Tensor weight = place(flat_, state.weight), gain = place(flat_, state.gain),
+                     shift = place(flat_, state.shift), scales = place(flat_, state.log_scale).exp();
+    const at::Tensor ratio = weight / (weight.dim() == 4 ? scales.view({-1, 1, 1, 1}) : scales.view({-1, 1}));
+    const at::Tensor values = straight_through(weight_values(ratio.detach(), state.bits),
+                                               ratio * weight_pass(ratio.detach(), state.bits));
+    const std::int64_t pad = layer.pad, end = layer.padding_end(), stride = layer.stride;
+    const std::int64_t no_pad = 0, dilation = 1;
+    const at::Tensor padded = at::constant_pad_nd(x, {pad, end, pad, end});
+    const at::Tensor d = layer.kind == LayerKind::linear
+                             ? at::linear(x.flatten(1), values)
+                             : at::conv2d(padded, values, {}, stride, no_pad, dilation,
+                                          layer.kind == LayerKind::depthwise ? x.size(1) : 1);
+    const at::Tensor unit = scales * scale(layer.input(), graph_.bits().read(layer.input()));
+    at::Tensor mean = state.mean.to(at::kDouble), inverse = state.inverse_deviation.to(at::kDouble);
+    if (layer.batch_norm && of_batch_) {
+      const at::Tensor real = d * by_filter(unit, d);
       const auto dimensions =
-          z.dim() == 4 ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
+          d.dim() == 4 ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
       mean = real.mean(dimensions);
       inverse = (real.var(dimensions, false) + kBatchNormEpsilon).rsqrt();
     }
-    const bool last = step.output == start.network.output();
-    const at::Tensor result_unit = last ? at::scalar_tensor(1.0) : probe.scale(flat, step.output);
-    const at::Tensor exact_slope = layer.gain * inverse * unit / result_unit;
-    const at::Tensor slope = straight_through(
-        round_to_multiplier(exact_slope.detach().abs()) * exact_slope.detach().sign(), exact_slope);
-    z = z * by_filter(slope, z) + by_filter((layer.shift - layer.gain * inverse * mean) / result_unit, z);
-    if (last) return z.flatten(1);
-    if (step.pool != nullptr) z = at::max_pool2d(z, {2, 2}, {2, 2});
-    const at::Tensor clamped = z.clamp(0, (1 << probe.bits(step.output)) - 1);
-    x = straight_through(clamped.detach().add(0.5).floor(), clamped);
+    const auto exact = [&](double slope) {
+      const at::Tensor m = multiplier(gain * inverse * unit / out_scale * slope);
+      const at::Tensor o = (shift - gain * inverse * mean) / out_scale * slope;
+      const at::Tensor bias = straight_through(
+          round_to_bias(o.detach().to(at::kFloat), m.detach().abs().to(at::kFloat)).to(at::kDouble), o);
+      return d * by_filter(m, d) + by_filter(bias, d);
+    };
+    at::Tensor z = exact(1);
+    if (layer.activation == Activation::leaky_relu) z = at::where(z < 0, exact(layer.negative_slope), z);
+    if (graph_.bits().written.at(layer.output) == 32) return z;
+    if (step.pool != nullptr)
+      z = at::max_pool2d(z, {step.pool->kernel_height, step.pool->kernel_width}, step.pool->stride);
+    const host::Shape& shape = graph_.start().network.tensors.at(step.output).shape;
+    return rounded(z, range(layer)).view({-1, shape.channels, shape.height, shape.width});
   }
-  return x;
-}
+
+  const QuantizedGraph& graph_;
+  at::Tensor flat_;
+  bool of_batch_;
+  std::vector<at::Tensor> written_, narrow_;
+};
 
 /// Computed once for all tests of this file.
-const Dataset& dataset() {
-  static const Dataset data = bars_dataset();
-  return data;
+const StartPoint& start_point(const std::string& network_name) {
+  static const Dataset bars = bars_dataset();
+  static const Dataset noise = random_dataset({3, 8, 8});
+  static const host::Network lenet = host::zoo_network("lenet"), small = every_kind();
+  static const StartPoint lenet_start(lenet, FloatCheckpoint::train(lenet, bars, {.epochs = 1, .batch = 32}),
+                                      bars);
+  static const StartPoint small_start(small, FloatCheckpoint::untrained(small, noise, 7), noise);
+  return network_name == "lenet" ? lenet_start : small_start;
 }
-const StartPoint& start_point() {
-  static const host::Network network = host::zoo_network("lenet");
-  static const StartPoint start = make_start_point(
-      network, FloatCheckpoint::train(network, dataset(), {.epochs = 1, .batch = 32}), dataset());
-  return start;
+
+/// Uniform, but for `mixed`: other widths in every layer.
+host::Policy policy_of(const host::Network& network, const std::string& text) {
+  if (text != "mixed") return host::load_policy(network, text);
+  host::Policy policy = host::uniform_policy(network, 8, 2);
+  int next = 0;
+  for (auto& layer : policy.layers) layer.weight_bits = host::kWidths[next++ % 4];
+  return policy;
 }
 
-class Gradients : public ::testing::TestWithParam<std::tuple<const char*, bool>> {};
+at::Tensor images_of(const StartPoint& start, std::int64_t count) {
+  const host::Shape& shape = start.network.tensors.at(start.network.input).shape;
+  return start.codes_of(pixel_tensor(
+      shape, std::span(start.train.pixels).first(static_cast<std::size_t>(count * shape.elements()))));
+}
 
-TEST_P(Gradients, agree_with_automatic_differentiation) {
-  const auto [policy_text, of_batch] = GetParam();
-  const TorchThreads threads(1);
-  const StartPoint& start = start_point();
-  const host::Network& network = start.network;
-  Retrainer retrainer(start, host::load_policy(network, policy_text), {});
-  RetrainerProbe probe{retrainer};
-  for (auto& layer : probe.layers(probe.values()))
-    if (layer.gain.numel() < 200)
-      layer.gain.slice(0, 0, layer.gain.numel() - 10, 3).neg_();  // flips some filters
-  retrainer.estimate_statistics();
+struct Case {
+  std::string network, policy;
+};
 
-  const at::Tensor chosen = at::arange(24);
-  const auto [gradient, logits] = probe.run(chosen, of_batch);
-  const at::Tensor flat = probe.values().clone().requires_grad_();
-  const at::Tensor expected_logits = reference_logits(probe, flat, probe.images(chosen), of_batch);
-  const at::Tensor targets = start.targets.index_select(0, chosen);
-  const at::Tensor loss =
-      -(targets * expected_logits.log_softmax(1)).sum() / static_cast<double>(chosen.size(0));
-  loss.backward();
+void PrintTo(const Case& one, std::ostream* out) { *out << one.network << " " << one.policy; }
 
-  // Float rounding may still move a code at a tie, hence a relative bound.
-  EXPECT_GT(at::cosine_similarity(logits.flatten(), expected_logits.flatten(), 0).item<double>(), 0.999);
-  const auto ours = probe.layers(gradient), expected = probe.layers(flat.grad());
-  const auto compare = [](const at::Tensor& a, const at::Tensor& b, const char* what, std::size_t layer) {
-    const double difference = (a - b).norm().item<double>(), size = b.norm().item<double>();
-    EXPECT_LT(difference, 0.01 * size + 1e-6) << what << " of layer " << layer << ", norm " << size;
-  };
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    compare(ours[i].weight, expected[i].weight, "weight", i);
-    compare(ours[i].log_scale, expected[i].log_scale, "scale", i);
-    compare(ours[i].shift, expected[i].shift, "shift", i);
-    if (start.layers[i].gain.defined()) compare(ours[i].gain, expected[i].gain, "gain", i);
+class Graph : public ::testing::TestWithParam<Case> {
+ protected:
+  Graph()
+      : start(start_point(GetParam().network)),
+        graph(start, policy_of(start.network, GetParam().policy), method_of("lsq"),
+              start.scales(Clipping::mse, 0)) {
+    for (auto& layer : graph.layers())  // flips some filters
+      if (layer.mean.ne(0).any().item<bool>())
+        layer.gain.value.slice(0, 0, layer.gain.value.numel(), 3).neg_();
+    // No weight lies at the very end of its range, where float and double may disagree whether it clips.
+    for (auto& layer : graph.layers()) layer.log_scale.value.sub_(0.03);
+    graph.correct_biases(images_of(start, 100), start.calibration(0).float_means);
   }
-  const auto activation = [&](const at::Tensor& values) {
-    std::int64_t first = 0;
-    for (const auto& layer : ours)
-      first += layer.weight.numel() + layer.log_scale.numel() + layer.gain.numel() + layer.shift.numel();
-    return values.narrow(0, first, values.numel() - first);
-  };
-  compare(activation(gradient), activation(flat.grad()), "activation scales", 0);
+
+  TorchThreads threads{1};
+  const StartPoint& start;
+  QuantizedGraph graph;
+};
+
+void compare(const at::Tensor& ours, const at::Tensor& expected, const std::string& what) {
+  const double difference = (ours.to(at::kDouble) - expected).norm().item<double>(),
+               size = expected.norm().item<double>();
+  EXPECT_LT(difference, 0.02 * size + 1e-5) << what << ", difference " << difference << " of " << size;
 }
 
-TEST_P(Gradients, trained_graph_computes_what_its_integers_compute) {
-  const auto [policy_text, moving] = GetParam();
-  const TorchThreads threads(1);
-  const StartPoint& start = start_point();
-  const host::Network& network = start.network;
-  Retrainer retrainer(start, host::load_policy(network, policy_text), {.images = 320});
-  retrainer.estimate_statistics();
-  if (moving) retrainer.retrain();
-  const at::Tensor logits = RetrainerProbe{retrainer}.run(at::arange(50), false).second;
-  const QuantizedModel model = retrainer.integers();
-  const auto results =
-      IntegerReference(model.integers).run(std::span(dataset().train.pixels).first(50 * 784));
-  int different = 0;  // a float may round a tie the other way
-  for (int image = 0; image < 50; ++image) {
-    const auto& codes = results[image].written[static_cast<std::size_t>(network.output())].codes;
+void compare_gradients(QuantizedGraph& graph, bool of_batch) {
+  const StartPoint& start = graph.start();
+  const at::Tensor images = images_of(start, 24);
+  const at::Tensor targets = at::eye(10).repeat({3, 1}).narrow(0, 0, 24);
+  const Statistics statistics = of_batch ? Statistics::of_batch : Statistics::stored;
+  QuantizedGraph::Pass pass;
+  const at::Tensor logits = graph.forward(images, statistics, &pass);
+  graph.backward(pass, (logits.softmax(1) - targets) / 24, statistics);
+
+  const at::Tensor flat = graph.parameters().values.to(at::kDouble).requires_grad_();
+  const at::Tensor expected = Reference(graph, flat, of_batch).logits(images);
+  (-(targets * expected.log_softmax(1)).sum() / 24.0).backward();
+
+  EXPECT_LT((logits - expected).norm().item<double>(), 1e-3 * expected.norm().item<double>());
+  const at::Tensor ours = graph.parameters().gradients, theirs = flat.grad();
+  for (std::size_t i = 0; i < graph.layers().size(); ++i) {
+    const auto& layer = graph.layers()[i];
+    const std::string where = " of layer " + std::to_string(i);
+    compare(place(ours, layer.weight), place(theirs, layer.weight), "weight" + where);
+    compare(place(ours, layer.log_scale), place(theirs, layer.log_scale), "scale" + where);
+    compare(place(ours, layer.shift), place(theirs, layer.shift), "shift" + where);
+    if (start.layers[i].gain.defined())
+      compare(place(ours, layer.gain), place(theirs, layer.gain), "gain" + where);
+  }
+  for (std::size_t t = 0; t < start.network.tensors.size(); ++t)
+    for (const int bits : {graph.bits().written[t], graph.bits().narrow[t]}) {
+      if (bits == 0 || bits == 32 || static_cast<int>(t) == start.network.input) continue;
+      const Parameter& scale = graph.log_scale(static_cast<int>(t), bits);
+      compare(place(ours, scale), place(theirs, scale),
+              "scale of tensor " + std::to_string(t) + " at " + std::to_string(bits) + " bits");
+    }
+}
+
+TEST_P(Graph, gradients_agree_with_automatic_ones_with_stored_statistics) { compare_gradients(graph, false); }
+
+TEST_P(Graph, gradients_agree_with_automatic_ones_with_statistics_of_the_batch) {
+  compare_gradients(graph, true);
+}
+
+TEST_P(Graph, codes_are_those_of_the_golden_functions) {
+  constexpr std::int64_t kImages = 3;
+  QuantizedGraph::Pass pass;
+  const at::Tensor logits = graph.forward(images_of(start, kImages), Statistics::stored, &pass);
+  const QuantizedModel model = integers_of(graph);
+  const auto bytes = static_cast<std::size_t>(start.network.tensors.at(start.network.input).shape.elements());
+  for (std::int64_t image = 0; image < kImages; ++image) {
+    const auto golden =
+        host::golden_run(model.integers, std::span(start.train.pixels).subspan(image * bytes, bytes));
+    for (const Step& step : start.steps) {
+      const auto t = static_cast<std::size_t>(step.output);
+      const bool is_signed = start.network.tensors[t].is_signed;
+      const auto same = [&](const at::Tensor& codes, const host::CodeTensor& expected, int bits) {
+        if (!codes.defined()) return;
+        const at::Tensor ours = codes[image].flatten().add(code_range(bits, is_signed).zero).to(at::kInt);
+        EXPECT_TRUE(ours.equal(at::tensor(expected.codes, at::kInt)))
+            << "tensor " << t << " at " << bits << " bits";
+      };
+      if (graph.is_logits(step.output)) continue;
+      same(pass.tensors[t].written, golden.written[t], graph.bits().written[t]);
+      same(pass.tensors[t].narrow, golden.narrow[t], graph.bits().narrow[t]);
+    }
+    const auto& result = golden.written[static_cast<std::size_t>(start.network.output())].codes;
     for (int c = 0; c < 10; ++c)
-      if (std::abs(codes[c] * model.output_scale() - logits[image][c].item<double>()) > 1e-3) {
-        ++different;
-        break;
-      }
+      EXPECT_NEAR(result[c] * model.output_scale(), logits[image][c].item<double>(), 1e-3);
   }
-  EXPECT_LE(different, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, Gradients,
-                         ::testing::Combine(::testing::Values("w8a8", "w4a4", "w2a2", "w1a2"),
-                                            ::testing::Bool()),
+INSTANTIATE_TEST_SUITE_P(Policies, Graph,
+                         ::testing::Values(Case{"lenet", "w8a8"}, Case{"lenet", "w4a4"},
+                                           Case{"lenet", "w2a2"}, Case{"lenet", "w1a2"},
+                                           Case{"every_kind", "w8a8"}, Case{"every_kind", "w4a4"},
+                                           Case{"every_kind", "mixed"}),
                          [](const auto& instance) {
-                           return std::string(std::get<0>(instance.param)) + (std::get<1>(instance.param)
-                                                                                  ? "_statistics_of_batch"
-                                                                                  : "_stored_statistics");
+                           return instance.param.network + "_" + instance.param.policy;
                          });
+
+TEST(Rounding, other_devices_kernels_agree_with_the_fast_ones) {
+  const at::Tensor d = at::randint(-300, 300, {5, 6, 4, 4}).to(at::kFloat), g = at::randn({5, 6, 4, 4});
+  Affine affine{round_to_multiplier(at::rand({6}) * 0.1), at::randn({6}), {}, {}};
+  for (const bool leaky : {false, true}) {
+    if (leaky) {
+      affine.slope = 0.1;
+      affine.negative_multiplier = round_to_multiplier(affine.multiplier * 0.1);
+      affine.negative_offset = affine.offset * 0.1;
+    }
+    const auto wide = [](const at::Tensor& t) { return t.defined() ? t.to(at::kDouble) : t; };
+    const Affine general{wide(affine.multiplier), wide(affine.offset), wide(affine.negative_multiplier),
+                         wide(affine.negative_offset), affine.slope};
+    const CodeRange range = code_range(4, true);
+    EXPECT_TRUE(
+        round_to_codes(d, affine, range).equal(round_to_codes(wide(d), general, range).to(at::kFloat)));
+    const auto ours = rounding_gradient(g, d, affine, range, ScaleTraining::learned);
+    const auto expected = rounding_gradient(wide(g), wide(d), general, range, ScaleTraining::learned);
+    compare(ours.d, expected.d, "d");
+    compare(ours.multiplier, expected.multiplier, "multiplier");
+    compare(ours.offset, expected.offset, "offset");
+    EXPECT_NEAR(ours.log_scale, expected.log_scale, 1e-3 * std::abs(expected.log_scale) + 1e-4);
+  }
+}
 
 }  // namespace
 }  // namespace bitloop::quant

@@ -147,6 +147,38 @@ TEST(IntegerReference, large_sums_are_exact) {
     }
 }
 
+TEST(IntegerReference, large_sums_of_linear_layers_are_exact) {
+  for (const std::uint8_t weight : {0, 255}) {  // values of -128 and 127, over 64 elements of 20 channels
+    host::QuantizedNetwork network = wide_conv(weight, 20);
+    network.network.tensors = {{"image", {20, 8, 8}, false}, {"linear", {3, 1, 1}, false}};
+    network.network.layers[0].kind = host::LayerKind::linear;
+    network.network.layers[0].pad = 0;
+    network.network.image_input = false;
+    network.layers[0].weights.assign(3 * 1280, weight);
+    for (std::size_t i = 0; i < 3 * 1280; i += 5) network.layers[0].weights[i] = static_cast<std::uint8_t>(i);
+    for (const std::uint8_t pixel : {254, 255}) {
+      std::vector<std::uint8_t> pixels(1280, pixel);
+      for (std::size_t i = 0; i < 1280; i += 11) pixels[i] = static_cast<std::uint8_t>(i * 5);
+      EXPECT_EQ(IntegerReference(network).run(pixels)[0].written, host::golden_run(network, pixels).written)
+          << "weight " << int{weight};
+    }
+  }
+}
+
+TEST(IntegerReference, the_number_of_threads_changes_no_bit) {
+  const host::Network network = host::zoo_network("lenet");
+  const IntegerReference reference(
+      host::random_quantization(network, host::uniform_policy(network, 4, 8), 6));
+  const Split split = bars(500, 6);
+  const Accuracy one = reference.accuracy(split, 1e-7);
+  for (const int threads : {2, 3, 16}) {
+    const Accuracy several = reference.accuracy(split, 1e-7, threads);
+    EXPECT_EQ(several.accuracy, one.accuracy) << threads;
+    EXPECT_EQ(several.loss, one.loss) << threads;
+    EXPECT_EQ(several.images, one.images) << threads;
+  }
+}
+
 TEST(IntegerReference, accuracy_counts_the_largest_result_of_golden_run) {
   const host::Network network = host::zoo_network("lenet");
   const auto quantized = host::random_quantization(network, host::uniform_policy(network, 2, 4), 8);

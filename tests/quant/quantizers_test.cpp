@@ -55,36 +55,6 @@ TEST(WeightEncoding, gradient_passes_only_inside_of_the_range) {
   EXPECT_THAT(values_of(weight_pass(ratio, 8)), ElementsAre(1, 1, 1, 1, 1, 1, 1));
 }
 
-// Unit Gaussian, least squared error: the classical optimal quantizers (Max 1960).
-TEST(WeightScales, reach_the_optimal_error_of_a_gaussian) {
-  std::mt19937_64 generator(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> sample(200'000);
-  for (float& value : sample) value = normal(generator);
-  const at::Tensor weights = at::tensor(sample).view({2, -1});
-  const auto error = [&](int bits) {
-    const at::Tensor scale = best_weight_scales(weights, bits).unsqueeze(1);
-    return weight_values(weights / scale, bits).mul(scale).sub(weights).square().mean().item<double>();
-  };
-  EXPECT_NEAR(error(1), 0.363, 0.005);
-  EXPECT_NEAR(error(2), 0.119, 0.002);
-  EXPECT_NEAR(error(4), 0.0129, 0.0005);
-}
-
-TEST(ActivationScales, reach_the_optimal_step_of_a_rectified_gaussian) {
-  std::mt19937_64 generator(2);
-  std::normal_distribution<float> normal;
-  std::vector<float> sample(200'000);
-  for (float& value : sample) value = std::max(0.0F, normal(generator));
-  EXPECT_NEAR(best_activation_scale(at::tensor(sample), code_range(1, false)), 1.223, 0.05);
-  EXPECT_NEAR(best_activation_scale(at::tensor(sample), code_range(2, false)), 0.650, 0.03);
-  EXPECT_NEAR(best_activation_scale(at::tensor(sample), code_range(4, false)), 0.193, 0.01);
-}
-
-TEST(ActivationScales, a_dead_tensor_has_a_scale) {
-  EXPECT_GT(best_activation_scale(at::zeros(100), code_range(4, false)), 0);
-}
-
 TEST(ActivationCodes, are_rounded_half_up_and_clamped_and_pass_the_gradient_inside) {
   const at::Tensor d = at::tensor({-3.0F, 0.4F, 0.5F, 1.5F, 2.9F, 9.0F}).view({1, 1, 1, 6});
   const CodeRange range = code_range(2, false);

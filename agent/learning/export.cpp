@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/console/table.h"
+#include "agent/learning/quantized.h"
+#include "agent/learning/task_options.h"
+#include "agent/learning/verbs.h"
+#include "agent/run_folder.h"
+#include "host/atomic_file.h"
+#include "host/compiler.h"
+#include "host/error.h"
+#include "quant/onnx/export.h"
+
+namespace bitloop::learning {
+namespace {
+
+constexpr const char* kAbout =
+    R"(bitloop export: writes a quantized network for others.
+
+  onnx     ONNX with QONNX Quant nodes: the form that FINN and hls4ml read
+  guide    JSON that suffices to rerun the integer arithmetic without Bitloop (docs/guide.md)
+  job      one image through the network on the accelerator; replays on any device
+  policy   the bit-widths, as --policy takes them
+
+  bitloop export --run runs/demo --format onnx
+  bitloop export --run runs/demo --format job --hardware wide --out wide.job
+  bitloop export --model net.onnx --data folder:DIR --policy w4a4 --retrain 2 --format guide --out net.guide.json
+  bitloop export --model yolov3-tiny --data noise --policy w4a4 --format job --out yolo.job
+)";
+
+struct Form {
+  const char* name;
+  const char* file;  ///< in a run folder
+};
+constexpr Form kForms[] = {
+    {"onnx", "network.onnx"}, {"guide", "guide.json"}, {"job", "network.job"}, {"policy", "policy.json"}};
+
+std::vector<std::string> form_names() {
+  std::vector<std::string> names;
+  for (const Form& form : kForms) names.emplace_back(form.name);
+  return names;
+}
+
+std::filesystem::path target(const console::Options& options, const std::string& format) {
+  if (options.has("out")) return options.text_of("out");
+  if (!options.has("run")) return options.required("out", "--out network.onnx");
+  for (const Form& form : kForms)
+    if (format == form.name) return std::filesystem::path(options.text_of("run")) / form.file;
+  throw Error("an export format has no file name: please report it");
+}
+
+void write(const console::Options& options, const std::string& format, const quant::QuantizedModel& model,
+           const std::filesystem::path& path) {
+  if (format == "onnx") {
+    quant::export_onnx(model, path);
+  } else if (format == "guide") {
+    quant::export_guide(model, path);
+  } else if (format == "policy") {
+    host::write_file_atomically(path, host::to_json(model.integers.policy).dump(2) + "\n");
+  } else {
+    const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
+                                             options.text_of("memory"));
+    host::write_job(host::compile(model.integers, device->info()), path);
+  }
+}
+
+}  // namespace
+
+int export_network(const console::Arguments& arguments) {
+  console::Options options("export", kAbout);
+  options.text("format", "onnx", "onnx, guide, job or policy");
+  options.text("out", "file to write (with --run, by default one in its folder)");
+  options.text("run", "folder of a finished search: its stored integers");
+  add_task_options(options);
+  add_policy_options(options);
+  options.integer("retrain", 0, "epochs of retraining first");
+  add_retraining_options(options);
+  options.device_options();
+  if (!options.parse(arguments)) return 0;
+  const std::string format = options.text_of("format");
+  console::require_name("format", format, form_names());
+  const std::filesystem::path path = target(options, format);
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder)) {
+    throw InputError(
+        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
+  }
+  const auto quantized = quantized_model(options, static_cast<int>(options.integer_of("retrain", 0, 10'000)));
+  write(options, format, quantized.model, path);
+  console::print(fmt::format("{}: {} bytes\n", path.string(), std::filesystem::file_size(path)));
+  return 0;
+}
+
+}  // namespace bitloop::learning

@@ -1,0 +1,50 @@
+#include "agent/learning/quantized.h"
+
+#include <fmt/format.h>
+
+#include "agent/console/progress.h"
+#include "agent/learning/task_options.h"
+#include "agent/run_folder.h"
+#include "host/error.h"
+
+namespace bitloop::learning {
+namespace {
+
+Quantized of_run(const console::Options& options) {
+  for (const std::string& name : task_option_names()) {
+    if (options.given(name)) {
+      throw InputError(
+          fmt::format("--run takes network, data and integers from the run: leave --{} out", name));
+    }
+  }
+  const auto run = agent::open_finished_run(options.text_of("run"));
+  Quantized quantized{.task = agent::open_task(agent::load_config(run.config()).task), .model = {}};
+  quantized.model = agent::load_model(run, quantized.task.data);
+  return quantized;
+}
+
+Quantized of_options(const console::Options& options, int epochs) {
+  const agent::TaskSpec spec = task_spec(options);
+  Quantized quantized{.task = agent::open_task(spec), .model = {}};
+  const auto& [model, data] = quantized.task;
+  const host::Policy policy = policy_of(options, model.network);
+  quant::Retraining retraining = retraining_of(options);
+  retraining.epochs = epochs;
+  console::ProgressBar training("float training");
+  const auto weights = agent::open_weights(
+      spec, quantized.task, [&](double done, const std::string& note) { training.update(done, note); });
+  training.finish();
+  console::ProgressBar bar("retraining");
+  const quant::Quantizer quantizer(model.network, weights, data);
+  quantized.model = quantizer.quantize(policy, retraining);
+  bar.finish();
+  return quantized;
+}
+
+}  // namespace
+
+Quantized quantized_model(const console::Options& options, int epochs) {
+  return options.has("run") ? of_run(options) : of_options(options, epochs);
+}
+
+}  // namespace bitloop::learning

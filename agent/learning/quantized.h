@@ -1,0 +1,18 @@
+#pragma once
+
+#include "agent/console/options.h"
+#include "agent/task.h"
+
+namespace bitloop::learning {
+
+/// A network with integers, and the data that it goes with.
+struct Quantized {
+  agent::Task task;
+  quant::QuantizedModel model;
+};
+
+/// What --run stores, or what --model and the other options of task_options.h give: `epochs` of retraining
+/// from the float weights. Shows progress. Throws InputError where both are named.
+Quantized quantized_model(const console::Options& options, int epochs);
+
+}  // namespace bitloop::learning

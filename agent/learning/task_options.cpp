@@ -1,0 +1,97 @@
+#include "agent/learning/task_options.h"
+
+#include "host/error.h"
+#include "quant/quantizers/clipping.h"
+#include "quant/quantizers/methods.h"
+
+namespace bitloop::learning {
+
+void add_task_options(console::Options& options) {
+  const agent::TaskSpec d;
+  options.text("model", d.model, "network of the zoo (bitloop info lists them) or an .onnx file");
+  options.text("data", d.data,
+               "fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR, or noise (random pixels, to calibrate "
+               "without data)");
+  options.text("input", "CxHxW, size to which the images of a folder are brought (default: the network's)");
+  options.text("mean",
+               "R,G,B of pixel/255, which the network subtracts (default: the model's, else the data's)");
+  options.text("std", "R,G,B of pixel/255, by which it divides then");
+  options.text("reward-from", "train",
+               "train: reward split from the training file; test: first half of the test file, where the "
+               "network has seen the training file");
+  options.text(
+      "augment", d.augmentation,
+      "what training does to images: usual (the data set's own: none for IDX files, shift=4,mirror for "
+      "CIFAR-10), none, or such as shift=2,mirror");
+  options.text("checkpoint",
+               "float weights (bitloop train); default: the ONNX file's, or trained and cached");
+  options.integer("float-epochs", d.float_epochs, "epochs of that training, where none is cached");
+}
+
+agent::TaskSpec task_spec(const console::Options& options) {
+  agent::TaskSpec spec;
+  spec.model = options.text_of("model");
+  spec.data = options.text_of("data");
+  if (options.has("input")) spec.input = options.shape_of("input");
+  if (options.has("mean")) spec.mean = options.numbers_of("mean");
+  if (options.has("std")) spec.deviation = options.numbers_of("std");
+  console::require_name("word in --reward-from", options.text_of("reward-from"), {"train", "test"});
+  spec.reward_from_test = options.text_of("reward-from") == "test";
+  if (options.has("checkpoint")) spec.checkpoint = options.text_of("checkpoint");
+  spec.augmentation = options.text_of("augment");
+  spec.float_epochs = static_cast<int>(options.integer_of("float-epochs", 1, 10'000));
+  return agent::with_absolute_paths(spec);
+}
+
+void add_retraining_options(console::Options& options) {
+  const quant::Retraining d;
+  options.text("quantizer", d.quantizer,
+               "how weights and scales are trained: lsq, pact, dorefa or symmetric");
+  options.text("clipping", d.clipping, "start scales: mixed, max, mse, aciq, kl or percentile");
+  options.integer("retrain-images", d.images, "images per epoch of retraining (0: all)");
+  options.text("optimizer", d.optimizer, "adam or sgd");
+  options.number("learning-rate", d.learning_rate, "of the retraining, at its start");
+  options.number("distillation", d.distillation, "share of the float network's probabilities in the targets");
+  options.integer("patience", d.patience, "stop after so many epochs without a better loss (0: never)");
+  options.flag("no-augment", "retrain on the images as they are");
+  options.integer("seed", static_cast<long>(d.seed), "of order and augmentation");
+}
+
+quant::Retraining retraining_of(const console::Options& options) {
+  quant::Retraining r;
+  r.quantizer = options.text_of("quantizer");
+  console::require_name("quantizer", r.quantizer, quant::method_names());
+  r.clipping = options.text_of("clipping");
+  console::require_name("clipping", r.clipping, quant::clipping_names());
+  r.images = static_cast<int>(options.integer_of("retrain-images", 0, 100'000'000));
+  r.optimizer = options.text_of("optimizer");
+  console::require_name("optimizer", r.optimizer, {"adam", "sgd"});
+  r.learning_rate = options.number_of("learning-rate", 1e-9, 1e3);
+  r.distillation = options.number_of("distillation", 0, 1);
+  r.patience = static_cast<int>(options.integer_of("patience", 0, 10'000));
+  r.augment = !options.is_set("no-augment");
+  r.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
+  return r;
+}
+
+void add_policy_options(console::Options& options) {
+  options.text("policy", "w8a8", "wXaY (uniform), a policy.json, or float where a verb says so");
+  options.text("pin", "", "layers that keep 8 bits, separated by commas; also: first, last");
+}
+
+host::Policy policy_of(const console::Options& options, const host::Network& network) {
+  return host::pinned_policy(network, host::load_policy(network, options.text_of("policy")),
+                             options.words("pin", {}));
+}
+
+const std::vector<std::string>& task_option_names() {
+  static const std::vector<std::string> names{
+      "model",          "data",       "input",         "mean",         "std",
+      "reward-from",    "checkpoint", "float-epochs",  "quantizer",    "clipping",
+      "retrain-images", "optimizer",  "learning-rate", "distillation", "patience",
+      "no-augment",     "augment",    "seed",          "policy",       "pin",
+      "retrain"};
+  return names;
+}
+
+}  // namespace bitloop::learning

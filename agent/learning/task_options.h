@@ -1,0 +1,25 @@
+#pragma once
+
+#include "agent/console/options.h"
+#include "agent/task.h"
+#include "host/policy.h"
+
+namespace bitloop::learning {
+
+/// --model, --data, --input, --mean, --std, --reward-from, --checkpoint, --float-epochs.
+void add_task_options(console::Options& options);
+agent::TaskSpec task_spec(const console::Options& options);
+
+/// --quantizer, --clipping, --optimizer, --learning-rate, --distillation, --no-augment, --patience,
+/// --retrain-images, --seed; the epochs are the verb's own.
+void add_retraining_options(console::Options& options);
+quant::Retraining retraining_of(const console::Options& options);
+
+/// --policy and --pin.
+void add_policy_options(console::Options& options);
+host::Policy policy_of(const console::Options& options, const host::Network& network);
+
+/// Names of options that say what is evaluated; a run folder says it instead.
+const std::vector<std::string>& task_option_names();
+
+}  // namespace bitloop::learning

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bitloop::quant::importer {
+
+using Dims = std::vector<std::int64_t>;
+
+/// Values known without an image: weights as floats, shapes and quantized weights as integers.
+struct Constant {
+  std::string name;  ///< of the initializer that the values come from
+  int type = onnx::TensorProto::FLOAT;
+  Dims dims;
+  std::vector<float> floats;           ///< of FLOAT and DOUBLE
+  std::vector<std::int64_t> integers;  ///< of all other types
+
+  [[nodiscard]] bool is_float() const {
+    return type == onnx::TensorProto::FLOAT || type == onnx::TensorProto::DOUBLE;
+  }
+  [[nodiscard]] std::int64_t count() const {
+    return static_cast<std::int64_t>(is_float() ? floats.size() : integers.size());
+  }
+  [[nodiscard]] double at(std::int64_t index) const {
+    return is_float() ? floats[index] : static_cast<double>(integers[index]);
+  }
+};
+using SharedConstant = std::shared_ptr<const Constant>;
+
+Constant integer_constant(std::vector<std::int64_t> values);
+
+/// Number of elements; -1 where a dimension is negative or the product has more than 62 bits.
+std::int64_t element_count(const Dims& dims);
+
+/// Takes the values out of a tensor of the file. Throws InputError without the file's name: the caller has
+/// it.
+Constant read_tensor(onnx::TensorProto& tensor);
+
+}  // namespace bitloop::quant::importer

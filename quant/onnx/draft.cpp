@@ -1,0 +1,216 @@
+#include "quant/onnx/draft.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "host/error.h"
+
+namespace bitloop::quant::importer {
+namespace {
+
+constexpr std::size_t kMostLayers = 4096;
+constexpr std::int64_t kMostChannels = 1 << 20, kLargestSide = 65535, kMostElements = std::int64_t{1} << 31;
+
+bool has_affine_part(const host::Layer& layer) {
+  return layer.has_weights() || layer.kind == host::LayerKind::add;
+}
+
+/// The one activation that two in a row amount to; null where there is none.
+std::optional<host::Activation> both(host::Activation first, host::Activation second) {
+  using host::Activation;
+  if (first == Activation::none || (first == Activation::relu && second == Activation::relu6)) return second;
+  const bool positive = first == Activation::relu || first == Activation::relu6;
+  const bool unchanged = second == Activation::relu || second == Activation::leaky_relu || second == first;
+  return positive && unchanged ? std::optional(first) : std::nullopt;
+}
+
+void multiply(std::vector<float>& values, const std::vector<double>& factors) {
+  const std::size_t each = values.size() / factors.size();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(values[i] * factors[i / each]);
+}
+
+}  // namespace
+
+int Draft::add_image(const std::string& name, const host::Shape& shape, int readers) {
+  network_.tensors.push_back({name, shape, false});
+  readers_.push_back(readers);
+  writers_.push_back(-1);
+  return network_.input = static_cast<int>(network_.tensors.size()) - 1;
+}
+
+int Draft::append(const Node& node, host::Layer layer, const Dims& shape, int readers,
+                  LayerParameters parameters) {
+  if (network_.layers.size() >= kMostLayers)
+    node.refuse(fmt::format("at most {} layers are supported", kMostLayers));
+  const std::int64_t channels = shape[0], height = shape[1], width = shape[2];
+  const bool sane = channels >= 1 && channels <= kMostChannels && height >= 1 && height <= kLargestSide &&
+                    width >= 1 && width <= kLargestSide && channels * height * width <= kMostElements;
+  if (!sane) {
+    node.refuse(
+        fmt::format("its result has the shape {}; supported are 1..{} channels and 1..{} rows and columns",
+                    fmt::join(shape, "x"), kMostChannels, kLargestSide));
+  }
+  layer.output = static_cast<int>(network_.tensors.size());
+  const host::Shape result{static_cast<int>(channels), static_cast<int>(height), static_cast<int>(width)};
+  network_.tensors.push_back({layer.name, result, false});
+  readers_.push_back(readers);
+  writers_.push_back(static_cast<int>(network_.layers.size()));
+  network_.layers.push_back(std::move(layer));
+  parameters_.push_back(std::move(parameters));
+  return network_.layers.back().output;
+}
+
+bool Draft::takes_affine(int tensor) const {
+  const host::Layer* layer = writer(tensor);
+  return layer != nullptr && layer->has_weights() && layer->activation == host::Activation::none &&
+         readers_[tensor] == 1;
+}
+
+void Draft::join_batch_norm(int tensor, std::vector<float> gain, std::vector<float> shift,
+                            std::vector<float> mean, std::vector<float> variance, double epsilon) {
+  host::Layer& layer = network_.layers.at(writers_.at(tensor));
+  LayerParameters& parameters = parameters_.at(writers_.at(tensor));
+  if (layer.batch_norm) {
+    std::vector<double> scale, offset;
+    for (std::size_t f = 0; f < gain.size(); ++f) {
+      scale.push_back(gain[f] / std::sqrt(variance[f] + epsilon));
+      offset.push_back(shift[f] - mean[f] * scale.back());
+    }
+    join_affine(tensor, scale, offset);
+    return;
+  }
+  for (std::size_t f = 0; f < gain.size(); ++f) {
+    if (!parameters.bias.empty()) mean[f] -= parameters.bias[f];
+    const double moved = variance[f] + (epsilon - kBatchNormEpsilon);
+    // A variance below the difference of the epsilons would become negative: then the gain carries it.
+    if (moved < 0)
+      gain[f] = static_cast<float>(gain[f] * std::sqrt(kBatchNormEpsilon / (variance[f] + epsilon)));
+    variance[f] = static_cast<float>(std::max(moved, 0.0));
+  }
+  layer.batch_norm = true;
+  parameters.bias.clear();
+  parameters.gain = std::move(gain);
+  parameters.shift = std::move(shift);
+  parameters.mean = std::move(mean);
+  parameters.variance = std::move(variance);
+}
+
+void Draft::join_affine(int tensor, const std::vector<double>& scale, const std::vector<double>& shift) {
+  const host::Layer& layer = network_.layers.at(writers_.at(tensor));
+  LayerParameters& p = parameters_.at(writers_.at(tensor));
+  std::vector<float>& offsets = layer.batch_norm ? p.shift : p.bias;
+  if (offsets.empty()) offsets.assign(scale.size(), 0);
+  multiply(layer.batch_norm ? p.gain : p.weight, scale);
+  multiply(offsets, scale);
+  for (std::size_t f = 0; f < shift.size(); ++f) offsets[f] = static_cast<float>(offsets[f] + shift[f]);
+}
+
+std::optional<std::string> Draft::affine_writers(int tensor, std::vector<int>& found) const {
+  std::vector<int> open{tensor};
+  while (!open.empty()) {
+    const int current = open.back();
+    open.pop_back();
+    const host::Layer* layer = writer(current);
+    const auto fail = [&](std::string_view reason) {
+      return fmt::format("{} {}", network_.tensors[current].name, reason);
+    };
+    if (layer == nullptr) return fail("is the image; it can only follow a layer with weights or an add");
+    if (readers_[current] != 1)
+      return fail("is read without the activation too; it must have no other reader");
+    if (has_affine_part(*layer)) {
+      found.push_back(writers_[current]);
+    } else if (layer->keeps_codes()) {
+      open.insert(open.end(), layer->inputs.begin(), layer->inputs.end());
+    } else {
+      return fail("is an average; it can only follow a layer with weights or an add");
+    }
+  }
+  return {};
+}
+
+std::optional<std::string> Draft::join_activation(int tensor, host::Activation activation, double slope) {
+  std::vector<int> layers;
+  if (auto reason = affine_writers(tensor, layers)) return reason;
+  for (const int index : layers) {
+    const host::Layer& layer = network_.layers[index];
+    const auto joined = both(layer.activation, activation);
+    if (!joined) return fmt::format("layer {} has another activation already", layer.name);
+    if (*joined == host::Activation::leaky_relu && !layer.has_weights())
+      return fmt::format("{} is an add; after adds, Relu and Clip are supported", layer.name);
+  }
+  for (const int index : layers) {
+    host::Layer& layer = network_.layers[index];
+    layer.activation = *both(layer.activation, activation);
+    if (layer.activation == host::Activation::leaky_relu) layer.negative_slope = slope;
+  }
+  return {};
+}
+
+bool Draft::non_negative(int tensor) const {
+  std::vector<bool> known(network_.tensors.size(), false);
+  for (const host::Layer& layer : network_.layers) {
+    const bool inputs =
+        std::all_of(layer.inputs.begin(), layer.inputs.end(), [&](int i) { return known[i]; });
+    const bool rectified =
+        layer.activation == host::Activation::relu || layer.activation == host::Activation::relu6;
+    known[layer.output] = rectified || (inputs && !layer.has_weights());
+  }
+  return known[tensor];
+}
+
+void Draft::drop_unread(const std::vector<int>& outputs) {
+  std::vector<bool> needed(network_.tensors.size(), false);
+  for (const int output : outputs) needed[output] = true;
+  for (auto layer = network_.layers.rbegin(); layer != network_.layers.rend(); ++layer)
+    if (needed[layer->output])
+      for (const int input : layer->inputs) needed[input] = true;
+  needed[network_.input] = true;
+  std::vector<int> moved(network_.tensors.size(), -1);
+  host::Network kept = network_;
+  kept.tensors.clear();
+  kept.layers.clear();
+  std::vector<LayerParameters> parameters;
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    if (!needed[i]) continue;
+    moved[i] = static_cast<int>(kept.tensors.size());
+    kept.tensors.push_back(network_.tensors[i]);
+  }
+  for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+    host::Layer layer = network_.layers[i];
+    if (!needed[layer.output]) continue;
+    for (int& input : layer.inputs) input = moved[input];
+    layer.output = moved[layer.output];
+    kept.layers.push_back(std::move(layer));
+    if (network_.layers[i].has_weights()) parameters.push_back(std::move(parameters_[i]));
+  }
+  kept.input = moved[network_.input];
+  for (const int output : outputs) kept.outputs.push_back(moved[output]);
+  network_ = std::move(kept);
+  parameters_ = std::move(parameters);
+}
+
+FloatNetwork Draft::finish(const std::string& name, std::vector<int> outputs) {
+  for (auto i = outputs.begin(); i != outputs.end();)  // a softmax beside its input names one tensor twice
+    i = std::find(outputs.begin(), i, *i) != i ? outputs.erase(i) : i + 1;
+  drop_unread(outputs);
+  FloatNetwork result;
+  result.network = std::move(network_);
+  result.parameters = std::move(parameters_);
+  host::Network& network = result.network;
+  network.name = name;
+  // Sums of 32 bits come from the dot-product array; other layers write results of 8 bits.
+  const auto sums = [&](const host::Layer& layer) {
+    return layer.kind == host::LayerKind::conv || layer.kind == host::LayerKind::linear;
+  };
+  for (const host::Layer& layer : network.layers)
+    if (network.is_output(layer.output) && !sums(layer)) network.output_bits = 8;
+  host::derive_signedness(network);
+  network.validate();
+  return result;
+}
+
+}  // namespace bitloop::quant::importer

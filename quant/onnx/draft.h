@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quant/model.h"
+#include "quant/onnx/constant.h"
+#include "quant/onnx/node.h"
+
+namespace bitloop::quant::importer {
+
+/// Zeros that a Pad node puts around a tensor: the window that reads it counts them in its own padding.
+struct Pads {
+  std::int64_t top = 0, left = 0, bottom = 0, right = 0;
+  [[nodiscard]] bool any() const { return top != 0 || left != 0 || bottom != 0 || right != 0; }
+};
+
+/// What a name in the file stands for: a constant, or a tensor of the network as the file views it.
+struct Value {
+  SharedConstant constant;  ///< set: all else is unused
+  int tensor = -1;
+  Dims dims;             ///< with the batch in front; reshapes change them, the tensor stays
+  Pads pads;             ///< contained in `dims`, not yet in the tensor
+  bool softmax = false;  ///< of the tensor: only the network's end may be that
+};
+
+/// The network while it is built, in execution order. Joins what the hardware computes in one layer: a batch
+/// norm, constant factors and offsets, and an activation after a layer with weights, where nothing else reads
+/// the result in between.
+class Draft {
+ public:
+  /// `readers`: nodes (and network results) that read the file's name for the tensor.
+  int add_image(const std::string& name, const host::Shape& shape, int readers);
+  /// Appends a layer and the tensor that it writes, of `shape` {channels, height, width}. Throws InputError,
+  /// naming the node, where that is beyond what any hardware can address.
+  int append(const Node& node, host::Layer layer, const Dims& shape, int readers,
+             LayerParameters parameters = {});
+
+  [[nodiscard]] const host::Shape& shape(int tensor) const { return network_.tensors.at(tensor).shape; }
+  [[nodiscard]] bool is_image(int tensor) const { return tensor == network_.input; }
+  /// A name that passes a tensor on has been read: its own readers take its place.
+  void pass_on(int tensor, int readers) { readers_.at(tensor) += readers - 1; }
+
+  /// Whether a batch norm or factors can join the layer that writes `tensor`.
+  [[nodiscard]] bool takes_affine(int tensor) const;
+  void join_batch_norm(int tensor, std::vector<float> gain, std::vector<float> shift, std::vector<float> mean,
+                       std::vector<float> variance, double epsilon);
+  /// result * scale + shift, per channel.
+  void join_affine(int tensor, const std::vector<double>& scale, const std::vector<double>& shift);
+  /// Joins an activation with the layers that write `tensor`, through pools, concats and upsamplings, with
+  /// which it commutes. Returns why not where that changes something else.
+  [[nodiscard]] std::optional<std::string> join_activation(int tensor, host::Activation activation,
+                                                           double slope);
+  [[nodiscard]] bool non_negative(int tensor) const;
+
+  /// The network with what its results depend on, named, with signedness, validated.
+  FloatNetwork finish(const std::string& name, std::vector<int> outputs);
+
+ private:
+  [[nodiscard]] const host::Layer* writer(int tensor) const {
+    return writers_.at(tensor) < 0 ? nullptr : &network_.layers.at(writers_.at(tensor));
+  }
+  /// Finds the layers with an affine part that `tensor` consists of; returns why not where an activation
+  /// cannot move to them.
+  std::optional<std::string> affine_writers(int tensor, std::vector<int>& found) const;
+  void drop_unread(const std::vector<int>& outputs);
+
+  host::Network network_;
+  std::vector<LayerParameters> parameters_;  // per layer
+  std::vector<int> readers_, writers_;       // per tensor
+};
+
+}  // namespace bitloop::quant::importer

@@ -1,0 +1,521 @@
+#include "quant/onnx/folding.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <string_view>
+
+namespace bitloop::quant::importer {
+namespace {
+
+constexpr std::size_t kHighestRank = 8;
+constexpr std::int64_t kLongestShape = 4096;  // elements of what ConstantOfShape, Slice and the like give
+
+struct Folding {
+  const Node& node;
+  const std::vector<SharedConstant>& inputs;
+  Budget& budget;
+
+  [[nodiscard]] const Constant* optional(std::size_t i) const {
+    return i < inputs.size() ? inputs[i].get() : nullptr;
+  }
+  [[nodiscard]] const Constant& at(std::size_t i) const {
+    const Constant* found = optional(i);
+    if (found == nullptr) node.refuse(fmt::format("input {} is missing", i));
+    return *found;
+  }
+};
+using Folder = SharedConstant (*)(const Folding&);
+
+SharedConstant share(Constant constant) { return std::make_shared<const Constant>(std::move(constant)); }
+
+/// Another shape for the same values.
+SharedConstant with_dims(const Folding& f, Dims dims) {
+  if (element_count(dims) != f.at(0).count()) f.node.refuse("its result has another number of elements");
+  f.budget.spend(f.node, f.at(0).count());
+  Constant result = f.at(0);
+  result.dims = std::move(dims);
+  return share(std::move(result));
+}
+
+/// Index into a tensor of `dims` (aligned at its last dimension, ones repeated) at a position of `out`.
+class BroadcastIndex {
+ public:
+  BroadcastIndex(const Dims& dims, const Dims& out) : strides_(out.size(), 0) {
+    std::int64_t stride = 1;
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+      const std::size_t from_dim = dims.size() - 1 - i, to_dim = out.size() - 1 - i;
+      if (dims[from_dim] != 1) strides_[to_dim] = stride;
+      stride *= dims[from_dim];
+    }
+  }
+  [[nodiscard]] std::int64_t at(const Dims& position) const {
+    return std::inner_product(position.begin(), position.end(), strides_.begin(), std::int64_t{0});
+  }
+
+ private:
+  Dims strides_;
+};
+
+void advance(Dims& position, const Dims& dims) {
+  for (std::size_t i = dims.size(); i-- > 0;) {
+    if (++position[i] < dims[i]) return;
+    position[i] = 0;
+  }
+}
+
+Dims broadcast_dims(const Node& node, const Dims& a, const Dims& b) {
+  Dims out(std::max(a.size(), b.size()), 1);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1;
+    const std::int64_t y = i < b.size() ? b[b.size() - 1 - i] : 1;
+    if (x != y && x != 1 && y != 1) node.refuse("the shapes of its constant inputs do not fit together");
+    out[out.size() - 1 - i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+/// op(first, second) on all elements, in the type of the first input.
+template <typename Operation>
+SharedConstant elementwise(const Folding& f, const Constant& a, const Constant& b,
+                           const Operation& operation) {
+  Constant result;
+  result.name = a.name;
+  result.type = a.type;
+  result.dims = broadcast_dims(f.node, a.dims, b.dims);
+  const std::int64_t count = element_count(result.dims);
+  if (count < 0) f.node.refuse("its result is too large");
+  f.budget.spend(f.node, count);
+  const BroadcastIndex first(a.dims, result.dims), second(b.dims, result.dims);
+  Dims position(result.dims.size(), 0);
+  for (std::int64_t i = 0; i < count; ++i, advance(position, result.dims)) {
+    if (a.is_float()) {
+      result.floats.push_back(
+          static_cast<float>(operation(a.floats[first.at(position)], b.at(second.at(position)))));
+    } else {
+      result.integers.push_back(operation(a.integers[first.at(position)], b.integers[second.at(position)]));
+    }
+  }
+  return share(std::move(result));
+}
+
+/// Wraps around as the standard's 64-bit integers do; floats as they are.
+template <typename Wrapped, typename Plain>
+SharedConstant arithmetic(const Folding& f, const Wrapped& wrapped, const Plain& plain) {
+  const Constant &a = f.at(0), &b = f.at(1);
+  if (a.is_float() != b.is_float()) f.node.refuse("its constant inputs have different types");
+  struct Both {
+    const Wrapped& wrapped;
+    const Plain& plain;
+    std::int64_t operator()(std::int64_t x, std::int64_t y) const { return wrapped(x, y); }
+    double operator()(float x, double y) const { return plain(x, y); }
+  };
+  return elementwise(f, a, b, Both{wrapped, plain});
+}
+
+std::int64_t wrap(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+SharedConstant fold_add(const Folding& f) {
+  return arithmetic(
+      f, [](std::uint64_t x, std::uint64_t y) { return wrap(x + y); },
+      [](double x, double y) { return x + y; });
+}
+SharedConstant fold_sub(const Folding& f) {
+  return arithmetic(
+      f, [](std::uint64_t x, std::uint64_t y) { return wrap(x - y); },
+      [](double x, double y) { return x - y; });
+}
+SharedConstant fold_mul(const Folding& f) {
+  return arithmetic(
+      f, [](std::uint64_t x, std::uint64_t y) { return wrap(x * y); },
+      [](double x, double y) { return x * y; });
+}
+SharedConstant fold_div(const Folding& f) {
+  const auto divide = [&](std::int64_t x, std::int64_t y) {
+    if (y == 0) f.node.refuse("it divides by zero");
+    return y == -1 ? wrap(-static_cast<std::uint64_t>(x)) : x / y;
+  };
+  return arithmetic(f, divide, [](double x, double y) { return x / y; });
+}
+
+SharedConstant fold_identity(const Folding& f) {
+  // PyTorch stores equal tensors once and names the copies by Identity nodes.
+  const std::string& output = f.node.proto().output(0);
+  if (!output.ends_with(".weight")) return f.inputs.front();
+  f.budget.spend(f.node, f.at(0).count());
+  Constant renamed = f.at(0);
+  renamed.name = output;
+  return share(std::move(renamed));
+}
+
+SharedConstant fold_constant(const Folding& f) {
+  const Node& node = f.node;
+  if (node.has("value")) return share(node.tensor("value"));
+  if (node.has("value_int")) {
+    Constant scalar = integer_constant({node.integer("value_int", 0)});
+    scalar.dims.clear();
+    return share(std::move(scalar));
+  }
+  if (node.has("value_ints")) return share(integer_constant(node.integers("value_ints", {})));
+  if (!node.has("value_float") && !node.has("value_floats"))
+    node.refuse("supported are the attributes value, value_int, value_ints, value_float and value_floats");
+  Constant result;
+  result.floats =
+      node.has("value_float") ? std::vector{node.number("value_float", 0)} : node.numbers("value_floats");
+  if (!node.has("value_float")) result.dims = {result.count()};
+  return share(std::move(result));
+}
+
+SharedConstant fold_shape(const Folding& f) { return share(integer_constant(f.at(0).dims)); }
+
+SharedConstant fold_cast(const Folding& f) {
+  using onnx::TensorProto;
+  const std::int64_t to = f.node.integer("to", 0);
+  const bool to_float = to == TensorProto::FLOAT || to == TensorProto::DOUBLE;
+  const bool to_integer = to == TensorProto::INT64 || to == TensorProto::INT32 || to == TensorProto::BOOL;
+  if (!to_float && !to_integer)
+    f.node.refuse("constants are cast to float, double, int32, int64 and bool only");
+  const Constant& from = f.at(0);
+  f.budget.spend(f.node, from.count());
+  Constant result{from.name, static_cast<int>(to), from.dims, {}, {}};
+  for (std::int64_t i = 0; i < from.count(); ++i) {
+    const double value = from.at(i);
+    if (to_float) {
+      result.floats.push_back(static_cast<float>(value));
+    } else if (!from.is_float()) {
+      result.integers.push_back(from.integers[i]);
+    } else {
+      if (!(std::fabs(value) < 9e18)) f.node.refuse("a value lies outside of the integers");
+      result.integers.push_back(static_cast<std::int64_t>(value));
+    }
+  }
+  return share(std::move(result));
+}
+
+SharedConstant fold_reshape(const Folding& f) {
+  return with_dims(f, reshaped(f.node, f.at(0).dims, f.at(1)));
+}
+SharedConstant fold_squeeze(const Folding& f) {
+  return with_dims(f, squeezed(f.node, f.at(0).dims, f.optional(1)));
+}
+SharedConstant fold_unsqueeze(const Folding& f) {
+  return with_dims(f, unsqueezed(f.node, f.at(0).dims, f.optional(1)));
+}
+
+void append(Constant& to, const Constant& from, std::int64_t first, std::int64_t count) {
+  if (from.is_float()) {
+    to.floats.insert(to.floats.end(), from.floats.begin() + first, from.floats.begin() + first + count);
+  } else {
+    to.integers.insert(to.integers.end(), from.integers.begin() + first,
+                       from.integers.begin() + first + count);
+  }
+}
+
+SharedConstant fold_concat(const Folding& f) {
+  Constant result{f.at(0).name, f.at(0).type, {0}, {}, {}};
+  for (std::size_t i = 0; i < f.inputs.size(); ++i) {
+    const Constant& part = f.at(i);
+    if (part.dims.size() != 1 || part.is_float() != result.is_float())
+      f.node.refuse("constants are concatenated where they are vectors of one type only");
+    f.budget.spend(f.node, part.count());
+    append(result, part, 0, part.count());
+  }
+  result.dims = {result.count()};
+  return share(std::move(result));
+}
+
+SharedConstant fold_gather(const Folding& f) {
+  const Constant &data = f.at(0), &indices = f.at(1);
+  if (data.dims.size() != 1 || indices.is_float())
+    f.node.refuse("constants are gathered from vectors by integer indices only");
+  Constant result{data.name, data.type, indices.dims, {}, {}};
+  f.budget.spend(f.node, indices.count());
+  for (std::int64_t index : indices.integers) {
+    if (index < 0) index += data.count();
+    if (index < 0 || index >= data.count()) f.node.refuse("an index lies outside of its data");
+    append(result, data, index, 1);
+  }
+  return share(std::move(result));
+}
+
+/// One value of Slice's starts, ends or steps: attribute in opset 9, inputs later.
+std::int64_t slice_value(const Folding& f, std::size_t input, const char* attribute, std::int64_t otherwise) {
+  std::vector<std::int64_t> values;
+  if (const Constant* constant = f.optional(input)) {
+    values = constant->integers;
+  } else if (f.node.has(attribute)) {
+    values = f.node.integers(attribute, {});
+  } else {
+    return otherwise;
+  }
+  if (values.size() != 1) f.node.refuse("constants are sliced along one axis only");
+  return values.front();
+}
+
+SharedConstant fold_slice(const Folding& f) {
+  const Constant& data = f.at(0);
+  const std::int64_t count = data.count();
+  const bool plain = data.dims.size() == 1 && slice_value(f, 4, "steps", 1) == 1 &&
+                     std::abs(std::clamp<std::int64_t>(slice_value(f, 3, "axes", 0), -2, 2)) < 2;
+  if (!plain) f.node.refuse("constants are sliced where they are vectors, with step 1 only");
+  const auto from_front = [&](std::int64_t index) {
+    const std::int64_t bounded = std::clamp(index, -count - 1, count);
+    return std::clamp<std::int64_t>(bounded < 0 ? bounded + count : bounded, 0, count);
+  };
+  const std::int64_t first = from_front(slice_value(f, 1, "starts", 0));
+  const std::int64_t end = std::max(first, from_front(slice_value(f, 2, "ends", count)));
+  f.budget.spend(f.node, end - first);
+  Constant result{data.name, data.type, {end - first}, {}, {}};
+  append(result, data, first, end - first);
+  return share(std::move(result));
+}
+
+SharedConstant fold_constant_of_shape(const Folding& f) {
+  if (f.at(0).is_float()) f.node.refuse("its shape is not made of integers");
+  const Dims dims = f.at(0).integers;
+  const std::int64_t count = element_count(dims);
+  if (count < 0 || count > kLongestShape)
+    f.node.refuse(fmt::format("it makes more than the {} elements that are supported", kLongestShape));
+  Constant value;
+  value.floats = {0};
+  if (f.node.has("value")) value = f.node.tensor("value");
+  if (value.count() != 1) f.node.refuse("its value is not a single number");
+  Constant result{{}, value.type, dims, {}, {}};
+  if (value.is_float()) {
+    result.floats.assign(static_cast<std::size_t>(count), value.floats.front());
+  } else {
+    result.integers.assign(static_cast<std::size_t>(count), value.integers.front());
+  }
+  return share(std::move(result));
+}
+
+SharedConstant fold_transpose(const Folding& f) {
+  const Constant& from = f.at(0);
+  const std::size_t rank = from.dims.size();
+  std::vector<std::int64_t> order(rank);
+  std::iota(order.rbegin(), order.rend(), 0);
+  order = f.node.integers("perm", order);
+  std::vector<std::int64_t> sorted = order, counting(rank);
+  std::sort(sorted.begin(), sorted.end());
+  std::iota(counting.begin(), counting.end(), 0);
+  if (sorted != counting) f.node.refuse("its perm is no permutation of its input's dimensions");
+  f.budget.spend(f.node, from.count());
+  Constant result{from.name, from.type, Dims(rank), {}, {}};
+  std::vector<std::int64_t> strides(rank), moved(rank);
+  std::int64_t stride = 1;
+  for (std::size_t i = rank; i-- > 0; stride *= from.dims[i]) strides[i] = stride;
+  for (std::size_t i = 0; i < rank; ++i) {
+    result.dims[i] = from.dims[order[i]];
+    moved[i] = strides[order[i]];
+  }
+  Dims position(rank, 0);
+  for (std::int64_t i = 0; i < from.count(); ++i, advance(position, result.dims))
+    append(result, from, std::inner_product(position.begin(), position.end(), moved.begin(), std::int64_t{0}),
+           1);
+  return share(std::move(result));
+}
+
+/// A per-axis parameter of QuantizeLinear and DequantizeLinear as it broadcasts over `dims`.
+Constant along_axis(const Folding& f, const Constant& parameter, const Dims& dims) {
+  Constant result = parameter;
+  if (parameter.count() == 1) {
+    result.dims = {};
+    return result;
+  }
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  std::int64_t axis = f.node.integer("axis", 1);
+  if (axis < 0) axis += rank;
+  if (axis < 0 || axis >= rank || parameter.dims.size() != 1 || parameter.count() != dims[axis])
+    f.node.refuse("its scale and zero point must be one number, or one per element of its axis");
+  result.dims.assign(static_cast<std::size_t>(rank - axis), 1);
+  result.dims.front() = parameter.count();
+  return result;
+}
+
+Constant as_floats(Constant constant) {
+  if (constant.is_float()) return constant;
+  constant.floats.assign(constant.integers.begin(), constant.integers.end());
+  constant.integers.clear();
+  constant.type = onnx::TensorProto::FLOAT;
+  return constant;
+}
+
+/// Zero point as floats; zero where there is none.
+Constant zero_point(const Folding& f, const Dims& dims) {
+  if (f.optional(2) != nullptr) return along_axis(f, as_floats(f.at(2)), dims);
+  Constant zero;
+  zero.floats = {0};
+  return zero;
+}
+
+SharedConstant fold_dequantize(const Folding& f) {
+  const Constant& codes = f.at(0);
+  if (codes.is_float() || !f.at(1).is_float())
+    f.node.refuse("its input must be integers and its scale floats");
+  const auto difference = elementwise(f, as_floats(codes), zero_point(f, codes.dims), std::minus<double>());
+  return elementwise(f, *difference, along_axis(f, f.at(1), codes.dims), std::multiplies<double>());
+}
+
+SharedConstant fold_quantize(const Folding& f) {
+  const Constant& values = f.at(0);
+  if (!values.is_float() || !f.at(1).is_float()) f.node.refuse("its input and its scale must be floats");
+  const IntegerRange range = quantize_range(f.node, f.optional(2));
+  const auto ratio = elementwise(f, values, along_axis(f, f.at(1), values.dims),
+                                 [](double x, double scale) { return std::nearbyint(x / scale); });
+  const auto sums = elementwise(f, *ratio, zero_point(f, values.dims), [&](double x, double zero) {
+    return std::clamp(std::isnan(x) ? 0.0 : x + zero, range.low, range.high);
+  });
+  Constant result{values.name,
+                  f.optional(2) == nullptr ? int{onnx::TensorProto::UINT8} : f.at(2).type,
+                  sums->dims,
+                  {},
+                  {}};
+  for (const float sum : sums->floats) result.integers.push_back(static_cast<std::int64_t>(sum));
+  return share(std::move(result));
+}
+
+/// QONNX: (clamp(round(x / scale + zero point)) - zero point) * scale.
+SharedConstant fold_quant(const Folding& f) {
+  const Constant& values = f.at(0);
+  const std::string mode = f.node.text("rounding_mode", "ROUND");
+  if (mode != "ROUND" && mode != "FLOOR" && mode != "CEIL")
+    f.node.refuse("supported rounding modes are ROUND, FLOOR and CEIL");
+  for (int i = 0; i < 4; ++i)
+    if (!f.at(i).is_float()) f.node.refuse("its four inputs must be floats");
+  const IntegerRange range = quant_range(f.node, f.at(3));
+  const auto ratio = elementwise(f, values, f.at(1), std::divides<double>());
+  const auto codes = elementwise(f, *ratio, f.at(2), [&](double x, double zero) {
+    const double sum = x + zero;
+    const double rounded = mode == "FLOOR"  ? std::floor(sum)
+                           : mode == "CEIL" ? std::ceil(sum)
+                                            : std::nearbyint(sum);
+    return std::clamp(rounded, range.low, range.high) - zero;
+  });
+  return elementwise(f, *codes, f.at(1), std::multiplies<double>());
+}
+
+SharedConstant fold_bipolar_quant(const Folding& f) {
+  if (!f.at(0).is_float() || !f.at(1).is_float()) f.node.refuse("its inputs must be floats");
+  return elementwise(f, f.at(0), f.at(1), [](double x, double scale) { return x >= 0 ? scale : -scale; });
+}
+
+struct Entry {
+  std::string_view op;
+  Folder folder;
+};
+constexpr Entry kFolders[] = {
+    {"Add", fold_add},
+    {"BipolarQuant", fold_bipolar_quant},
+    {"Cast", fold_cast},
+    {"Concat", fold_concat},
+    {"Constant", fold_constant},
+    {"ConstantOfShape", fold_constant_of_shape},
+    {"DequantizeLinear", fold_dequantize},
+    {"Div", fold_div},
+    {"Gather", fold_gather},
+    {"Identity", fold_identity},
+    {"Mul", fold_mul},
+    {"Quant", fold_quant},
+    {"QuantizeLinear", fold_quantize},
+    {"Reshape", fold_reshape},
+    {"Shape", fold_shape},
+    {"Slice", fold_slice},
+    {"Squeeze", fold_squeeze},
+    {"Sub", fold_sub},
+    {"Transpose", fold_transpose},
+    {"Unsqueeze", fold_unsqueeze},
+};
+
+}  // namespace
+
+void Budget::spend(const Node& node, std::int64_t elements) {
+  if (elements > left_)
+    node.refuse("weights are used so often that they would take far more memory than the file");
+  left_ -= elements;
+}
+
+SharedConstant fold(const Node& node, const std::vector<SharedConstant>& inputs, Budget& budget) {
+  const auto found = std::find_if(std::begin(kFolders), std::end(kFolders),
+                                  [&](const Entry& entry) { return entry.op == node.op(); });
+  return found == std::end(kFolders) ? nullptr : found->folder({node, inputs, budget});
+}
+
+std::vector<std::int64_t> axes_of(const Node& node, const Constant* input, std::int64_t rank) {
+  std::vector<std::int64_t> axes = input != nullptr ? input->integers : node.integers("axes", {});
+  for (std::int64_t& axis : axes) {
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank) node.refuse(fmt::format("an axis lies outside of the {} dimensions", rank));
+  }
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) node.refuse("it names an axis twice");
+  return axes;
+}
+
+Dims squeezed(const Node& node, const Dims& dims, const Constant* input) {
+  const auto axes = axes_of(node, input, static_cast<std::int64_t>(dims.size()));
+  Dims result;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const bool named = std::binary_search(axes.begin(), axes.end(), static_cast<std::int64_t>(i));
+    if (named && dims[i] != 1) node.refuse(fmt::format("dimension {} has {} elements, not 1", i, dims[i]));
+    if (!named && (!axes.empty() || dims[i] != 1)) result.push_back(dims[i]);
+  }
+  return result;
+}
+
+Dims unsqueezed(const Node& node, const Dims& dims, const Constant* input) {
+  const std::size_t named = input != nullptr ? input->integers.size() : node.integers("axes", {}).size();
+  if (named + dims.size() > kHighestRank)
+    node.refuse(fmt::format("at most {} dimensions are supported", kHighestRank));
+  Dims result = dims;
+  for (const std::int64_t axis : axes_of(node, input, static_cast<std::int64_t>(named + dims.size())))
+    result.insert(result.begin() + axis, 1);
+  return result;
+}
+
+Dims reshaped(const Node& node, const Dims& dims, const Constant& shape) {
+  Dims result = shape.integers;
+  if (shape.is_float() || result.size() > kHighestRank)
+    node.refuse(fmt::format("its shape must be at most {} integers", kHighestRank));
+  const bool copy_zeros = node.integer("allowzero", 0) == 0;
+  for (std::size_t i = 0; i < result.size(); ++i)
+    if (result[i] == 0 && copy_zeros && i < dims.size()) result[i] = dims[i];
+  const auto free = std::find(result.begin(), result.end(), -1);
+  const std::int64_t count = element_count(dims);
+  if (free != result.end()) {
+    *free = 1;
+    const std::int64_t others = element_count(result);
+    if (others <= 0 || count % others != 0) node.refuse("its shape does not fit its input");
+    *free = count / others;
+  }
+  if (element_count(result) != count) {
+    node.refuse(fmt::format("its shape ({}) has other elements than its input ({})", fmt::join(result, "x"),
+                            fmt::join(dims, "x")));
+  }
+  return result;
+}
+
+IntegerRange quantize_range(const Node& node, const Constant* zero_point) {
+  switch (zero_point == nullptr ? int{onnx::TensorProto::UINT8} : zero_point->type) {
+    case onnx::TensorProto::INT8:
+      return {-128, 127};
+    case onnx::TensorProto::UINT8:
+      return {0, 255};
+    default:
+      node.refuse("its zero point must be int8 or uint8");
+  }
+}
+
+IntegerRange quant_range(const Node& node, const Constant& bits) {
+  if (bits.count() != 1 || !(bits.at(0) >= 1 && bits.at(0) <= 32))
+    node.refuse("its bit width must be one number, 1..32");
+  const bool is_signed = node.integer("signed", 1) != 0, narrow = node.integer("narrow", 0) != 0;
+  const double steps = std::exp2(is_signed ? bits.at(0) - 1 : bits.at(0));
+  if (is_signed) return {narrow ? 1 - steps : -steps, steps - 1};
+  return {0, narrow ? steps - 2 : steps - 1};
+}
+
+}  // namespace bitloop::quant::importer

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "quant/onnx/draft.h"
+#include "quant/onnx/folding.h"
+#include "quant/onnx/names.h"
+#include "quant/onnx/node.h"
+
+namespace bitloop::quant::importer {
+
+/// What the handler of an operator works on: a node that reads a tensor, and the network so far.
+struct Lowering {
+  const Node& node;
+  const std::vector<Value>& inputs;  ///< where left out: neither constant nor tensor
+  Draft& draft;
+  Names& names;
+  Budget& budget;
+  int readers = 0;  ///< of the node's result
+
+  /// Input `i` as a tensor without pending padding or softmax; refuses all else.
+  [[nodiscard]] const Value& tensor(std::size_t i) const;
+  /// The same, but for zeros that a Pad node has put around it.
+  [[nodiscard]] const Value& padded_tensor(std::size_t i) const;
+  /// The same value, padded or not; refuses views other than [batch, channels, height, width].
+  const Value& image_like(const Value& value) const;
+  /// Input `i` as a constant; null where it is left out. Refuses tensors.
+  [[nodiscard]] const Constant* constant(std::size_t i) const;
+  /// The same, refusing one that is left out.
+  [[nodiscard]] const Constant& needed_constant(std::size_t i) const;
+  [[nodiscard]] bool is_constant(std::size_t i) const {
+    return i < inputs.size() && inputs[i].constant != nullptr;
+  }
+
+  /// The input's tensor as the node's result, as it is or seen as other dimensions.
+  [[nodiscard]] Value pass(Value value) const;
+  [[nodiscard]] Value pass(Value value, Dims dims) const;
+  /// Appends a layer; its result is seen as [batch, channels, height, width].
+  Value append(host::Layer layer, const Dims& shape, LayerParameters parameters = {}) const;
+  /// Appends a layer, its result seen as `dims`.
+  Value append(host::Layer layer, const Dims& shape, Dims dims, LayerParameters parameters = {}) const;
+  /// Values of a constant; refuses what is not finite.
+  [[nodiscard]] std::vector<float> numbers(const Constant& constant) const;
+};
+
+using Handler = Value (*)(const Lowering&);
+/// Whether an operator is one of those that can stand in a file.
+bool is_supported(std::string_view op);
+/// The handler of an operator that reads tensors; null where it takes constants only.
+Handler handler_of(std::string_view op);
+/// All operators that can stand in a file, for messages.
+std::string supported_operators();
+
+// operators that compute sums of products, and what joins them
+Value lower_conv(const Lowering& l);
+Value lower_gemm(const Lowering& l);
+Value lower_matmul(const Lowering& l);
+Value lower_batch_normalization(const Lowering& l);
+Value lower_add(const Lowering& l);
+Value lower_sub(const Lowering& l);
+Value lower_mul(const Lowering& l);
+Value lower_div(const Lowering& l);
+Value lower_relu(const Lowering& l);
+Value lower_clip(const Lowering& l);
+Value lower_leaky_relu(const Lowering& l);
+
+// windows without weights
+Value lower_pad(const Lowering& l);
+Value lower_max_pool(const Lowering& l);
+Value lower_average_pool(const Lowering& l);
+Value lower_global_average_pool(const Lowering& l);
+Value lower_reduce_mean(const Lowering& l);
+Value lower_resize(const Lowering& l);
+Value lower_concat(const Lowering& l);
+
+// views, and what passes its input on
+Value lower_identity(const Lowering& l);
+Value lower_dropout(const Lowering& l);
+Value lower_flatten(const Lowering& l);
+Value lower_reshape(const Lowering& l);
+Value lower_squeeze(const Lowering& l);
+Value lower_unsqueeze(const Lowering& l);
+Value lower_transpose(const Lowering& l);
+Value lower_shape(const Lowering& l);
+Value lower_softmax(const Lowering& l);
+Value lower_quantize(const Lowering& l);
+Value lower_dequantize(const Lowering& l);
+Value lower_quant(const Lowering& l);
+
+}  // namespace bitloop::quant::importer

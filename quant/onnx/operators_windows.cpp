@@ -1,0 +1,228 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "quant/onnx/operators.h"
+#include "quant/onnx/window.h"
+
+namespace bitloop::quant::importer {
+namespace {
+
+using host::LayerKind;
+
+Value append_pool(const Lowering& l, LayerKind kind, const WindowShape& window, std::int64_t height,
+                  std::int64_t width) {
+  const Value& value = l.inputs.front();
+  host::Layer layer{.name = l.names.of_node(l.node),
+                    .kind = kind,
+                    .inputs = {value.tensor},
+                    .kernel_height = static_cast<int>(height),
+                    .kernel_width = static_cast<int>(width),
+                    .stride = window.stride,
+                    .pad = window.pad};
+  if (window.pad_end != window.pad) layer.pad_end = window.pad_end;
+  return l.append(std::move(layer), {l.draft.shape(value.tensor).channels, window.height, window.width});
+}
+
+/// Rows and columns of a pool's window.
+std::pair<std::int64_t, std::int64_t> pool_kernel(const Lowering& l) {
+  const auto kernel = l.node.integers("kernel_shape", {});
+  if (kernel.size() != 2 || kernel[0] < 1 || kernel[1] < 1)
+    l.node.refuse("supported are kernels of two dimensions");
+  return {kernel[0], kernel[1]};
+}
+
+Value global_average(const Lowering& l, Dims dims) {
+  const Value& value = l.image_like(l.tensor(0));
+  const host::Shape shape = l.draft.shape(value.tensor);
+  if (shape.height == 1 && shape.width == 1) return l.pass(value, std::move(dims));
+  Value result =
+      append_pool(l, LayerKind::average_pool, {.height = 1, .width = 1}, shape.height, shape.width);
+  result.dims = std::move(dims);
+  return result;
+}
+
+/// How Resize finds the input of an output position.
+struct Nearest {
+  std::string coordinates = "asymmetric";
+  std::string rounding = "floor";
+};
+
+double input_position(const Nearest& nearest, std::int64_t x, std::int64_t in, std::int64_t out) {
+  const double scale = static_cast<double>(out) / static_cast<double>(in), position = static_cast<double>(x);
+  if (nearest.coordinates == "half_pixel") return (position + 0.5) / scale - 0.5;
+  if (nearest.coordinates == "pytorch_half_pixel") return out > 1 ? (position + 0.5) / scale - 0.5 : 0;
+  if (nearest.coordinates == "tf_half_pixel_for_nn") return (position + 0.5) / scale;
+  if (nearest.coordinates == "align_corners")
+    return out > 1 ? position * static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
+  return position / scale;
+}
+
+double rounded(const Nearest& nearest, double position) {
+  if (nearest.rounding == "floor") return std::floor(position);
+  if (nearest.rounding == "ceil") return std::ceil(position);
+  if (nearest.rounding == "round_prefer_ceil") return std::floor(position + 0.5);
+  return std::ceil(position - 0.5);
+}
+
+bool repeats(const Nearest& nearest, std::int64_t in, std::int64_t factor) {
+  for (std::int64_t x = 0; x < in * factor; ++x) {
+    const double position = rounded(nearest, input_position(nearest, x, in, in * factor));
+    if (std::clamp(position, 0.0, static_cast<double>(in - 1)) != static_cast<double>(x / factor))
+      return false;
+  }
+  return true;
+}
+
+Nearest nearest_mode(const Node& node) {
+  if (node.text("mode", "nearest") != "nearest") node.refuse("supported is mode nearest");
+  if (node.op() == "Upsample" || node.opset() < 11) return {};
+  Nearest nearest{node.text("coordinate_transformation_mode", "half_pixel"),
+                  node.text("nearest_mode", "round_prefer_floor")};
+  if (nearest.coordinates == "tf_crop_and_resize") node.refuse("tf_crop_and_resize is not supported");
+  return nearest;
+}
+
+/// Rows or columns of the result for each dimension of the input.
+std::vector<double> resized(const Lowering& l, const Dims& dims) {
+  const auto scaled = [&](const std::vector<double>& scales) {
+    std::vector<double> result;
+    for (std::size_t i = 0; i < scales.size() && i < dims.size(); ++i)
+      result.push_back(static_cast<double>(dims[i]) * scales[i]);
+    return result;
+  };
+  const auto values = [](const Constant& constant) {
+    std::vector<double> result;
+    for (std::int64_t i = 0; i < constant.count(); ++i) result.push_back(constant.at(i));
+    return result;
+  };
+  if (l.node.has("scales")) {
+    const auto scales = l.node.numbers("scales");
+    return scaled({scales.begin(), scales.end()});
+  }
+  const bool with_roi = l.node.op() == "Resize" && l.node.opset() >= 11;
+  const Constant* scales = l.constant(with_roi ? 2 : 1);
+  if (scales != nullptr && scales->count() > 0) return scaled(values(*scales));
+  const Constant* sizes = l.constant(3);
+  if (!with_roi || sizes == nullptr) l.node.refuse("its scales are missing");
+  return values(*sizes);
+}
+
+}  // namespace
+
+Value lower_pad(const Lowering& l) {
+  Value value = l.padded_tensor(0);
+  if (l.node.text("mode", "constant") != "constant") l.node.refuse("supported is mode constant");
+  const bool attributes = l.node.opset() < 11;
+  const Constant* number = attributes ? nullptr : l.constant(2);
+  const double with = number != nullptr && number->count() == 1 ? number->at(0) : l.node.number("value", 0);
+  const auto pads = attributes ? l.node.integers("pads", {}) : l.needed_constant(1).integers;
+  if (with != 0 || pads.size() != 8 || value.dims.size() != 4)
+    l.node.refuse("supported are zeros around rows and columns");
+  for (std::size_t i = 0; i < pads.size(); ++i) {
+    const bool spatial = i % 4 >= 2;
+    if (pads[i] < 0 || pads[i] > (spatial ? 255 : 0))
+      l.node.refuse("supported are up to 255 zeros around rows and columns");
+  }
+  value.pads.top += pads[2];
+  value.pads.left += pads[3];
+  value.pads.bottom += pads[6];
+  value.pads.right += pads[7];
+  value.dims[2] += pads[2] + pads[6];
+  value.dims[3] += pads[3] + pads[7];
+  return l.pass(std::move(value));
+}
+
+Value lower_max_pool(const Lowering& l) {
+  const Value& value = l.image_like(l.padded_tensor(0));
+  if (l.node.integer("storage_order", 0) != 0) l.node.refuse("supported is storage_order 0");
+  const auto [height, width] = pool_kernel(l);
+  if (value.pads.any() && !l.draft.non_negative(value.tensor))
+    l.node.refuse("it reads zeros of a Pad around numbers that may be negative; pad in the pool itself");
+  return append_pool(l, LayerKind::max_pool,
+                     window_shape(l.node, l.draft.shape(value.tensor), value.pads, height, width, true),
+                     height, width);
+}
+
+Value lower_average_pool(const Lowering& l) {
+  const Value& value = l.image_like(l.padded_tensor(0));
+  const auto [height, width] = pool_kernel(l);
+  const WindowShape window =
+      window_shape(l.node, l.draft.shape(value.tensor), value.pads, height, width, /*partial_windows=*/false);
+  if (pads_itself(l.node) && window.pad + window.pad_end > 0 && l.node.integer("count_include_pad", 0) == 0)
+    l.node.refuse("padding that the average does not count is not supported; only count_include_pad 1 is");
+  return append_pool(l, LayerKind::average_pool, window, height, width);
+}
+
+Value lower_global_average_pool(const Lowering& l) {
+  const Value& value = l.tensor(0);
+  return global_average(l, {value.dims.front(), l.draft.shape(value.tensor).channels, 1, 1});
+}
+
+Value lower_reduce_mean(const Lowering& l) {
+  const Value& value = l.tensor(0);
+  if (axes_of(l.node, l.constant(1), static_cast<std::int64_t>(value.dims.size())) !=
+      std::vector<std::int64_t>{2, 3})
+    l.node.refuse("supported is the mean over rows and columns (axes 2 and 3)");
+  const std::int64_t channels = l.draft.shape(value.tensor).channels;
+  const bool keep = l.node.integer("keepdims", 1) != 0;
+  return global_average(l,
+                        keep ? Dims{value.dims.front(), channels, 1, 1} : Dims{value.dims.front(), channels});
+}
+
+Value lower_resize(const Lowering& l) {
+  const Value& value = l.image_like(l.tensor(0));
+  const host::Shape shape = l.draft.shape(value.tensor);
+  const Nearest nearest = nearest_mode(l.node);
+  const std::vector<double> out = resized(l, value.dims);
+  const auto factor = out.size() == 4 ? out[2] / shape.height : 0;
+  const bool whole = factor >= 1 && factor <= 255 && factor == std::floor(factor) &&
+                     out[3] / shape.width == factor && out[0] == static_cast<double>(value.dims[0]) &&
+                     out[1] == static_cast<double>(value.dims[1]);
+  const auto times = whole ? static_cast<int>(factor) : 0;
+  if (!whole || !repeats(nearest, shape.height, times) || !repeats(nearest, shape.width, times)) {
+    l.node.refuse(
+        fmt::format("supported is a Resize that repeats rows and columns by one whole factor (nearest); this "
+                    "one makes {} of {}",
+                    fmt::join(out, "x"), fmt::join(value.dims, "x")));
+  }
+  if (times == 1) return l.pass(value);
+  host::Layer layer{.name = l.names.of_node(l.node),
+                    .kind = LayerKind::upsample,
+                    .inputs = {value.tensor},
+                    .stride = times};
+  return l.append(std::move(layer),
+                  {shape.channels, std::int64_t{shape.height} * times, std::int64_t{shape.width} * times});
+}
+
+Value lower_concat(const Lowering& l) {
+  const Value& first = l.tensor(0);
+  const auto rank = static_cast<std::int64_t>(first.dims.size());
+  const std::int64_t axis = l.node.integer("axis", 1);
+  if (axis != 1 && axis != 1 - rank)
+    l.node.refuse(fmt::format("axis {} is not supported; only 1, the channels, is", axis));
+  if (l.inputs.size() == 1) return l.pass(first);
+  const host::Shape& shape = l.draft.shape(first.tensor);
+  host::Layer layer{.name = l.names.of_node(l.node), .kind = LayerKind::concat, .inputs = {}};
+  Dims dims = first.dims, result{0, shape.height, shape.width};
+  dims[1] = 0;
+  for (std::size_t i = 0; i < l.inputs.size(); ++i) {
+    const Value& part = l.tensor(i);
+    const host::Shape& other = l.draft.shape(part.tensor);
+    const bool fits =
+        part.dims.size() == first.dims.size() && other.height == shape.height && other.width == shape.width &&
+        (rank == 2 || (rank == 4 && part.dims[1] == other.channels && part.dims[2] == other.height));
+    if (!fits) {
+      l.node.refuse(fmt::format("its inputs are {} and {}; supported are tensors of equal rows and columns",
+                                fmt::join(first.dims, "x"), fmt::join(part.dims, "x")));
+    }
+    layer.inputs.push_back(part.tensor);
+    dims[1] += part.dims[1];
+    result[0] += other.channels;
+  }
+  return l.append(std::move(layer), result, std::move(dims));
+}
+
+}  // namespace bitloop::quant::importer

@@ -1,0 +1,34 @@
+#include "quant/quantizers/input_patches.h"
+
+#include <algorithm>
+
+namespace bitloop::quant {
+
+at::Tensor input_patches(const host::Layer& layer, const at::Tensor& x, std::int64_t per_image) {
+  if (layer.kind == host::LayerKind::linear) return x.flatten(1);
+  constexpr std::int64_t kPrime = 7919;  // from one image's places to the next one's
+  const std::int64_t begin = layer.pad, end = layer.padding_end();
+  const at::Tensor padded = at::constant_pad_nd(x, {begin, end, begin, end});
+  const std::int64_t images = padded.size(0), channels = padded.size(1);
+  const std::int64_t rows = (padded.size(2) - layer.kernel_height) / layer.stride + 1;
+  const std::int64_t columns = (padded.size(3) - layer.kernel_width) / layer.stride + 1;
+  const std::int64_t count = std::min(per_image, rows * columns);
+
+  const at::TensorOptions options = at::TensorOptions(x.device()).dtype(at::kLong);
+  const at::Tensor image = at::arange(images, options).view({-1, 1, 1, 1, 1});
+  const at::Tensor place =
+      (at::arange(count, options).mul(rows * columns).floor_divide(count).view({1, -1, 1, 1, 1}) +
+       image * kPrime)
+          .remainder(rows * columns);
+  const at::Tensor row = place.floor_divide(columns) * layer.stride +
+                         at::arange(layer.kernel_height, options).view({1, 1, 1, -1, 1});
+  const at::Tensor column = place.remainder(columns) * layer.stride +
+                            at::arange(layer.kernel_width, options).view({1, 1, 1, 1, -1});
+  const at::Tensor channel = at::arange(channels, options).view({1, 1, -1, 1, 1});
+  const at::Tensor patches = padded.index({image, channel, row, column});
+  if (layer.kind == host::LayerKind::depthwise)
+    return patches.permute({2, 0, 1, 3, 4}).reshape({channels, images * count, -1}).contiguous();
+  return patches.reshape({images * count, -1});
+}
+
+}  // namespace bitloop::quant

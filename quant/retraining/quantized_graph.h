@@ -1,0 +1,143 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <vector>
+
+#include "quant/retraining/parameters.h"
+#include "quant/retraining/rounding.h"
+#include "quant/retraining/start_point.h"
+
+namespace bitloop::quant {
+
+/// Where batch normalization takes mean and deviation from.
+enum class Statistics {
+  stored,       ///< fixed ones: what the integers hold
+  of_batch,     ///< the batch's own: they follow weights that move
+  re_estimated  ///< as of_batch, and they become the stored ones
+};
+
+/// A network under one policy as it is retrained: parameters, and the hardware's arithmetic on floats,
+/// forward and backward. All tensors between layers are codes less their zero code; sums of their products
+/// are exact, and multipliers have the hardware's 16 bits, so the graph that is trained computes what the
+/// hardware computes. Tensors that adds and average pools read have their 8-bit form, and where layers with
+/// weights read fewer bits, a narrow form that is requantized from it.
+///
+/// Gradients pass straight through rounding where it does not clamp. A form's scale gets its gradient at the
+/// rounding that makes the form: sum(g * (code - exact)); the scale of filters likewise from their weights'.
+/// (All that is computed from a form depends on code * scale alone, hence sum(g * code) is what the scale
+/// gets from its readers.)
+///
+/// Not thread-safe; `start` must outlive it.
+class QuantizedGraph {
+ public:
+  QuantizedGraph(const StartPoint& start, const host::Policy& policy, const Method& method,
+                 const ClippingTable& table);
+  QuantizedGraph(const QuantizedGraph&) = delete;  // parameters are views
+  QuantizedGraph& operator=(const QuantizedGraph&) = delete;
+
+  /// Codes and gradients of a tensor's forms.
+  struct Forms {
+    at::Tensor written, narrow;
+  };
+  /// Values of a layer's weights.
+  struct Weights {
+    at::Tensor leaf, scale;  ///< where `ratio` was differentiated from
+    at::Tensor ratio;        ///< weight / scale before rounding
+    at::Tensor values;       ///< rounded, flipped where the gain is negative
+    at::Tensor sign;         ///< of the gain, per filter
+  };
+  /// What a step's forward pass leaves for its backward pass.
+  struct Saved {
+    Weights weights;
+    at::Tensor
+        input;  ///< as the layer multiplies it: flat for a linear layer, else padded where LibTorch cannot
+    at::Tensor sums;    ///< before pooling
+    at::Tensor pooled;  ///< after pooling (the same where there is no pool)
+    at::Tensor pool_indices;
+    at::Tensor mean, inverse_deviation;  ///< statistics that this pass used
+    Affine affine;
+    SharedMultipliers multipliers;  ///< of an add
+  };
+  struct Pass {
+    std::vector<Forms> tensors;  ///< index as in Network::tensors
+    std::vector<Saved> steps;
+  };
+
+  /// From codes of the image less their zero code to logits [image, class]: those of the first output. Leaves
+  /// what `backward` needs where `pass` is given.
+  at::Tensor forward(const at::Tensor& images, Statistics statistics, Pass* pass = nullptr);
+  /// Fills `parameters().gradients` from the gradient of the logits.
+  void backward(Pass& pass, const at::Tensor& gradient, Statistics statistics);
+  /// Batch-norm statistics of the policy, layer by layer; where a layer has none, its bias is corrected
+  /// instead: its results' means become `float_means`.
+  void correct_biases(const at::Tensor& images, const std::vector<at::Tensor>& float_means);
+
+  [[nodiscard]] Parameters& parameters() { return parameters_; }
+  [[nodiscard]] const StartPoint& start() const { return start_; }
+  [[nodiscard]] const host::Policy& policy() const { return policy_; }
+  [[nodiscard]] const host::TensorBits& bits() const { return bits_; }
+  [[nodiscard]] const Method& method() const { return method_; }
+
+  struct LayerState {
+    Parameter weight, log_scale, gain, shift;
+    at::Tensor mean, inverse_deviation;  ///< batch-norm statistics
+    int bits = 8;
+  };
+  /// Per weight layer.
+  [[nodiscard]] const std::vector<LayerState>& layers() const { return layers_; }
+  [[nodiscard]] std::vector<LayerState>& layers() { return layers_; }
+
+  // What integers are made from.
+  [[nodiscard]] Weights quantized_weights(const Step& step) const;
+  /// With the stored statistics.
+  [[nodiscard]] Affine affine_of(const Step& step, const Weights& weights) const;
+  [[nodiscard]] Affine pool_affine(const Step& step) const;
+  [[nodiscard]] SharedMultipliers add_multipliers(const Step& step) const;
+  [[nodiscard]] Affine narrowing_affine(int tensor) const;
+  [[nodiscard]] CodeRange range_of(const Step& step) const;
+  [[nodiscard]] CodeRange narrow_range(int tensor) const;
+  /// Real value of one step of a tensor's codes in the form of `bits`; 1 of 32-bit results.
+  [[nodiscard]] double scale_of(int tensor, int bits) const;
+  [[nodiscard]] bool is_logits(int tensor) const { return bits_.written.at(tensor) == 32; }
+  /// Parameter of a form's logarithmic scale; undefined for the image and 32-bit results.
+  [[nodiscard]] const Parameter& log_scale(int tensor, int bits) const;
+
+ private:
+  void allocate(const ClippingTable& table);
+  [[nodiscard]] bool has_scale(int tensor) const;
+  [[nodiscard]] const at::Tensor& form(const Pass& pass, const host::Layer& layer, int tensor) const;
+  void add_gradient_of(std::vector<Forms>& gradients, const host::Layer& layer, int tensor,
+                       const at::Tensor& gradient) const;
+  [[nodiscard]] Affine affine_of(const Step& step, const Weights& weights, const at::Tensor& mean,
+                                 const at::Tensor& inverse_deviation) const;
+  [[nodiscard]] at::Tensor as_multiplied(const Step& step, const at::Tensor& input) const;
+  [[nodiscard]] at::Tensor multiply(const Step& step, const Saved& saved) const;
+  void settle_statistics(const Step& step, Saved& saved, Statistics statistics);
+  at::Tensor forward_weights(const Step& step, const at::Tensor& input, Saved& saved, Statistics statistics);
+  at::Tensor forward_step(const Step& step, const Pass& pass, Saved& saved, Statistics statistics);
+  at::Tensor backward_weights(const Step& step, const Saved& saved, const at::Tensor& above,
+                              Statistics statistics, bool to_input);
+  /// Through batch normalization: gain, shift, and in place the gradient of the sums.
+  void backward_affine(const Step& step, const Saved& saved, const RoundingGradient& rounding,
+                       at::Tensor& g_sums, Statistics statistics);
+  at::Tensor backward_product(const Step& step, const Saved& saved, const at::Tensor& g_sums, bool to_input);
+  void backward_weight_rounding(const Step& step, const Saved& saved, const at::Tensor& g_values);
+  void backward_step(const Step& step, const Pass& pass, const Saved& saved, const at::Tensor& above,
+                     std::vector<Forms>& gradients, Statistics statistics);
+  void add_scale_gradient(int tensor, int bits, double gradient);
+
+  const StartPoint& start_;
+  host::Policy policy_;
+  host::TensorBits bits_;
+  const Method& method_;
+  Parameters parameters_;
+  std::vector<LayerState> layers_;
+  /// Of the logarithm of scales: [width class][width].
+  std::vector<std::array<Parameter, std::size(host::kWidths)>> log_scales_;
+  std::vector<int> last_reader_;  ///< per tensor, the last step that reads it; -1: none
+  const std::vector<at::Tensor>* float_means_ = nullptr;  ///< while biases are corrected
+};
+
+}  // namespace bitloop::quant

@@ -1,0 +1,333 @@
+#include "quant/retraining/rounding.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+// The vector units of the machine where there are some. Without fused multiply-add, so that all machines give
+// the same results.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define BITLOOP_VECTORIZED __attribute__((target_clones("avx2", "default"), optimize("no-trapping-math")))
+#else
+#define BITLOOP_VECTORIZED
+#endif
+
+namespace bitloop::quant {
+namespace {
+
+/// Sums are formed in float over so many elements, then in double: fast and exact enough.
+constexpr std::int64_t kBlock = 1024;
+
+/// [outer][filter][inner]
+struct Extent {
+  std::int64_t outer = 1, filters = 1, inner = 1;
+};
+
+Extent extent_of(const at::Tensor& d, const at::Tensor& per_filter) {
+  if (per_filter.numel() == 1) return {1, 1, d.numel()};
+  return {d.size(0), d.size(1), d.numel() / (d.size(0) * d.size(1))};
+}
+
+/// Shapes a per-filter vector to multiply [image, filter, ...].
+at::Tensor channel(const at::Tensor& per_filter, const at::Tensor& like) {
+  if (per_filter.numel() == 1) return per_filter.view({});
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(like.dim()), 1);
+  sizes.at(1) = -1;
+  return per_filter.view(sizes);
+}
+
+struct Line {
+  double multiplier, offset, negative_multiplier, negative_offset;
+};
+
+BITLOOP_VECTORIZED void round_row(const float* d, std::int64_t count, Line line, double low, double high,
+                                  float* codes) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double code = std::floor(d[i] * line.multiplier + line.offset + 0.5);
+    codes[i] = static_cast<float>(std::min(std::max(code, low), high));
+  }
+}
+
+BITLOOP_VECTORIZED void round_leaky_row(const float* d, std::int64_t count, Line line, double low,
+                                        double high, float* codes) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double first = d[i] * line.multiplier + line.offset;
+    const double second = d[i] * line.negative_multiplier + line.negative_offset;
+    const double code = std::floor((first < 0 ? second : first) + 0.5);
+    codes[i] = static_cast<float>(std::min(std::max(code, low), high));
+  }
+}
+
+/// Sums over a block, of a gradient g that passes where `inside`.
+struct RowSums {
+  float product = 0;   ///< g * d
+  float passed = 0;    ///< g
+  float rounding = 0;  ///< g * (code - exact), inside
+  float clipped = 0;   ///< g * code, outside
+};
+
+BITLOOP_VECTORIZED RowSums gradient_row(const float* g, const float* d, std::int64_t count, Line line,
+                                        double low, double high, float* g_d) {
+  const auto multiplier = static_cast<float>(line.multiplier), offset = static_cast<float>(line.offset);
+  const auto least = static_cast<float>(low), most = static_cast<float>(high);
+  float product = 0, passed = 0, rounding = 0, clipped = 0;
+#pragma omp simd reduction(+ : product, passed, rounding, clipped)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float exact = d[i] * multiplier + offset;
+    const float code = std::min(std::max(std::floor(exact + 0.5F), least), most);
+    const bool inside = exact >= least && exact <= most;
+    const float pass = inside ? g[i] : 0.0F;
+    const float stop = inside ? 0.0F : g[i];
+    product += pass * d[i];
+    passed += pass;
+    rounding += pass * (code - exact);
+    clipped += stop * code;
+    g_d[i] = pass * multiplier;
+  }
+  return {product, passed, rounding, clipped};
+}
+
+/// As gradient_row; `product` and `passed` with the slope below 0.
+BITLOOP_VECTORIZED RowSums gradient_leaky_row(const float* g, const float* d, std::int64_t count, Line line,
+                                              double low, double high, float slope, float* g_d) {
+  const auto m1 = static_cast<float>(line.multiplier), o1 = static_cast<float>(line.offset);
+  const auto m2 = static_cast<float>(line.negative_multiplier), o2 = static_cast<float>(line.negative_offset);
+  const auto least = static_cast<float>(low), most = static_cast<float>(high);
+  float product = 0, passed = 0, rounding = 0, clipped = 0;
+#pragma omp simd reduction(+ : product, passed, rounding, clipped)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float first = d[i] * m1 + o1;
+    const float second = d[i] * m2 + o2;
+    const bool below = first < 0;
+    const float exact = below ? second : first;
+    const float code = std::min(std::max(std::floor(exact + 0.5F), least), most);
+    const bool inside = exact >= least && exact <= most;
+    const float pass = inside ? g[i] : 0.0F;
+    const float stop = inside ? 0.0F : g[i];
+    const float sloped = below ? pass * slope : pass;
+    product += sloped * d[i];
+    passed += sloped;
+    rounding += pass * (code - exact);
+    clipped += stop * code;
+    g_d[i] = pass * (below ? m2 : m1);
+  }
+  return {product, passed, rounding, clipped};
+}
+
+BITLOOP_VECTORIZED void add_row(const float* x1, const float* x2, std::int64_t count, double m1, double m2,
+                                double low, double high, float* codes) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double code = std::floor(x1[i] * m1 + x2[i] * m2 + 0.5);
+    codes[i] = static_cast<float>(std::min(std::max(code, low), high));
+  }
+}
+
+BITLOOP_VECTORIZED RowSums add_gradient_row(const float* g, const float* x1, const float* x2,
+                                            std::int64_t count, float m1, float m2, float least, float most,
+                                            float* out) {
+  float rounding = 0, clipped = 0;
+#pragma omp simd reduction(+ : rounding, clipped)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float exact = x1[i] * m1 + x2[i] * m2;
+    const float code = std::min(std::max(std::floor(exact + 0.5F), least), most);
+    const bool inside = exact >= least && exact <= most;
+    const float pass = inside ? g[i] : 0.0F;
+    const float stop = inside ? 0.0F : g[i];
+    rounding += pass * (code - exact);
+    clipped += stop * code;
+    out[i] = pass;
+  }
+  return {0, 0, rounding, clipped};
+}
+
+BITLOOP_VECTORIZED void subtract_row(float* g, const float* sums, std::int64_t count, float a, float b) {
+  for (std::int64_t i = 0; i < count; ++i) g[i] -= a + b * sums[i];
+}
+
+/// What a scale's gradient consists of.
+double scale_gradient(double rounding, double clipped, ScaleTraining training) {
+  switch (training) {
+    case ScaleTraining::learned:
+      return rounding + clipped;
+    case ScaleTraining::clipped:
+      return clipped;
+    default:
+      return 0;
+  }
+}
+
+/// The lines of all filters, on the CPU.
+std::vector<Line> lines_of(const Affine& affine) {
+  const auto read = [](const at::Tensor& t) { return t.contiguous(); };
+  const at::Tensor m = read(affine.multiplier), o = read(affine.offset);
+  const bool leaky = affine.negative_multiplier.defined();
+  const at::Tensor m2 = leaky ? read(affine.negative_multiplier) : m;
+  const at::Tensor o2 = leaky ? read(affine.negative_offset) : o;
+  std::vector<Line> lines;
+  for (std::int64_t f = 0; f < m.numel(); ++f)
+    lines.push_back(
+        {m.data_ptr<float>()[f], o.data_ptr<float>()[f], m2.data_ptr<float>()[f], o2.data_ptr<float>()[f]});
+  return lines;
+}
+
+bool fast(const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; }
+
+at::Tensor exact_codes(const at::Tensor& d, const Affine& affine) {
+  const at::Tensor first = at::addcmul(channel(affine.offset, d), d, channel(affine.multiplier, d));
+  if (!affine.negative_multiplier.defined()) return first;
+  const at::Tensor second =
+      at::addcmul(channel(affine.negative_offset, d), d, channel(affine.negative_multiplier, d));
+  return at::where(first < 0, second, first);
+}
+
+at::Tensor sum_per_filter(const at::Tensor& t, const at::Tensor& per_filter) {
+  if (per_filter.numel() == 1) return t.sum().view_as(per_filter);
+  return t.transpose(0, 1).flatten(1).sum(1);
+}
+
+RoundingGradient general_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
+                                  const CodeRange& range, ScaleTraining training) {
+  const at::Tensor exact = exact_codes(d, affine);
+  const at::Tensor codes = exact.add(0.5).floor_().clamp_(range.low, range.high);
+  const at::Tensor inside = exact.ge(range.low).logical_and_(exact.le(range.high));
+  const at::Tensor pass = gradient * inside;
+  RoundingGradient result;
+  at::Tensor sloped = pass;
+  result.d = pass * channel(affine.multiplier, d);
+  if (affine.negative_multiplier.defined()) {
+    const at::Tensor first = at::addcmul(channel(affine.offset, d), d, channel(affine.multiplier, d));
+    sloped = at::where(first < 0, pass * affine.slope, pass);
+    result.d = at::where(first < 0, pass * channel(affine.negative_multiplier, d), result.d);
+  }
+  result.multiplier = sum_per_filter(sloped * d, affine.multiplier);
+  result.offset = sum_per_filter(sloped, affine.multiplier);
+  result.log_scale = scale_gradient((pass * (codes - exact)).sum().item<double>(),
+                                    ((gradient - pass) * codes).sum().item<double>(), training);
+  return result;
+}
+
+}  // namespace
+
+SharedMultipliers share_multipliers(double first, double second) {
+  constexpr double kLargest = 65535;
+  constexpr int kLargestShift = 47;
+  const auto rounded = [](double value, int shift) { return std::floor(std::ldexp(value, shift) + 0.5); };
+  SharedMultipliers shared;
+  shared.shift = kLargestShift;
+  while (shared.shift > 1 && rounded(std::max(first, second), shared.shift) > kLargest) --shared.shift;
+  shared.first = static_cast<std::uint16_t>(std::min(rounded(first, shared.shift), kLargest));
+  shared.second = static_cast<std::uint16_t>(std::min(rounded(second, shared.shift), kLargest));
+  return shared;
+}
+
+at::Tensor round_to_bias(const at::Tensor& offset, const at::Tensor& multiplier) {
+  constexpr int kMultiplierBits = 16, kLargestShift = 47;
+  const at::Tensor exponent = std::get<1>(at::frexp(multiplier));  // multiplier = 0.5..1 times 2^exponent
+  const at::Tensor shift = at::rsub(exponent, kMultiplierBits).clamp_(1, kLargestShift);
+  // A whole number of 2^-s below 2^24 of them, or an offset that was one: a float holds it either way.
+  const at::Tensor units = at::ldexp(offset.to(at::kDouble), shift).add_(0.5).floor_();
+  return at::ldexp(units, shift.neg()).to(offset.scalar_type());
+}
+
+at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range) {
+  if (!fast(d)) return exact_codes(d, affine).add_(0.5).floor_().clamp_(range.low, range.high);
+  const at::Tensor dense = d.contiguous();
+  at::Tensor codes = at::empty_like(dense);
+  const Extent extent = extent_of(dense, affine.multiplier);
+  const std::vector<Line> lines = lines_of(affine);
+  const bool leaky = affine.negative_multiplier.defined();
+  const float* from = dense.data_ptr<float>();
+  auto* to = codes.data_ptr<float>();
+  for (std::int64_t row = 0; row < extent.outer * extent.filters; ++row) {
+    const Line& line = lines[static_cast<std::size_t>(row % extent.filters)];
+    const std::int64_t first = row * extent.inner;
+    (leaky ? round_leaky_row : round_row)(from + first, extent.inner, line, range.low, range.high,
+                                          to + first);
+  }
+  return codes;
+}
+
+RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
+                                   const CodeRange& range, ScaleTraining training) {
+  if (!fast(d)) return general_gradient(gradient, d, affine, range, training);
+  const at::Tensor g = gradient.contiguous(), dense = d.contiguous();
+  RoundingGradient result;
+  result.d = at::empty_like(dense);
+  const Extent extent = extent_of(dense, affine.multiplier);
+  const std::vector<Line> lines = lines_of(affine);
+  const bool leaky = affine.negative_multiplier.defined();
+  std::vector<double> products(lines.size()), passed(lines.size());
+  double rounding = 0, clipped = 0;
+  for (std::int64_t row = 0; row < extent.outer * extent.filters; ++row) {
+    const auto f = static_cast<std::size_t>(row % extent.filters);
+    for (std::int64_t done = 0; done < extent.inner; done += kBlock) {
+      const std::int64_t first = row * extent.inner + done, count = std::min(kBlock, extent.inner - done);
+      const float* from = dense.data_ptr<float>() + first;
+      const float* above = g.data_ptr<float>() + first;
+      float* to = result.d.data_ptr<float>() + first;
+      const RowSums sums = leaky ? gradient_leaky_row(above, from, count, lines[f], range.low, range.high,
+                                                      static_cast<float>(affine.slope), to)
+                                 : gradient_row(above, from, count, lines[f], range.low, range.high, to);
+      products[f] += sums.product;
+      passed[f] += sums.passed;
+      rounding += sums.rounding;
+      clipped += sums.clipped;
+    }
+  }
+  result.multiplier = at::tensor(products, at::kFloat).view_as(affine.multiplier);
+  result.offset = at::tensor(passed, at::kFloat).view_as(affine.multiplier);
+  result.log_scale = scale_gradient(rounding, clipped, training);
+  return result;
+}
+
+at::Tensor add_codes(const at::Tensor& x1, const at::Tensor& x2, double m1, double m2,
+                     const CodeRange& range) {
+  if (!fast(x1)) return (x1 * m1 + x2 * m2).add_(0.5).floor_().clamp_(range.low, range.high);
+  const at::Tensor a = x1.contiguous(), b = x2.contiguous();
+  at::Tensor codes = at::empty_like(a);
+  add_row(a.data_ptr<float>(), b.data_ptr<float>(), a.numel(), m1, m2, range.low, range.high,
+          codes.data_ptr<float>());
+  return codes;
+}
+
+AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const at::Tensor& x2, double m1,
+                         double m2, const CodeRange& range, ScaleTraining training) {
+  if (!fast(x1)) {
+    const at::Tensor exact = x1 * m1 + x2 * m2;
+    const at::Tensor codes = exact.add(0.5).floor_().clamp_(range.low, range.high);
+    const at::Tensor pass = gradient * exact.ge(range.low).logical_and_(exact.le(range.high));
+    return {pass, scale_gradient((pass * (codes - exact)).sum().item<double>(),
+                                 ((gradient - pass) * codes).sum().item<double>(), training)};
+  }
+  const at::Tensor g = gradient.contiguous(), a = x1.contiguous(), b = x2.contiguous();
+  AddGradient result{at::empty_like(a)};
+  double rounding = 0, clipped = 0;
+  for (std::int64_t first = 0; first < a.numel(); first += kBlock) {
+    const RowSums sums =
+        add_gradient_row(g.data_ptr<float>() + first, a.data_ptr<float>() + first,
+                         b.data_ptr<float>() + first, std::min(kBlock, a.numel() - first),
+                         static_cast<float>(m1), static_cast<float>(m2), static_cast<float>(range.low),
+                         static_cast<float>(range.high), result.passed.data_ptr<float>() + first);
+    rounding += sums.rounding;
+    clipped += sums.clipped;
+  }
+  result.log_scale = scale_gradient(rounding, clipped, training);
+  return result;
+}
+
+void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b) {
+  if (!fast(gradient) || !gradient.is_contiguous() || !sums.is_contiguous()) {
+    gradient.sub_(at::addcmul(channel(a, sums), sums, channel(b, sums)));
+    return;
+  }
+  const Extent extent = extent_of(sums, a);
+  const at::Tensor from_a = a.contiguous(), from_b = b.contiguous();
+  for (std::int64_t row = 0; row < extent.outer * extent.filters; ++row) {
+    const std::int64_t f = row % extent.filters;
+    subtract_row(gradient.data_ptr<float>() + row * extent.inner, sums.data_ptr<float>() + row * extent.inner,
+                 extent.inner, from_a.data_ptr<float>()[f], from_b.data_ptr<float>()[f]);
+  }
+}
+
+}  // namespace bitloop::quant

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "quant/quantizers/encoding.h"
+#include "quant/quantizers/methods.h"
+
+namespace bitloop::quant {
+
+// Requantization as training needs it, one pass over memory each way. All tensors are float; codes are code -
+// zero. Arithmetic on the CPU is in double, where a dot product times a 16-bit multiplier is exact: the codes
+// are those of the hardware. Elsewhere ATen's float operations do the same but for ties.
+
+/// An add's multipliers as the hardware has them: both shifted by the same `shift`, the larger of 16 bits.
+struct SharedMultipliers {
+  std::uint16_t first = 0, second = 0;
+  int shift = 1;
+  [[nodiscard]] double value(std::uint16_t multiplier) const { return std::ldexp(multiplier, -shift); }
+};
+SharedMultipliers share_multipliers(double first, double second);
+
+/// Offsets to the precision that the hardware's biases have beside these multipliers: M = multiplier * 2^s of
+/// 16 bits gives the shift s, and the bias is a whole number of 2^-s.
+at::Tensor round_to_bias(const at::Tensor& offset, const at::Tensor& multiplier);
+
+/// The affine map from dot products to codes, per filter (dimension 1), or one for all.
+struct Affine {
+  at::Tensor multiplier;  ///< 0 or more, of 16 significant bits
+  at::Tensor offset;      ///< of the precision of biases
+  /// Leaky ReLU: the map where the first gives less than 0, that is `slope` times the first; else undefined.
+  at::Tensor negative_multiplier, negative_offset;
+  double slope = 0;
+};
+
+/// clamp(floor(d * multiplier + offset + 1/2), low, high)
+at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range);
+
+/// Gradients through `round_to_codes`, straight through the rounding where the result is in the range.
+struct RoundingGradient {
+  at::Tensor d;
+  at::Tensor multiplier, offset;  ///< per filter
+  double log_scale = 0;           ///< of the logarithm of the codes' scale, at a constant real value of d
+};
+RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
+                                   const CodeRange& range, ScaleTraining training);
+
+/// clamp(floor(x1 * m1 + x2 * m2 + 1/2), low, high)
+at::Tensor add_codes(const at::Tensor& x1, const at::Tensor& x2, double m1, double m2,
+                     const CodeRange& range);
+struct AddGradient {
+  at::Tensor passed;     ///< the gradient where the result is in the range: times m1 it is that of x1
+  double log_scale = 0;  ///< as in RoundingGradient
+};
+AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const at::Tensor& x2, double m1,
+                         double m2, const CodeRange& range, ScaleTraining training);
+
+/// gradient -= a + b * sums, per filter, in place.
+void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace bitloop::quant

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Runs images through a guide file, as docs/guide.md defines it, with nothing but Python's standard library.
+
+    guide_runner.py GUIDE IMAGE...          the results' codes
+    guide_runner.py --all GUIDE IMAGE...    every tensor's codes, in every form
+
+An IMAGE is a file of bytes in height, width, channel order. Each tensor is one line of JSON:
+{"image": 0, "tensor": "conv1", "form": "written", "codes": [...]}. Slow and plain.
+"""
+
+import base64
+import itertools
+import json
+import sys
+
+
+def clamp(value, low, high):
+    return max(low, min(high, value))
+
+
+def requantized(d, sets, f, zero_and_limits):
+    multiplier, shift, bias = sets["multipliers"][f], sets["shifts"][f], sets["biases"][f]
+    limits = zero_and_limits
+    return clamp(((d * multiplier + bias) >> shift) + limits["zero"], limits["low"], limits["high"])
+
+
+def with_activation(d, layer, f):
+    negative = layer.get("negative")
+    if negative is not None:
+        rounding = 1 << (layer["shifts"][f] - 1)
+        if d * layer["multipliers"][f] + layer["biases"][f] < rounding:
+            return requantized(d, negative, f, layer)
+    return requantized(d, layer, f, layer)
+
+
+def windows(layer, in_shape, out_shape):
+    """Per output position, the (window index, row, column) of all positions of its window."""
+    rows, columns = layer["kernel"]
+    stride, pad = layer["stride"], layer["pad"][0]
+    for y, x in itertools.product(range(out_shape[1]), range(out_shape[2])):
+        top, left = y * stride - pad, x * stride - pad
+        yield [(i * columns + j, top + i, left + j) for i in range(rows) for j in range(columns)]
+
+
+def inside(shape, row, column):
+    return 0 <= row < shape[1] and 0 <= column < shape[2]
+
+
+def plane(codes, shape, channel):
+    size = shape[1] * shape[2]
+    return codes[channel * size:(channel + 1) * size]
+
+
+def padded_windows(layer, codes, shape, out_shape):
+    """[channel][output position] -> the window's codes."""
+    layout = list(windows(layer, shape, out_shape))
+    result = []
+    for c in range(shape[0]):
+        channel, pad = plane(codes, shape, c), layer["pad_codes"][c]
+        result.append([[channel[row * shape[2] + column] if inside(shape, row, column) else pad
+                        for _, row, column in window] for window in layout])
+    return result
+
+
+def weighted(layer, codes, shape, out_shape):
+    taps = layer["kernel"][0] * layer["kernel"][1]
+    values = [layer["alpha"] * w - layer["beta"] for w in base64.b64decode(layer["weights"])]
+    channels = padded_windows(layer, codes, shape, out_shape)
+    result = []
+    for f in range(out_shape[0]):
+        read = [f] if layer["kind"] == "depthwise" else range(shape[0])
+        for position in range(out_shape[1] * out_shape[2]):
+            d = 0
+            for k, c in enumerate(read):
+                first = (f * len(read) + k) * taps
+                d += sum(map(int.__mul__, channels[c][position], values[first:first + taps]))
+            result.append(with_activation(d, layer, f))
+    return result
+
+
+def average_pool(layer, codes, shape, out_shape):
+    return [requantized(sum(window), layer, 0, layer)
+            for channel in padded_windows(layer, codes, shape, out_shape) for window in channel]
+
+
+def max_pool(layer, codes, shape, out_shape):
+    layout = list(windows(layer, shape, out_shape))
+    result = []
+    for c in range(shape[0]):
+        channel = plane(codes, shape, c)
+        result += [max(channel[row * shape[2] + column] for _, row, column in window
+                       if inside(shape, row, column)) for window in layout]
+    return result
+
+
+def add(layer, first, second):
+    m1, m2 = layer["multipliers"]
+    bias, shift = layer["biases"][0], layer["shifts"][0]
+    return [clamp(((x1 * m1 + x2 * m2 + bias) >> shift) + layer["zero"], layer["low"], layer["high"])
+            for x1, x2 in zip(first, second)]
+
+
+def upsample(layer, codes, shape, out_shape):
+    factor = layer["factor"]
+    return [codes[(c * shape[1] + y // factor) * shape[2] + x // factor]
+            for c, y, x in itertools.product(*map(range, out_shape))]
+
+
+def result_of(layer, inputs, shapes, out_shape):
+    kind = layer["kind"]
+    if kind == "add":
+        return add(layer, *inputs)
+    if kind == "concat":
+        return list(itertools.chain(*inputs))
+    one_input = {"conv": weighted, "depthwise": weighted, "linear": weighted,
+                 "average_pool": average_pool, "max_pool": max_pool, "upsample": upsample}
+    return one_input[kind](layer, inputs[0], shapes[0], out_shape)
+
+
+def run(guide, image):
+    """{(tensor, form): codes} of one image."""
+    tensors = {tensor["name"]: tensor for tensor in guide["tensors"]}
+    codes = {}
+
+    def keep(name, written):
+        codes[name, "written"] = written
+        narrow = tensors[name].get("narrow")
+        if narrow is not None:
+            codes[name, "narrow"] = [requantized(x, narrow, 0, narrow) for x in written]
+
+    name = guide["input"]["tensor"]
+    channels, height, width = tensors[name]["shape"]
+    if len(image) != channels * height * width:
+        sys.exit(f"guide_runner: the image has {len(image)} bytes, not {channels * height * width}")
+    keep(name, [image[p * channels + c] for c in range(channels) for p in range(height * width)])
+    for layer in guide["layers"]:
+        inputs = [codes[i["tensor"], i["form"]] for i in layer["inputs"]]
+        shapes = [tensors[i["tensor"]]["shape"] for i in layer["inputs"]]
+        keep(layer["output"], result_of(layer, inputs, shapes, tensors[layer["output"]]["shape"]))
+    return codes
+
+
+def main(arguments):
+    everything = arguments[:1] == ["--all"]
+    if everything:
+        arguments = arguments[1:]
+    if len(arguments) < 2:
+        sys.exit(__doc__)
+    with open(arguments[0], encoding="utf-8") as file:
+        guide = json.load(file)
+    if guide.get("format") != "bitloop-guide" or guide.get("version") != 1:
+        sys.exit(f"guide_runner: {arguments[0]} is no guide file of version 1")
+    for index, path in enumerate(arguments[1:]):
+        with open(path, "rb") as file:
+            codes = run(guide, file.read())
+        wanted = codes if everything else [(name, "written") for name in guide["results"]]
+        for tensor, form in wanted:
+            print(json.dumps({"image": index, "tensor": tensor, "form": form, "codes": codes[tensor, form]}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
