@@ -68,11 +68,13 @@ struct Retraining {
   double learning_rate = 1e-3;  ///< of 4-bit weights; wider ones move slower, narrower ones faster
   int batch = 64;
   std::uint64_t seed = 1;
-  std::string quantizer = "lsq";     ///< a name of quantizers/methods.h
-  std::string clipping = "mixed";    ///< start scales, a name of quantizers/clipping.h
-  std::string optimizer = "adam";    ///< adam or sgd; the rate falls along a cosine to zero
-  double distillation = 0.5;         ///< share of the float network's probabilities in the targets
-  bool augment = true;               ///< the data set's usual augmentation
+  std::string quantizer = "lsq";   ///< a name of quantizers/methods.h
+  std::string clipping = "mixed";  ///< start scales, a name of quantizers/clipping.h
+  std::string optimizer = "adam";  ///< adam or sgd; the rate falls along a cosine to zero
+  double distillation = 0.5;       ///< share of the float network's probabilities in the targets
+  /// The data set's augmentation; the float network is then asked about each image. Off: a few epochs from a
+  /// trained network gain nothing by it.
+  bool augment = false;
   /// Stops after so many epochs without a better loss on the end of the train split (1/20 of it, then not
   /// trained on), and keeps the best epoch; 0: never.
   int patience = 0;
@@ -115,8 +117,10 @@ class IntegerReference {
   ~IntegerReference();
   /// All tensors of each image (HWC bytes, one after the other) in all their forms.
   [[nodiscard]] std::vector<host::TensorCodes> run(std::span<const std::uint8_t> images) const;
-  /// On one thread, as an evaluation of a search runs; or on several, which share the images. Their number
-  /// changes no bit of the result.
+  // On one thread, as an evaluation of a search runs; or on several, which share the images. Their number
+  // changes no bit of the result.
+  /// Class of every image.
+  [[nodiscard]] std::vector<int> classes(const Split& split, int threads = 1) const;
   [[nodiscard]] Accuracy accuracy(const Split& split, double output_scale, int threads = 1) const;
 
  private:

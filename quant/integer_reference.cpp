@@ -151,6 +151,19 @@ struct IntegerReference::Impl {
                                                      static_cast<std::size_t>(count) * bytes));
   }
 
+  /// Calls `work(first image, results [image, code] in double)` for every batch, from several threads.
+  template <typename Work>
+  void for_each_batch(const Split& split, int threads, const Work& work) const {
+    const auto steps = plan(network.network, /*fuse_pools=*/true);
+    const std::int64_t all = count(split.pixels);
+    in_parallel((all + batch - 1) / batch, threads, [&](std::int64_t index) {
+      const std::int64_t first = index * batch;
+      const BatchCodes codes =
+          forward(images(split.pixels, first, std::min(batch, all - first)), steps, Keep::result);
+      work(first, codes.written.at(network.network.output()).to(at::kDouble).flatten(1));
+    });
+  }
+
   [[nodiscard]] std::int64_t count(std::span<const std::uint8_t> pixels) const {
     return static_cast<std::int64_t>(pixels.size()) / image_shape().elements();
   }
@@ -249,24 +262,27 @@ std::vector<host::TensorCodes> IntegerReference::run(std::span<const std::uint8_
   return results;
 }
 
+std::vector<int> IntegerReference::classes(const Split& split, int threads) const {
+  std::vector<int> classes(split.size());
+  impl_->for_each_batch(split, threads, [&](std::int64_t first, const at::Tensor& codes) {
+    const at::Tensor best = codes.argmax(1);
+    for (std::int64_t i = 0; i < best.size(0); ++i)
+      classes[static_cast<std::size_t>(first + i)] = best[i].item<int>();
+  });
+  return classes;
+}
+
 Accuracy IntegerReference::accuracy(const Split& split, double output_scale, int threads) const {
-  const host::Network& network = impl_->network.network;
   const at::Tensor labels = label_tensor(split.labels);
-  const auto steps = plan(network, /*fuse_pools=*/true);
-  const std::int64_t all = impl_->count(split.pixels);
   struct Part {
     std::int64_t right = 0;
     double loss = 0;
   };
   // Added up in order, so that the sum does not depend on which thread was faster.
-  std::vector<Part> parts(static_cast<std::size_t>((all + impl_->batch - 1) / impl_->batch));
-  in_parallel(static_cast<std::int64_t>(parts.size()), threads, [&](std::int64_t index) {
-    const std::int64_t first = index * impl_->batch, count = std::min(impl_->batch, all - first);
-    const BatchCodes batch =
-        impl_->forward(impl_->images(split.pixels, first, count), steps, Impl::Keep::result);
-    const at::Tensor codes = batch.written.at(network.output()).to(at::kDouble).flatten(1);
-    const at::Tensor truth = labels.narrow(0, first, count);
-    Part& part = parts[static_cast<std::size_t>(index)];
+  std::vector<Part> parts(split.size());
+  impl_->for_each_batch(split, threads, [&](std::int64_t first, const at::Tensor& codes) {
+    const at::Tensor truth = labels.narrow(0, first, codes.size(0));
+    Part& part = parts[static_cast<std::size_t>(first)];
     part.right = codes.argmax(1).eq(truth).sum().item<std::int64_t>();
     part.loss = at::cross_entropy_loss(codes.mul(output_scale), truth, {}, at::Reduction::Sum).item<double>();
   });

@@ -72,7 +72,7 @@ Evaluation comparison(const console::Options& options, int epochs) {
   const agent::Task task = agent::open_task(spec);
   quant::require_classifier(task.model.network);
   const host::Policy policy = policy_of(options, task.model.network);
-  quant::Retraining retraining = retraining_of(options);
+  quant::Retraining retraining = retraining_of(options, quant::comparison_names());
   retraining.epochs = epochs;
   const auto weights = agent::open_weights(spec, task);
   console::ProgressBar bar(retraining.quantizer);
@@ -140,7 +140,7 @@ int eval(const console::Arguments& arguments) {
   add_task_options(options);
   add_policy_options(options);
   options.integer("retrain", 0, "epochs of retraining first");
-  add_retraining_options(options);
+  add_retraining_options(options, /*images=*/0);
   options.text("on", "integer", "integer (the integer reference) or device");
   options.integer("images", 0, "only so many of the test split (0: all)");
   options.device_options();

@@ -75,7 +75,7 @@ int export_network(const console::Arguments& arguments) {
   add_task_options(options);
   add_policy_options(options);
   options.integer("retrain", 0, "epochs of retraining first");
-  add_retraining_options(options);
+  add_retraining_options(options, /*images=*/0);
   options.device_options();
   if (!options.parse(arguments)) return 0;
   const std::string format = options.text_of("format");

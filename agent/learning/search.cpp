@@ -58,7 +58,7 @@ void add_options(console::Options& options) {
       "policies at the end are clipped (Huang 2021)");
   options.integer("retrain-epochs", d.retraining.epochs, "epochs of retraining per evaluation");
   options.integer("final-epochs", 3, "epochs of retraining of the best policies at the end");
-  add_retraining_options(options);
+  add_retraining_options(options, d.retraining.images);
   options.device_options();
   options.store_option();
   options.format_option();

@@ -43,24 +43,27 @@ agent::TaskSpec task_spec(const console::Options& options) {
   return agent::with_absolute_paths(spec);
 }
 
-void add_retraining_options(console::Options& options) {
+void add_retraining_options(console::Options& options, int images) {
   const quant::Retraining d;
   options.text("quantizer", d.quantizer,
                "how weights and scales are trained: lsq, pact, dorefa or symmetric");
   options.text("clipping", d.clipping, "start scales: mixed, max, mse, aciq, kl or percentile");
-  options.integer("retrain-images", d.images, "images per epoch of retraining (0: all)");
+  options.integer("retrain-images", images, "images per epoch of retraining (0: all)");
   options.text("optimizer", d.optimizer, "adam or sgd");
   options.number("learning-rate", d.learning_rate, "of the retraining, at its start");
   options.number("distillation", d.distillation, "share of the float network's probabilities in the targets");
   options.integer("patience", d.patience, "stop after so many epochs without a better loss (0: never)");
-  options.flag("no-augment", "retrain on the images as they are");
+  options.flag("retrain-augmented", "retrain on augmented images (--augment) too");
   options.integer("seed", static_cast<long>(d.seed), "of order and augmentation");
 }
 
-quant::Retraining retraining_of(const console::Options& options) {
+quant::Retraining retraining_of(const console::Options& options,
+                                const std::vector<std::string>& more_quantizers) {
   quant::Retraining r;
   r.quantizer = options.text_of("quantizer");
-  console::require_name("quantizer", r.quantizer, quant::method_names());
+  std::vector<std::string> quantizers = quant::method_names();
+  quantizers.insert(quantizers.end(), more_quantizers.begin(), more_quantizers.end());
+  console::require_name("quantizer", r.quantizer, quantizers);
   r.clipping = options.text_of("clipping");
   console::require_name("clipping", r.clipping, quant::clipping_names());
   r.images = static_cast<int>(options.integer_of("retrain-images", 0, 100'000'000));
@@ -69,7 +72,7 @@ quant::Retraining retraining_of(const console::Options& options) {
   r.learning_rate = options.number_of("learning-rate", 1e-9, 1e3);
   r.distillation = options.number_of("distillation", 0, 1);
   r.patience = static_cast<int>(options.integer_of("patience", 0, 10'000));
-  r.augment = !options.is_set("no-augment");
+  r.augment = options.is_set("retrain-augmented");
   r.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
   return r;
 }
@@ -86,10 +89,11 @@ host::Policy policy_of(const console::Options& options, const host::Network& net
 
 const std::vector<std::string>& task_option_names() {
   static const std::vector<std::string> names{
-      "model",          "data",       "input",         "mean",         "std",
-      "reward-from",    "checkpoint", "float-epochs",  "quantizer",    "clipping",
-      "retrain-images", "optimizer",  "learning-rate", "distillation", "patience",
-      "no-augment",     "augment",    "seed",          "policy",       "pin",
+      "model",         "data",         "input",          "mean",
+      "std",           "reward-from",  "checkpoint",     "float-epochs",
+      "quantizer",     "clipping",     "retrain-images", "optimizer",
+      "learning-rate", "distillation", "patience",       "retrain-augmented",
+      "augment",       "seed",         "policy",         "pin",
       "retrain"};
   return names;
 }

@@ -10,10 +10,12 @@ namespace bitloop::learning {
 void add_task_options(console::Options& options);
 agent::TaskSpec task_spec(const console::Options& options);
 
-/// --quantizer, --clipping, --optimizer, --learning-rate, --distillation, --no-augment, --patience,
-/// --retrain-images, --seed; the epochs are the verb's own.
-void add_retraining_options(console::Options& options);
-quant::Retraining retraining_of(const console::Options& options);
+/// --quantizer, --clipping, --optimizer, --learning-rate, --distillation, --retrain-augmented, --patience,
+/// --retrain-images (by default `images`), --seed; the epochs are the verb's own.
+void add_retraining_options(console::Options& options, int images);
+/// `more_quantizers`: names beside those that the hardware executes.
+quant::Retraining retraining_of(const console::Options& options,
+                                const std::vector<std::string>& more_quantizers = {});
 
 /// --policy and --pin.
 void add_policy_options(console::Options& options);

@@ -8,7 +8,7 @@
 // The vector units of the machine where there are some. Without fused multiply-add, so that all machines give
 // the same results.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define BITLOOP_VECTORIZED __attribute__((target_clones("avx2", "default"), optimize("no-trapping-math")))
+#define BITLOOP_VECTORIZED __attribute__((target_clones("avx2", "default")))
 #else
 #define BITLOOP_VECTORIZED
 #endif

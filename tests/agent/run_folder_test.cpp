@@ -30,7 +30,7 @@ SearchConfig strange_config() {
   c.task.augmentation = "shift=2,mirror";
   c.retraining.quantizer = "dorefa";
   c.retraining.distillation = 0.75;
-  c.retraining.augment = false;
+  c.retraining.augment = true;
   c.budget = 0.1 + 0.2;
   c.seed = 9223372036854775807U;
   c.accuracy_limit = 0.875;

@@ -198,6 +198,10 @@ TEST(IntegerReference, accuracy_counts_the_largest_result_of_golden_run) {
   EXPECT_EQ(accuracy.images, split.size());
   EXPECT_DOUBLE_EQ(accuracy.accuracy, static_cast<double>(right) / 120);
   EXPECT_NEAR(accuracy.loss, loss / 120, 1e-6 * loss);
+  const std::vector<int> classes = IntegerReference(quantized).classes(split, 2);
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < split.size(); ++i) same += classes[i] == split.labels[i] ? 1 : 0;
+  EXPECT_EQ(same, right);
 }
 
 TEST(IntegerReference, several_threads_may_share_one) {

@@ -1,0 +1,109 @@
+#!/bin/bash
+# A user's own network and images: trained, evaluated on the integer reference and on the device, exported, read back;
+# and what bad networks, images and options get. usage: networks_test.sh BITLOOP FOLDER
+set -u
+bitloop=$1
+work=$2
+rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 1
+export XDG_CACHE_HOME=$work/cache
+failures=0
+
+fail() {
+  echo "FAILED: $1"
+  failures=$((failures + 1))
+}
+
+# refused TEXT ARGUMENTS...: status 2, one line that holds TEXT, nothing on standard output.
+refused() {
+  local text=$1
+  shift
+  "$bitloop" "$@" > out 2> err
+  local status=$?
+  [ $status -eq 2 ] || fail "status $status instead of 2: bitloop $*: $(cat err)"
+  [ "$(grep -vc ' training: \|%' err)" -eq 1 ] || fail "not one line: bitloop $*: $(cat err)"
+  grep -qi -- "$text" err || fail "no '$text' in: $(cat err)"
+  [ -s out ] && fail "wrote to standard output: bitloop $*"
+}
+
+# works TEXT ARGUMENTS...: status 0, TEXT on standard output.
+works() {
+  local text=$1
+  shift
+  "$bitloop" "$@" > out 2> err || fail "status $?: bitloop $*: $(cat err)"
+  grep -q -- "$text" out || fail "no '$text' in the output of bitloop $*: $(cat out)"
+}
+
+value() { grep -m 1 "\"$1\":" out | tr -d ' ,"' | cut -d: -f2; }
+
+# photos/train/CLASS/*.png: the class is where a bright bar lies, under noise.
+python3 - <<'EOF'
+import os, random, struct, zlib
+random.seed(1)
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+def png(path, label):
+    rows = b''
+    for y in range(28):
+        bar = lambda x: (y if label < 2 else x) // 14 == label % 2
+        rows += b'\0' + bytes(random.randrange(90) + (120 if bar(x) else 0) for x in range(28))
+    with open(path, 'wb') as file:
+        file.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 28, 28, 8, 0, 0, 0, 0)) +
+                   chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+
+for part, count in (('train', 150), ('test', 25)):
+    for label, name in enumerate(('bottom', 'left', 'right', 'top')):
+        os.makedirs(f'photos/{part}/{name}')
+        for i in range(count):
+            png(f'photos/{part}/{name}/{i}.png', label)
+EOF
+
+data="--data folder:photos --input 1x28x28"
+works 'lenet.pt' train --model lenet $data --epochs 3 --batch 16 --augment none --out lenet.pt
+task="--model lenet $data --checkpoint lenet.pt"
+works '"float"' eval $task --policy float --format json
+awk -v a="$(value accuracy)" 'BEGIN { exit !(a > 0.9) }' || fail "the float network has not learnt: $(cat out)"
+
+# What the device computes is what the integer reference computes.
+quantized="$task --policy w4a4 --pin first,last --retrain 1"
+works '"executable": true' eval $quantized --format json
+accuracy=$(value accuracy) loss=$(value loss)
+works '"on": "device"' eval $quantized --on device --hardware tiny --format json
+[ "$(value accuracy)" = "$accuracy" ] || fail "device and integer reference differ: $accuracy, $(value accuracy)"
+awk -v a="$(value loss)" -v b="$loss" 'BEGIN { d = a - b; exit !(d < 1e-5 && d > -1e-5) }' ||
+  fail "losses on device and integer reference differ: $loss, $(value loss)"
+for quantizer in pact dorefa symmetric; do
+  works "\"$quantizer\"" eval $task --policy w4a4 --quantizer $quantizer --retrain 1 --format json
+done
+works '"executable": false' eval $task --policy w2a8 --quantizer k-means --retrain 1 --format json
+
+# Exports, and the exported network as the next user's model.
+for format in onnx guide job policy; do works "own.$format" export $quantized --format $format --out own.$format; done
+cp own.onnx exported.onnx
+works 'conv2' measure --model exported.onnx --policy w4a4 --pin first,last
+works '"float"' eval --model exported.onnx $data --policy float --format json
+awk -v a="$(value accuracy)" 'BEGIN { exit !(a > 0.9) }' || fail "the exported network is another one: $(cat out)"
+works 'yolo.job' export --model yolov3-tiny --data noise --input 3x32x32 --policy w4a4 --hardware tiny --format job --out yolo.job
+
+# Bad input.
+head -c 3000 own.onnx > torn.onnx
+refused 'torn.onnx' measure --model torn.onnx
+refused 'missing.onnx' measure --model missing.onnx
+refused 'lenet.pt' eval --model mobilenet-v2 $data --checkpoint lenet.pt
+refused 'classes' eval --model exported.onnx --data fashion-mnist --policy float
+refused 'photos' eval --model lenet --data folder:photos/none
+refused 'quantizer' eval $task --quantizer magic
+refused 'clipping' eval $task --clipping magic
+refused 'conv9' eval $task --pin conv9
+refused 'mean' eval $task --mean 0.5,x --std 1
+refused 'augmentation' eval $task --augment tilt
+refused 'input' eval --model lenet --data folder:photos --input 28
+refused 'format' export $quantized --format tar --out x
+refused 'folder' export $quantized --format onnx --out none/x.onnx
+refused '--out' export $quantized --format onnx
+echo 'no picture' > photos/test/top/broken.png
+refused 'broken.png' eval $task --policy float
+
+[ $failures -eq 0 ] && echo "all passed"
+exit $((failures > 0))
