@@ -1,6 +1,8 @@
-// Float training of MobileNet-V2's small form on Fashion-MNIST with the default options and 4 epochs: test
-// accuracy, and processor time of an epoch of 60,000 images shared by two cores. Targets: at least 0.91; at
-// most 6 minutes. Exit 1 where missed.
+// Float training of MobileNet-V2's small form on Fashion-MNIST, 8 epochs of images that are shifted and
+// mirrored: test accuracy, processor time of an epoch of 60,000 images shared by two cores, and what 8 bits
+// without retraining lose. Targets: at least 0.91; at most 6 minutes; at most 0.005. Exit 1 where missed.
+//
+//   bench_float_training [CHECKPOINT]    where to keep the float weights
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -15,6 +17,7 @@ namespace {
 
 constexpr double kTargetAccuracy = 0.91;
 constexpr double kTargetMinutes = 6;
+constexpr double kTargetLoss = 0.005;
 constexpr double kImages = 60'000;
 constexpr int kCores = 2;
 
@@ -25,10 +28,16 @@ double core_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-bool measure() {
-  const quant::Dataset data = quant::load_dataset("fashion-mnist");
+bool row(const char* what, const std::string& target, double measured, bool reached) {
+  fmt::print("{:<44} {:>8} {:>8.4f}  {}\n", what, target, measured, reached ? "yes" : "MISSED");
+  return reached;
+}
+
+bool measure(const char* file) {
+  quant::Dataset data = quant::load_dataset("fashion-mnist");
+  data.augmentation = {.shift = 2, .mirror = true};
   const host::Network network = host::zoo_network("mobilenet-v2", data.shape, data.classes);
-  const quant::FloatTraining options{.epochs = 4};
+  const quant::FloatTraining options{.epochs = 8};
   const double begin = core_seconds();
   const auto checkpoint =
       quant::FloatCheckpoint::train(network, data, options, [](double done, const std::string& note) {
@@ -38,21 +47,27 @@ bool measure() {
   const double minutes = (core_seconds() - begin) / 60 / kCores * kImages / images;
   const double accuracy = checkpoint.accuracy(data.test).accuracy;
   fmt::print(stderr, "\n");
-  const bool accurate = accuracy >= kTargetAccuracy;
-  const bool fast = minutes <= kTargetMinutes;
+  if (file != nullptr) checkpoint.save(file);
+  const auto model = quant::Quantizer(network, checkpoint, data)
+                         .quantize(host::uniform_policy(network, 8, 8), {.epochs = 0});
+  const double loss =
+      accuracy -
+      quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale(), kCores).accuracy;
   fmt::print("{:<44} {:>8} {:>8}\n", "MobileNet-V2, Fashion-MNIST", "target", "measured");
-  fmt::print("{:<44} {:>8} {:>8.4f}  {}\n", "float accuracy after 4 epochs", ">= 0.91", accuracy,
-             accurate ? "yes" : "MISSED");
-  fmt::print("{:<44} {:>8} {:>8.2f}  {}\n", "minutes of 2 cores for 60,000 images", "<= 6", minutes,
-             fast ? "yes" : "MISSED");
-  return accurate && fast;
+  const bool accurate = row("float accuracy after 8 epochs", fmt::format(">= {}", kTargetAccuracy), accuracy,
+                            accuracy >= kTargetAccuracy);
+  const bool fast = row("minutes of 2 cores for 60,000 images", fmt::format("<= {}", kTargetMinutes), minutes,
+                        minutes <= kTargetMinutes);
+  const bool kept = row("w8a8 without retraining: float less integer", fmt::format("<= {}", kTargetLoss),
+                        loss, loss <= kTargetLoss);
+  return accurate && fast && kept;
 }
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   try {
-    return measure() ? 0 : 1;
+    return measure(argc > 1 ? argv[1] : nullptr) ? 0 : 1;
   } catch (const Error& error) {
     fmt::print(stderr, "bench_float_training: error: {}\n", error.what());
     return 1;
