@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <random>
 
+#include "host/error.h"
+#include "quant/training/float_network.h"
+
 namespace bitloop::agent {
 namespace {
 
@@ -34,6 +37,7 @@ quant::Dataset noise(const quant::FloatNetwork& model, const std::vector<float>&
   data.classes = network.tensors.at(network.output()).shape.channels;
   data.mean = per_channel(mean, data.shape, 0.5F);
   data.deviation = per_channel(deviation, data.shape, 0.25F);
+  quant::check_given({.mean = data.mean, .deviation = data.deviation}, data);
   data.train = noise_split(data.shape, data.classes, 1);
   data.reward = noise_split(data.shape, data.classes, 2);
   data.test = noise_split(data.shape, data.classes, 3);
@@ -85,7 +89,14 @@ Task open_task(const TaskSpec& spec) {
 
 quant::FloatCheckpoint open_weights(const TaskSpec& spec, const Task& task, const quant::Progress& progress) {
   const host::Network& network = task.model.network;
-  if (!spec.checkpoint.empty()) return quant::FloatCheckpoint::load(network, task.data, spec.checkpoint);
+  if (!spec.checkpoint.empty()) {
+    auto checkpoint = quant::FloatCheckpoint::load(network, task.data, spec.checkpoint);
+    const bool same = spec.mean.empty() || (checkpoint.impl->mean == task.data.mean &&
+                                            checkpoint.impl->deviation == task.data.deviation);
+    if (same) return checkpoint;
+    throw InputError(spec.checkpoint +
+                     " was trained with another mean and deviation: leave --mean and --std out");
+  }
   if (task.model.trained()) return quant::FloatCheckpoint::imported(task.model, task.data);
   if (network.outputs.size() > 1 || spec.data == "noise")
     return quant::FloatCheckpoint::untrained(network, task.data, /*seed=*/1);

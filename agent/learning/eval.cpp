@@ -74,7 +74,10 @@ Evaluation comparison(const console::Options& options, int epochs) {
   const host::Policy policy = policy_of(options, task.model.network);
   quant::Retraining retraining = retraining_of(options, quant::comparison_names());
   retraining.epochs = epochs;
-  const auto weights = agent::open_weights(spec, task);
+  console::ProgressBar training("float training");
+  const auto weights = agent::open_weights(
+      spec, task, [&](double done, const std::string& note) { training.update(done, note); });
+  training.finish();
   console::ProgressBar bar(retraining.quantizer);
   const quant::ComparisonResult result =
       quant::compare_quantizer(task.model.network, weights, task.data, policy, retraining, task.data.test);
@@ -126,6 +129,12 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
 Evaluation evaluate(const console::Options& options) {
   console::require_name("word in --on", options.text_of("on"), {"integer", "device"});
   const int epochs = static_cast<int>(options.integer_of("retrain", 0, 10'000));
+  const bool in_float =
+      !options.has("run") && (options.text_of("policy") == "float" || is_comparison(options));
+  if (in_float && (options.text_of("on") != "integer" || options.given("images"))) {
+    throw InputError("--on and --images go with policies that the hardware executes: leave them out");
+  }
+  (void)options.integer_of("images", 0, 100'000'000);
   if (options.has("run")) return integer_accuracy(options, epochs);
   if (options.text_of("policy") == "float") return float_accuracy(options);
   if (is_comparison(options)) return comparison(options, epochs);
@@ -155,7 +164,7 @@ int eval(const console::Arguments& arguments) {
                                       {"data", e.data},
                                       {"policy", e.policy},
                                       {"quantizer", e.quantizer},
-                                      {"on", options.text_of("on")},
+                                      {"on", e.executable ? options.text_of("on") : "float"},
                                       {"executable", e.executable},
                                       {"accuracy", e.accuracy.accuracy},
                                       {"low", interval.low},

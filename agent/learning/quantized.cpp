@@ -36,7 +36,8 @@ Quantized of_options(const console::Options& options, int epochs) {
   training.finish();
   console::ProgressBar bar("retraining");
   const quant::Quantizer quantizer(model.network, weights, data);
-  quantized.model = quantizer.quantize(policy, retraining);
+  quantized.model = quantizer.quantize(policy, retraining,
+                                       [&](double done, const std::string& note) { bar.update(done, note); });
   bar.finish();
   return quantized;
 }

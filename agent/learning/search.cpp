@@ -141,8 +141,11 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   check("patience", now.retraining.patience, stored.retraining.patience);
   check("final-epochs", now.final_retraining.epochs, stored.final_retraining.epochs);
   if ((options.is_set("tied-pairs") && !stored.tied_pairs) ||
-      (options.is_set("cost-in-reward") && !stored.cost_in_reward)) {
-    throw InputError("--tied-pairs or --cost-in-reward differs from the run that goes on: leave it out");
+      (options.is_set("cost-in-reward") && !stored.cost_in_reward) ||
+      (options.is_set("retrain-augmented") && !stored.retraining.augment)) {
+    throw InputError(
+        "--tied-pairs, --cost-in-reward or --retrain-augmented differs from the run that goes on: leave it "
+        "out");
   }
 }
 

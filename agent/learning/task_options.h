@@ -6,7 +6,7 @@
 
 namespace bitloop::learning {
 
-/// --model, --data, --input, --mean, --std, --reward-from, --checkpoint, --float-epochs.
+/// --model, --data, --input, --mean, --std, --reward-from, --augment, --checkpoint, --float-epochs.
 void add_task_options(console::Options& options);
 agent::TaskSpec task_spec(const console::Options& options);
 

@@ -52,6 +52,9 @@ struct DataOptions {
   bool reward_from_test = false;
 };
 
+/// Throws InputError unless mean (0..1) and deviation (above 0) have a number per channel of the data.
+void check_given(const DataOptions& options, const Dataset& data);
+
 /// `fashion-mnist` (Debian's package), `mnist:DIR`, `cifar10:DIR` (binary version, plain or gzip; as many
 /// training batches as there are) or `folder:DIR` (DIR/train/CLASS/*, DIR/test/CLASS/*, or DIR/CLASS/*, of
 /// which every 5th image by name is the test file; PNG, JPEG, TIFF). Throws InputError for an unknown set, a

@@ -68,24 +68,6 @@ void set_statistics(Dataset& data) {
   }
 }
 
-void check_given(const DataOptions& options, const Dataset& data) {
-  const auto channels = static_cast<std::size_t>(data.shape.channels);
-  if (options.mean.size() != channels || options.deviation.size() != channels)
-    throw InputError(
-        fmt::format("{} has {} channels, but {} means and {} deviations are given: give one of each "
-                    "per channel, as --mean R,G,B --std R,G,B",
-                    data.name, channels, options.mean.size(), options.deviation.size()));
-  // A mean is also a pixel: what stands for 0 in the padding.
-  for (const float mean : options.mean)
-    if (!(mean >= 0 && mean <= 1))
-      throw InputError(
-          fmt::format("mean {} of {} is not in 0..1: pixels count as value/255", mean, data.name));
-  for (const float deviation : options.deviation)
-    if (!(deviation > 0 && std::isfinite(deviation)))
-      throw InputError(
-          fmt::format("deviation {} of {} is not above 0: pixels count as value/255", deviation, data.name));
-}
-
 /// Labels count as one byte each where all of a split fit: so were the hashes of the first checkpoints made.
 void add_labels(Sha256& hash, const std::vector<std::uint16_t>& labels) {
   const bool small = std::ranges::all_of(labels, [](std::uint16_t label) { return label < 256; });
@@ -133,6 +115,24 @@ void split_images(Dataset& data, SourceSet& source, bool reward_from_test) {
 }
 
 }  // namespace
+
+void check_given(const DataOptions& options, const Dataset& data) {
+  const auto channels = static_cast<std::size_t>(data.shape.channels);
+  if (options.mean.size() != channels || options.deviation.size() != channels)
+    throw InputError(
+        fmt::format("{} has {} channels, but {} means and {} deviations are given: give one of each "
+                    "per channel, as --mean R,G,B --std R,G,B",
+                    data.name, channels, options.mean.size(), options.deviation.size()));
+  // A mean is also a pixel: what stands for 0 in the padding.
+  for (const float mean : options.mean)
+    if (!(mean >= 0 && mean <= 1))
+      throw InputError(
+          fmt::format("mean {} of {} is not in 0..1: pixels count as value/255", mean, data.name));
+  for (const float deviation : options.deviation)
+    if (!(deviation > 0 && std::isfinite(deviation)))
+      throw InputError(
+          fmt::format("deviation {} of {} is not above 0: pixels count as value/255", deviation, data.name));
+}
 
 Dataset split_set(SourceSet source, const DataOptions& options) {
   Dataset data;

@@ -487,6 +487,19 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
   }
 }
 
+/// Of decay * range^2, by the logarithm of the scale.
+void QuantizedGraph::add_range_decay() {
+  if (method_.range_decay == 0) return;
+  for (std::size_t tensor = 0; tensor < log_scales_.size(); ++tensor)
+    for (std::size_t w = 0; w < log_scales_[tensor].size(); ++w) {
+      Parameter& scale = log_scales_[tensor][w];
+      if (!scale.value.defined()) continue;
+      const bool is_signed = start_.network.tensors[tensor].is_signed;
+      const at::Tensor range = scale.value.exp() * code_range(host::kWidths[w], is_signed).high;
+      scale.gradient.add_(range.square(), 2 * method_.range_decay);
+    }
+}
+
 void QuantizedGraph::backward(Pass& pass, const at::Tensor& gradient, Statistics statistics) {
   const at::NoGradGuard no_grad;
   const host::Network& network = start_.network;
@@ -511,6 +524,7 @@ void QuantizedGraph::backward(Pass& pass, const at::Tensor& gradient, Statistics
     pass.steps[i] = {};
     pass.tensors.at(step.output) = {};
   }
+  add_range_decay();
 }
 
 }  // namespace bitloop::quant

@@ -127,6 +127,7 @@ class QuantizedGraph {
   void backward_step(const Step& step, const Pass& pass, const Saved& saved, const at::Tensor& above,
                      std::vector<Forms>& gradients, Statistics statistics);
   void add_scale_gradient(int tensor, int bits, double gradient);
+  void add_range_decay();
 
   const StartPoint& start_;
   host::Policy policy_;

@@ -16,20 +16,12 @@ namespace {
 // Share of the steps with each batch's own statistics, which follow the weights; then with re-estimated and
 // fixed ones, so that the end of training sees the very integers that come out of it.
 constexpr double kMovingShare = 0.6;
-constexpr std::int64_t kStatisticElements = 1 << 26;  // of the largest tensor of a re-estimation: 256 MiB
 constexpr std::int64_t kPredictBatch = 50;
 constexpr std::size_t kHeldOutPart = 20;  // 1/20 of the train split decides when to stop
 
 const ClippingTable& table_of(const StartPoint& start, const Method& method, const Retraining& options) {
   const Clipping clipping = method.clipping ? *method.clipping : clipping_of(options.clipping);
   return start.scales(clipping, options.calibration_seed);
-}
-
-std::int64_t largest_tensor(const host::Network& network) {
-  std::int64_t largest = 1;
-  for (const host::Tensor& tensor : network.tensors)
-    largest = std::max<std::int64_t>(largest, tensor.shape.elements());
-  return largest;
 }
 
 /// Images [first, first + count) of a split.
@@ -65,9 +57,7 @@ Retrainer::Retrainer(const StartPoint& start, const host::Policy& policy, const 
              table_of(start, method_of(options.quantizer), options)) {
   const at::NoGradGuard no_grad;
   const Calibration& calibration = start.calibration(options.calibration_seed);
-  const std::int64_t images = std::clamp<std::int64_t>(kStatisticElements / largest_tensor(start.network), 1,
-                                                       calibration.pixels.size(0));
-  statistic_codes_ = start.codes_of(calibration.pixels.narrow(0, 0, images));
+  statistic_codes_ = start.codes_of(calibration.pixels.narrow(0, 0, calibration.statistic_images));
   graph_.correct_biases(statistic_codes_, calibration.float_means);
 }
 

@@ -28,6 +28,15 @@ std::int64_t pass_batch(const host::Network& network) {
   return std::clamp<std::int64_t>(kBatchElements / std::max<std::int64_t>(1, elements), 1, kLargestBatch);
 }
 
+/// Images that a whole pass holds in memory at once.
+std::int64_t statistic_images(const host::Network& network, std::int64_t count) {
+  constexpr std::int64_t kStatisticElements = 1 << 26;  // of the largest tensor: 256 MiB
+  std::int64_t largest = 1;
+  for (const host::Tensor& tensor : network.tensors)
+    largest = std::max<std::int64_t>(largest, tensor.shape.elements());
+  return std::clamp<std::int64_t>(kStatisticElements / largest, 1, count);
+}
+
 /// Chosen images of a split as bytes [image, channel, row, column].
 at::Tensor images_of(const Split& split, const host::Shape& shape, const at::Tensor& chosen) {
   const auto bytes = static_cast<std::size_t>(shape.elements());
@@ -108,6 +117,13 @@ StartPoint::StartPoint(const host::Network& given, const FloatCheckpoint& checkp
       augmentation(data.augmentation),
       image_classes(data.classes),
       split_hash(data.split_hash) {
+  for (const host::Layer& layer : network.layers) {
+    if (network.output_bits == 32 && network.is_output(layer.output) &&
+        layer.activation != host::Activation::none)
+      throw InputError(fmt::format(
+          "network {}: layer {}: results of 32 bits have no activation: take it off the last layer",
+          network.name, layer.name));
+  }
   if (geometry_hash(network) != geometry_hash(checkpoint.impl->network))
     throw InputError(
         fmt::format("the checkpoint is of another network than {}: train that one first", network.name));
@@ -139,6 +155,7 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
   }
   Calibration result;
   result.pixels = images_of(train, shape, chosen);
+  result.statistic_images = statistic_images(network, count);
 
   const auto read = read_tensors(network, classes);
   const std::vector<const host::Layer*> weight_layers = network.weight_layers();
@@ -152,13 +169,17 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
   const std::int64_t values = std::max<std::int64_t>(1, kSampleValues / count);
   for (std::int64_t first = 0; first < count; first += batch) {
     const std::int64_t images = std::min(batch, count - first);
-    const double weight = static_cast<double>(images) / static_cast<double>(count);
+    const std::int64_t counted = std::clamp<std::int64_t>(result.statistic_images - first, 0, images);
+    const double weight = static_cast<double>(counted) / static_cast<double>(result.statistic_images);
     const at::Tensor input =
         channels_last(normalize(result.pixels.narrow(0, first, images).to(device), mean, deviation));
     const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false);
     for (std::size_t i = 0; i < weight_layers.size(); ++i) {
       const host::Layer& layer = *weight_layers[i];
-      accumulate(result.float_means[i], pass.sums.at(i).transpose(0, 1).flatten(1).mean(1), weight);
+      if (counted > 0) {
+        const at::Tensor sums = pass.sums.at(i).narrow(0, 0, counted);
+        accumulate(result.float_means[i], sums.transpose(0, 1).flatten(1).mean(1), weight);
+      }
       const at::Tensor& x = pass.tensors.at(layer.input());
       const bool reads_image = layer.input() == network.input;
       patches[i].push_back(input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x,

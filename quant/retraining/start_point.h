@@ -19,7 +19,8 @@ namespace bitloop::quant {
 
 /// What a few training images say about the float network: where start scales come from.
 struct Calibration {
-  at::Tensor pixels;  ///< [image, channel, row, column] bytes
+  at::Tensor pixels;                  ///< [image, channel, row, column] bytes
+  std::int64_t statistic_images = 0;  ///< so many of the first ones make statistics and means
   std::vector<at::Tensor>
       float_means;          ///< per weight layer and filter: mean of weights times input plus bias
   ClippingSamples samples;  ///< activations: of the first tensor of each width class

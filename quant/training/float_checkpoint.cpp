@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -45,8 +46,9 @@ std::filesystem::path cache_folder() {
 /// What a checkpoint kept in the cache depends on.
 std::string cache_key(const host::Network& network, const Dataset& data, const FloatTraining& options) {
   Sha256 hash;
-  hash.add(fmt::format("{} {} {} {} {} {}", geometry_hash(network), data.split_hash, options.epochs,
-                       options.seed, options.learning_rate, options.batch));
+  hash.add(fmt::format("{} {} {} {} {} {} {} {}", geometry_hash(network), data.split_hash, options.epochs,
+                       options.seed, options.learning_rate, options.batch, fmt::join(data.mean, ","),
+                       fmt::join(data.deviation, ",")));
   // Only where they differ from what was once the only choice: the checkpoints of then are still found.
   if (options.optimizer != FloatTraining{}.optimizer) hash.add(" " + options.optimizer);
   if (data.augmentation.any())
