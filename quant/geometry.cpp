@@ -22,9 +22,10 @@ constexpr LayerKind kKinds[] = {LayerKind::conv,      LayerKind::linear,  LayerK
 
 void require_classifier(const host::Network& network) {
   if (network.outputs.size() == 1) return;
-  throw InputError(fmt::format("network {}: with {} results it is no classifier; it can be measured, quantized "
-                               "and exported, but not trained or tested",
-                               network.name, network.outputs.size()));
+  throw InputError(
+      fmt::format("network {}: with {} results it is no classifier; it can be measured, quantized "
+                  "and exported, but not trained or tested",
+                  network.name, network.outputs.size()));
 }
 
 int kind_number(LayerKind kind) {

@@ -31,9 +31,7 @@ struct QuantizedModel {
   std::string split_hash;  ///< of the data set that it was retrained on
 
   /// Scale of the first result's codes.
-  [[nodiscard]] double output_scale() const {
-    return tensor_scales.at(integers.network.output()).written;
-  }
+  [[nodiscard]] double output_scale() const { return tensor_scales.at(integers.network.output()).written; }
 };
 
 /// Writes and reads a quantized model (JSON header and integers), for run folders; to a temporary name, then

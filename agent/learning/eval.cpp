@@ -131,10 +131,10 @@ Evaluation evaluate(const console::Options& options) {
   const int epochs = static_cast<int>(options.integer_of("retrain", 0, 10'000));
   const bool in_float =
       !options.has("run") && (options.text_of("policy") == "float" || is_comparison(options));
+  (void)options.integer_of("images", 0, 100'000'000);
   if (in_float && (options.text_of("on") != "integer" || options.given("images"))) {
     throw InputError("--on and --images go with policies that the hardware executes: leave them out");
   }
-  (void)options.integer_of("images", 0, 100'000'000);
   if (options.has("run")) return integer_accuracy(options, epochs);
   if (options.text_of("policy") == "float") return float_accuracy(options);
   if (is_comparison(options)) return comparison(options, epochs);

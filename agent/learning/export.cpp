@@ -50,6 +50,27 @@ std::filesystem::path target(const console::Options& options, const std::string&
   throw Error("an export format has no file name: please report it");
 }
 
+/// Writing renames a file into place: what is there must be one that may go.
+void check_target(const std::filesystem::path& path, const console::Options& options) {
+  namespace fs = std::filesystem;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (!fs::is_directory(folder)) {
+    throw InputError(
+        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
+  }
+  const fs::file_status status = fs::symlink_status(path);
+  if (path.empty() || (fs::exists(status) && !fs::is_regular_file(status))) {
+    throw InputError(fmt::format("--out '{}' is no regular file: choose another one", path.string()));
+  }
+  for (const char* input : {"model", "checkpoint", "policy"}) {
+    std::error_code ignored;
+    if (options.has(input) && fs::equivalent(path, options.text_of(input), ignored)) {
+      throw InputError(
+          fmt::format("--out {} would overwrite --{}: choose another file", path.string(), input));
+    }
+  }
+}
+
 void write(const console::Options& options, const std::string& format, const quant::QuantizedModel& model,
            const std::filesystem::path& path) {
   if (format == "onnx") {
@@ -81,11 +102,7 @@ int export_network(const console::Arguments& arguments) {
   const std::string format = options.text_of("format");
   console::require_name("format", format, form_names());
   const std::filesystem::path path = target(options, format);
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  if (!std::filesystem::is_directory(folder)) {
-    throw InputError(
-        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
-  }
+  check_target(path, options);
   const auto quantized = quantized_model(options, static_cast<int>(options.integer_of("retrain", 0, 10'000)));
   write(options, format, quantized.model, path);
   console::print(fmt::format("{}: {} bytes\n", path.string(), std::filesystem::file_size(path)));

@@ -47,7 +47,7 @@ void add_retraining_options(console::Options& options, int images) {
   const quant::Retraining d;
   options.text("quantizer", d.quantizer,
                "how weights and scales are trained: lsq, pact, dorefa or symmetric");
-  options.text("clipping", d.clipping, "start scales: mixed, max, mse, aciq, kl or percentile");
+  options.text("clipping", d.clipping, "start scales: mixed, max, mse, aciq, kl, percentile or equalized");
   options.integer("retrain-images", images, "images per epoch of retraining (0: all)");
   options.text("optimizer", d.optimizer, "adam or sgd");
   options.number("learning-rate", d.learning_rate, "of the retraining, at its start");

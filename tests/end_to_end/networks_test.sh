@@ -102,6 +102,9 @@ refused 'input' eval --model lenet --data folder:photos --input 28
 refused 'format' export $quantized --format tar --out x
 refused 'folder' export $quantized --format onnx --out none/x.onnx
 refused '--out' export $quantized --format onnx
+refused 'overwrite' export --model exported.onnx $data --format onnx --out exported.onnx
+mkfifo pipe && refused 'regular' export $quantized --format onnx --out pipe
+refused 'images' eval $task --policy float --images 5
 echo 'no picture' > photos/test/top/broken.png
 refused 'broken.png' eval $task --policy float
 
