@@ -30,6 +30,7 @@ struct HardwareInfo {
   double clock_hz = 100e6;     ///< nominal
   bool duplex = false;         ///< memory reads a word and writes a word in one cycle, not one of both
   bool repeatable = true;      ///< a job counts the same whenever it runs and wherever it lies
+  bool computes = true;        ///< false: it only counts (timing-only), and what jobs store is meaningless
 };
 
 /// Names, in record order, of the 64-bit counters that the hardware keeps (generated from
@@ -49,7 +50,8 @@ struct Measurement {
 ///
 /// Owns its connection. Not thread-safe: one thread, one device.
 /// Addresses are bytes in the accelerator's memory window. Every call either does all it says
-/// or throws `DeviceError`, after which `reset()` makes the device usable again.
+/// or throws `DeviceError`, after which `reset()` makes the device usable again. Where a call throws
+/// `DeviceLost`, what the device's memory and registers hold is unknown.
 class Device {
  public:
   virtual ~Device() = default;
@@ -57,6 +59,9 @@ class Device {
   virtual const HardwareInfo& info() const = 0;
   /// Bytes in the memory window.
   virtual Address memory_size() const = 0;
+  /// Where the window begins for the accelerator's own bus: what the register BASE counts from. A multiple of
+  /// 4096.
+  virtual Address memory_base() const { return 0; }
 
   virtual void write_memory(Address address, std::span<const std::byte> bytes) = 0;
   virtual void read_memory(Address address, std::span<std::byte> bytes) = 0;
@@ -64,11 +69,29 @@ class Device {
   /// One 32-bit register, by byte offset (host/registers.h). For drivers and diagnosis.
   virtual void write_register(std::uint32_t offset, std::uint32_t value) = 0;
   virtual std::uint32_t read_register(std::uint32_t offset) = 0;
+  /// Consecutive registers from `offset` on, in this order, and as one message where they cross a wire: either
+  /// all of them are written, or none.
+  virtual void write_registers(std::uint32_t offset, std::span<const std::uint32_t> values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      write_register(offset + static_cast<std::uint32_t>(4 * i), values[i]);
+    }
+  }
+  virtual void read_registers(std::uint32_t offset, std::span<std::uint32_t> values) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = read_register(offset + static_cast<std::uint32_t>(4 * i));
+    }
+  }
 
   /// Lets the hardware go on until the job that START named is over: true, or false after `limit` cycles.
   virtual bool wait_done(std::uint32_t sequence, Cycles limit) = 0;
 
-  /// Soft reset: ends whatever runs, clears sticky errors. Memory keeps its bytes.
+  /// Throws DeviceLost unless all that crossed between here and the device since the last call (or since the
+  /// last reset) did so unaltered, both ways. Whoever reports a result calls it first.
+  virtual void confirm() {}
+
+  /// Soft reset: ends whatever runs, clears sticky errors. Memory keeps its bytes, unless the device itself
+  /// was restarted. Where the connection is lost it is made anew; throws DeviceError where the device is not
+  /// the one that it was before (another fingerprint).
   virtual void reset() = 0;
 };
 

@@ -2,16 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <exception>
 #include <utility>
 
 #include "host/error.h"
+#include "host/instruction.h"
 #include "host/plane_words.h"
 #include "host/registers.h"
 
 namespace bitloop::host {
 namespace {
 
-constexpr Address kBase = 0;  ///< where jobs lie in the memory window; any multiple of 4 KB
+/// Where jobs lie in the memory window. Not at its beginning: BASE then differs from what power-up leaves
+/// there, which tells that the device was restarted.
+constexpr Address kJobOffset = kPageBytes;
 
 std::string error_names(std::uint32_t error) {
   constexpr std::pair<std::uint32_t, const char*> kNames[] = {
@@ -48,13 +53,26 @@ std::uint64_t word_at(std::span<const std::byte> bytes, std::size_t index) {
   return word;
 }
 
+/// The exclusive states must sum to the cycles: a cheap check of all that lies between the counters and here.
+void check_states(const Counters& counters, const std::string& what) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < registers::kCounterCount; ++i) {
+    if (registers::kCounterIsState[i]) sum += counters[i];
+  }
+  if (sum != counters[registers::kCounterCycles]) {
+    throw DeviceLost(fmt::format("the counters of {} did not arrive as they were: {} cycles, whose states sum "
+                                 "to {}",
+                                 what, counters[registers::kCounterCycles], sum));
+  }
+}
+
 }  // namespace
 
 static_assert(kCounters * 2 == registers::kCountersWords && kCounters * 8 == kRecordBytes);
 
 std::span<const char* const> counter_names() { return registers::kCounterNames; }
 
-Driver::Driver(Device& device) : device_(device) {
+Driver::Driver(Device& device) : device_(device), base_(kJobOffset) {
   const std::uint32_t id = device_.read_register(registers::kId);
   if (id != registers::kIdValue) {
     throw DeviceError(
@@ -72,8 +90,48 @@ Driver::Driver(Device& device) : device_(device) {
   if (!idle || device_.read_register(registers::kError) != 0) device_.reset();
 }
 
-void Driver::load(const Job& job) {
-  validate_job(job);
+/// Whatever fails while the way to the device is in doubt may be the fault of that way: a job with a bit
+/// turned over is an illegal one.
+template <class Work, class Again>
+auto Driver::persist(const Work& work, const Again& again) {
+  std::exception_ptr lost;
+  for (int attempt = 1;; ++attempt) {
+    try {
+      if (lost) again();
+      try {
+        return work();
+      } catch (const DeviceLost&) {
+        throw;
+      } catch (const DeviceError&) {
+        device_.confirm();
+        throw;
+      }
+    } catch (const DeviceLost&) {
+      if (attempt == kAttempts) {
+        reset_quietly();
+        throw;
+      }
+      lost = std::current_exception();
+    } catch (...) {
+      reset_quietly();
+      throw;
+    }
+  }
+}
+
+void Driver::reset_quietly() noexcept {
+  try {
+    device_.reset();
+  } catch (...) {  // what went wrong first says more
+  }
+}
+
+void Driver::recover() {
+  device_.reset();
+  place_blocks();
+}
+
+void Driver::check_fit(const Job& job) const {
   const HardwareInfo& info = device_.info();
   if (job.filters != info.filters || job.pixels != info.pixels) {
     throw DeviceError(
@@ -81,67 +139,87 @@ void Driver::load(const Job& job) {
                     job.pixels, job.filters, info.pixels, info.filters));
   }
   check_srams(job, info);
-  if (job.bytes > device_.memory_size() || kBase > device_.memory_size() - job.bytes) {
+  if (job.bytes > device_.memory_size() || base_ > device_.memory_size() - job.bytes) {
     throw DeviceError(
-        fmt::format("the job needs {} bytes of memory and the device has {}; use a smaller network or "
-                    "give the device more",
-                    job.bytes, device_.memory_size()));
+        fmt::format("the job needs {} bytes of memory and the device has {}, of which jobs do not use the "
+                    "first {}; use a smaller network or give the device more",
+                    job.bytes, device_.memory_size(), base_));
   }
-  loaded_ = false;
-  job_ = job;
-  for (const Block& block : job_.blocks) device_.write_memory(kBase + block.offset, block.bytes);
-  loaded_ = true;
 }
 
-Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit) {
-  if (!loaded_) throw DeviceError("no job is loaded");
-  const std::vector<std::byte> input = pack_input(hwc_image);
+void Driver::load(std::shared_ptr<const Job> job) {
+  if (job == job_) return;
+  validate_job(*job);
+  check_fit(*job);
+  job_ = std::move(job);
   try {
-    device_.write_memory(kBase + job_.image, input);
-    start_and_wait(limit);
-    check_errors();
-    return read_counters();
+    persist([&] { place_blocks(); }, [&] { device_.reset(); });
   } catch (...) {
-    try {
-      device_.reset();
-    } catch (...) {  // what went wrong first says more
-    }
+    job_ = nullptr;
     throw;
   }
 }
 
+/// BASE is written here and read before each run: a device that was restarted since then has lost it.
+void Driver::place_blocks() {
+  for (const Block& block : job_->blocks) device_.write_memory(base_ + block.offset, block.bytes);
+  device_.write_register(registers::kBase, static_cast<std::uint32_t>(device_.memory_base() + base_));
+}
+
+Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit) {
+  if (!job_) throw DeviceError("no job is loaded");
+  input_ = pack_input(hwc_image);
+  limit_ = limit;
+  return persist([&] { return run_once(limit); }, [&] { recover(); });
+}
+
+Measurement Driver::run_once(Cycles limit) {
+  device_.write_memory(base_ + job_->image, input_);
+  start_and_wait(limit);
+  check_errors();
+  Measurement measurement = read_counters();
+  device_.confirm();
+  return measurement;
+}
+
 std::vector<std::byte> Driver::pack_input(std::span<const std::uint8_t> hwc_image) const {
-  if (job_.input_bits != 0) {
-    return pack_tensor(input_codes(job_.image_shape, job_.input_bits, hwc_image));
+  if (job_->input_bits != 0) {
+    return pack_tensor(input_codes(job_->image_shape, job_->input_bits, hwc_image));
   }
-  if (hwc_image.size() != static_cast<std::size_t>(job_.image_shape.elements())) {
+  if (hwc_image.size() != static_cast<std::size_t>(job_->image_shape.elements())) {
     throw InputError(fmt::format("the image has {} bytes and network {} takes {}", hwc_image.size(),
-                                 job_.network, job_.image_shape.elements()));
+                                 job_->network, job_->image_shape.elements()));
   }
-  std::vector<std::byte> padded(input_bytes(job_));  // whole words
+  std::vector<std::byte> padded(input_bytes(*job_));  // whole words
   for (std::size_t i = 0; i < hwc_image.size(); ++i) padded[i] = static_cast<std::byte>(hwc_image[i]);
   return padded;
 }
 
 /// A job that ended earlier can never be taken for this one: its sequence number differs from the last one
-/// done.
+/// done. BASE, JOB and START go as one message, so that no late copy of one of them meets the others.
 void Driver::start_and_wait(Cycles limit) {
+  static_assert(registers::kJob == registers::kBase + 4 && registers::kStart == registers::kJob + 4);
+  const auto base = static_cast<std::uint32_t>(device_.memory_base() + base_);
+  if (const std::uint32_t found = device_.read_register(registers::kBase); found != base) {
+    throw DeviceLost(fmt::format("the device was restarted or is used by another program: its register BASE "
+                                 "reads {:#x}, not {:#x}",
+                                 found, base));
+  }
   const std::uint32_t last_done = device_.read_register(registers::kLastDone);
   do {
     ++sequence_;
   } while (sequence_ == last_done || sequence_ == 0);
-  device_.write_register(registers::kBase, static_cast<std::uint32_t>(kBase));
-  device_.write_register(registers::kJob, static_cast<std::uint32_t>(job_.descriptors));
-  device_.write_register(registers::kStart, sequence_);
+  const std::uint32_t start[] = {base, static_cast<std::uint32_t>(job_->descriptors), sequence_};
+  device_.write_registers(registers::kBase, start);
   if (!device_.wait_done(sequence_, limit)) {
-    throw DeviceTimeout(fmt::format("network {} did not end within {} cycles", job_.network, limit));
+    throw DeviceTimeout(fmt::format("network {} did not end within {} cycles", job_->network, limit));
   }
 }
 
 void Driver::check_errors() {
   const std::uint32_t error = device_.read_register(registers::kError);
   if (error != 0) {
-    throw DeviceError(fmt::format("network {}: {} (descriptor at offset {:#x})", job_.network,
+    throw DeviceError(fmt::format("network {}: {} (descriptor at offset {:#x})", job_->network,
                                   error_names(error), device_.read_register(registers::kErrorInfo)));
   }
   const std::uint32_t done = device_.read_register(registers::kLastDone);
@@ -153,27 +231,39 @@ void Driver::check_errors() {
 
 Measurement Driver::read_counters() {
   Measurement measurement;
+  std::array<std::uint32_t, 2 * kCounters> words{};
+  device_.read_registers(registers::kCounters, words);
   for (std::size_t i = 0; i < kCounters; ++i) {
-    const auto offset = static_cast<std::uint32_t>(registers::kCounters + 8 * i);
-    const std::uint64_t low = device_.read_register(offset);
-    measurement.total[i] = low | static_cast<std::uint64_t>(device_.read_register(offset + 4)) << 32;
+    measurement.total[i] = words[2 * i] | static_cast<std::uint64_t>(words[2 * i + 1]) << 32;
   }
-  std::vector<std::byte> records(kRecordBytes * job_.segments.size());
-  device_.read_memory(kBase + job_.records, records);
-  measurement.segments.resize(job_.segments.size());
+  check_states(measurement.total, "network " + job_->network);
+  std::vector<std::byte> records(kRecordBytes * job_->segments.size());
+  device_.read_memory(base_ + job_->records, records);
+  measurement.segments.resize(job_->segments.size());
   for (std::size_t i = 0; i < records.size() / 8; ++i) {
     measurement.segments[i / kCounters][i % kCounters] = word_at(records, i);
+  }
+  for (std::size_t i = 0; i < measurement.segments.size(); ++i) {
+    check_states(measurement.segments[i], "segment " + job_->segments[i]);
   }
   return measurement;
 }
 
 CodeTensor Driver::read_tensor(const TensorPlace& place) {
   const Address bytes = memory_bytes(place);
-  if (!loaded_ || place.offset > job_.bytes || bytes > job_.bytes - place.offset) {
+  if (!job_ || place.offset > job_->bytes || bytes > job_->bytes - place.offset) {
     throw DeviceError(fmt::format("tensor {} is not of the loaded job", place.name));
   }
   std::vector<std::byte> memory(bytes);
-  device_.read_memory(kBase + place.offset, memory);
+  persist(
+      [&] {
+        device_.read_memory(base_ + place.offset, memory);
+        device_.confirm();
+      },
+      [&] {
+        recover();
+        (void)run_once(limit_);
+      });
   if (place.words == 0) return unpack_tensor(place.shape, place.bits, memory);
   // Of each row, the words of this part.
   const Address word_bytes = kWordBytes * static_cast<Address>(place.shape.width);

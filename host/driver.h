@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,10 @@ namespace bitloop::host {
 
 /// Runs jobs on a device: places them in its memory, starts them, waits, reads counters and tensors.
 /// Keeps the last job resident, so that running it on another image moves only the image.
+///
+/// What it returns has arrived unaltered and is of the job that it started: where the way to the device fails
+/// (DeviceLost), the device is reset and the job loaded and run again, `kAttempts` times in all; the last
+/// failure is thrown. What the hardware itself refuses is not tried again.
 /// Not thread-safe; the device must outlive it.
 class Driver {
  public:
@@ -19,9 +24,10 @@ class Driver {
   /// text). Resets it where a client that was killed left it busy or with an error.
   explicit Driver(Device& device);
 
-  /// Places the job's blocks. Throws DeviceError where the memory is too small or the hardware's parameters
-  /// do not fit.
-  void load(const Job& job);
+  /// Places the job's blocks; nothing is moved where this very job is loaded already. Throws DeviceError where
+  /// the memory is too small or the hardware's parameters do not fit.
+  void load(std::shared_ptr<const Job> job);
+  void load(const Job& job) { load(std::make_shared<const Job>(job)); }
   /// Places the image (HWC bytes; for a job without an image: HWC codes, a byte each) and runs the loaded
   /// job. Throws DeviceError on sticky hardware errors (with their names) and DeviceTimeout after `limit`
   /// cycles; after any exception of the device it has been reset and the next job runs.
@@ -30,16 +36,27 @@ class Driver {
   CodeTensor read_tensor(const TensorPlace& place);
 
   static constexpr Cycles kDefaultLimit = 4'000'000'000;
+  static constexpr int kAttempts = 4;
 
  private:
   [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_image) const;
+  void check_fit(const Job& job) const;
+  void place_blocks();
+  Measurement run_once(Cycles limit);
   void start_and_wait(Cycles limit);
   void check_errors();
   [[nodiscard]] Measurement read_counters();
+  void recover();
+  void reset_quietly() noexcept;
+  /// Calls `work`, and `again` before each further attempt where the way to the device failed.
+  template <class Work, class Again>
+  auto persist(const Work& work, const Again& again);
 
   Device& device_;
-  Job job_;
-  bool loaded_ = false;
+  Address base_;  ///< of the job, in the memory window
+  std::shared_ptr<const Job> job_;
+  std::vector<std::byte> input_;  ///< of the last run, packed
+  Cycles limit_ = kDefaultLimit;  ///< of the last run
   std::uint32_t sequence_ = 0;
 };
 

@@ -29,4 +29,11 @@ class DeviceTimeout : public DeviceError {
   using DeviceError::DeviceError;
 };
 
+/// The way to the device failed, not the job: a cut connection, an answer that did not come or did not arrive
+/// unaltered, a device that was restarted. After `Device::reset()` the job may be loaded and run again.
+class DeviceLost : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
 }  // namespace bitloop

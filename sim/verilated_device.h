@@ -103,7 +103,7 @@ class VerilatedDevice final : public host::Device {
     std::uint32_t value;
     std::uint8_t response;
   };
-  /// Timing-only models cannot: tracing keeps signals alive that nothing else needs.
+  /// Timing-only models cannot (tracing keeps signals alive that nothing else needs), and only they cannot.
   static constexpr bool kTraces = requires(Model & model, VerilatedFstC* trace) { model.trace(trace, 99); };
   static constexpr int kResetCycles = 4;
   static constexpr int kAccessLimit = 10'000;  // cycles: no register access takes longer
@@ -167,6 +167,7 @@ class VerilatedDevice final : public host::Device {
     info_.clock_hz = configuration.clock_hz;
     info_.duplex = memory.beats_per_cycle > 1;
     info_.repeatable = memory.random_stall == 0;
+    info_.computes = kTraces;
     info_.pixels = static_cast<int>(array & 0xffff);
     info_.filters = static_cast<int>(array >> 16);
     info_.activation_rows = static_cast<int>(read_register(reg::kConfigActivation));

@@ -36,7 +36,7 @@ HardwareInfo hardware(int pixels, int filters, int activation_rows, int weight_r
 void expect_job(const Job& job, const Network& graph, const TensorCodes& golden,
                 const std::vector<std::uint8_t>& input, const HardwareInfo& info) {
   for (const Interleaving interleaving : kInterleavings) {
-    Emulator emulator(info, {interleaving, job.bytes});
+    Emulator emulator(info, {interleaving, job.bytes + kPageBytes});
     Driver driver(emulator);
     driver.load(job);
     try {

@@ -49,7 +49,7 @@ class DriverTest : public testing::Test {
   QuantizedNetwork network_ =
       random_quantization(zoo_network("lenet"), uniform_policy(zoo_network("lenet"), 2, 2), 1);
   Job job_ = compile(network_, HardwareInfo{});
-  FaultyDevice device_{HardwareInfo{}, EmulatorOptions{Interleaving::program_order, job_.bytes}};
+  FaultyDevice device_{HardwareInfo{}, EmulatorOptions{Interleaving::program_order, job_.bytes + kPageBytes}};
   std::mt19937_64 random_{1};
   std::vector<std::uint8_t> image_ = random_input({1, 28, 28}, 8, random_);
 };
@@ -80,7 +80,7 @@ TEST_F(DriverTest, strange_devices_are_refused_with_both_hashes) {
 }
 
 TEST_F(DriverTest, a_job_that_does_not_fit_is_refused) {
-  FaultyDevice small(HardwareInfo{}, EmulatorOptions{Interleaving::program_order, job_.bytes - 1});
+  FaultyDevice small(HardwareInfo{}, EmulatorOptions{Interleaving::program_order, job_.bytes + kPageBytes - 1});
   Driver driver(small);
   EXPECT_THROW(driver.load(job_), DeviceError);
   Job other = job_;
@@ -99,7 +99,7 @@ TEST_F(DriverTest, a_job_for_other_srams_is_refused_with_both_sizes) {
     HardwareInfo info;
     const int compiled_for = info.*size;
     info.*size = value;
-    FaultyDevice other(info, EmulatorOptions{Interleaving::program_order, job_.bytes});
+    FaultyDevice other(info, EmulatorOptions{Interleaving::program_order, job_.bytes + kPageBytes});
     try {
       Driver(other).load(job_);
       ADD_FAILURE() << value << " instead of " << compiled_for;
@@ -120,7 +120,7 @@ TEST_F(DriverTest, a_job_runs_where_srams_are_larger) {
   info.activation_rows *= 2;
   info.weight_rows *= 2;
   info.parameter_slots *= 2;
-  FaultyDevice larger(info, EmulatorOptions{Interleaving::program_order, job_.bytes});
+  FaultyDevice larger(info, EmulatorOptions{Interleaving::program_order, job_.bytes + kPageBytes});
   Driver driver(larger);
   driver.load(job_);
   driver.run(image_);
