@@ -4,9 +4,9 @@
 
 namespace bitloop::agent {
 
-CycleMeter::CycleMeter(host::SegmentMeter::OpenDevice open_device, host::Network network,
+CycleMeter::CycleMeter(std::shared_ptr<host::DevicePool> devices, host::Network network,
                        std::unique_ptr<host::MeasurementStore> store)
-    : store_(std::move(store)), meter_(std::move(open_device), store_.get()), network_(std::move(network)) {}
+    : store_(std::move(store)), meter_(std::move(devices), store_.get()), network_(std::move(network)) {}
 
 host::Cycles CycleMeter::cycles(const host::Policy& policy) {
   const auto known = remembered_.find(policy.key());

@@ -26,12 +26,12 @@ struct SegmentCycles {
 
 /// Measures the cycles of policies without training them: cycles do not depend on data, so a job with random
 /// integers takes what the trained one takes. Every count is that of a run of the whole network on the
-/// device, from segments that each ran once or that the store knows (host::measure_network). Owns devices and
+/// device, from segments that each ran once or that the store knows (host::measure_network). Owns the
 /// store. One thread at a time.
 class CycleMeter : public CycleSource {
  public:
   /// `store`: null to remember no longer than this meter lives (--fresh).
-  CycleMeter(host::SegmentMeter::OpenDevice open_device, host::Network network,
+  CycleMeter(std::shared_ptr<host::DevicePool> devices, host::Network network,
              std::unique_ptr<host::MeasurementStore> store = nullptr);
 
   host::Cycles cycles(const host::Policy& policy) override;

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-
-#include "host/device.h"
+#include "host/devices/pool.h"
 #include "quant/data/dataset.h"
 #include "quant/evaluation.h"
 #include "quant/quantized_model.h"
@@ -12,8 +9,8 @@ namespace bitloop::agent {
 
 /// Accuracy of the first `images` of a split as the device computes them; several devices share the work.
 /// `progress` is called by one thread at a time.
-quant::Accuracy device_accuracy(const std::function<std::unique_ptr<host::Device>()>& open_device,
-                                int workers, const quant::QuantizedModel& model, const quant::Split& split,
-                                std::size_t images, const quant::Progress& progress = {});
+quant::Accuracy device_accuracy(host::DevicePool& devices, const quant::QuantizedModel& model,
+                                const quant::Split& split, std::size_t images,
+                                const quant::Progress& progress = {});
 
 }  // namespace bitloop::agent

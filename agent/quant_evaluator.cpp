@@ -8,12 +8,11 @@ namespace bitloop::agent {
 
 QuantEvaluator::QuantEvaluator(std::shared_ptr<const quant::Quantizer> quantizer,
                                const quant::Split& reward_split, const quant::Retraining& retraining,
-                               std::unique_ptr<host::Device> device, host::Cycles reference_cycles)
+                               std::shared_ptr<host::DevicePool> devices, host::Cycles reference_cycles)
     : quantizer_(std::move(quantizer)),
       reward_split_(reward_split),
       retraining_(retraining),
-      device_(std::move(device)),
-      driver_(*device_),
+      devices_(std::move(devices)),
       reference_cycles_(reference_cycles) {}
 
 std::vector<Outcome> QuantEvaluator::evaluate(std::span<const host::Policy> policies) {
@@ -27,12 +26,14 @@ Outcome QuantEvaluator::evaluate(const host::Policy& policy) {
   const quant::QuantizedModel model = quantizer_->quantize(policy, retraining_);
   const quant::Accuracy accuracy =
       quant::IntegerReference(model.integers).accuracy(reward_split_, model.output_scale());
-  const host::Job job = host::compile(model.integers, device_->info());
-  driver_.load(job);
+  const auto job = std::make_shared<const host::Job>(host::compile(model.integers, devices_->hardware()));
   const auto image =
-      std::span(reward_split_.pixels).first(static_cast<std::size_t>(job.image_shape.elements()));
-  Outcome outcome{
-      .accuracy = accuracy.accuracy, .loss = accuracy.loss, .cycles = driver_.run(image).cycles()};
+      std::span(reward_split_.pixels).first(static_cast<std::size_t>(job->image_shape.elements()));
+  Outcome outcome{.accuracy = accuracy.accuracy, .loss = accuracy.loss};
+  devices_->run([&](host::Driver& driver) {
+    driver.load(job);
+    outcome.cycles = driver.run(image).cycles();
+  });
   outcome.cost_ratio = static_cast<double>(outcome.cycles) / static_cast<double>(reference_cycles_);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return outcome;

@@ -3,19 +3,19 @@
 #include <memory>
 
 #include "agent/evaluator.h"
-#include "host/driver.h"
+#include "host/devices/pool.h"
 #include "quant/evaluation.h"
 
 namespace bitloop::agent {
 
 /// The real evaluation of a policy: retrains the network under it, takes the accuracy of its integers on the
 /// reward split from the integer reference, and the cycles of those very integers, compiled, from the device.
-/// One thread at a time; several may share a quantizer, which trains on the calling thread.
+/// One thread at a time; several may share a quantizer, which trains on the calling thread, and devices.
 class QuantEvaluator : public Evaluator {
  public:
   /// `reference_cycles`: cycles at w8a8. The split must outlive this.
   QuantEvaluator(std::shared_ptr<const quant::Quantizer> quantizer, const quant::Split& reward_split,
-                 const quant::Retraining& retraining, std::unique_ptr<host::Device> device,
+                 const quant::Retraining& retraining, std::shared_ptr<host::DevicePool> devices,
                  host::Cycles reference_cycles);
 
   std::vector<Outcome> evaluate(std::span<const host::Policy> policies) override;
@@ -26,8 +26,7 @@ class QuantEvaluator : public Evaluator {
   std::shared_ptr<const quant::Quantizer> quantizer_;
   const quant::Split& reward_split_;
   quant::Retraining retraining_;
-  std::unique_ptr<host::Device> device_;
-  host::Driver driver_;
+  std::shared_ptr<host::DevicePool> devices_;
   host::Cycles reference_cycles_;
 };
 

@@ -42,14 +42,14 @@ struct Search::Finalist {
   quant::Accuracy test{};    ///< only of those that are shown
 };
 
-Search::Search(SearchConfig config, const std::string& version, DeviceFactory open_device, int workers,
-               std::unique_ptr<host::MeasurementStore> store)
+Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
+               int workers, std::unique_ptr<host::MeasurementStore> store)
     : config_(std::move(config)),
-      open_device_(std::move(open_device)),
+      devices_(std::move(devices)),
       workers_(workers),
       task_(open_task(config_.task)),
       space_(network_, {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned}),
-      meter_(open_device_, network_, std::move(store)),
+      meter_(devices_, network_, std::move(store)),
       projection_(space_, meter_, config_.budget) {
   quant::require_classifier(network_);
   const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
@@ -81,8 +81,8 @@ quant::FloatCheckpoint Search::prepare(const RunFolder& folder, const SearchObse
   quantizer_ = std::make_shared<const quant::Quantizer>(network_, checkpoint, data_);
   std::vector<std::unique_ptr<Evaluator>> workers;
   for (int i = 0; i < workers_; ++i) {
-    workers.push_back(std::make_unique<QuantEvaluator>(quantizer_, data_.reward, config_.retraining,
-                                                       open_device_(), projection_.reference()));
+    workers.push_back(std::make_unique<QuantEvaluator>(quantizer_, data_.reward, config_.retraining, devices_,
+                                                       projection_.reference()));
   }
   workers_evaluator_ = std::make_unique<ParallelEvaluator>(std::move(workers));
   // Shared by all methods, so that none trains again what another has; each still counts its own evaluations.

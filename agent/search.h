@@ -17,9 +17,6 @@
 
 namespace bitloop::agent {
 
-/// Opens one more device of the configured kind; every worker has its own.
-using DeviceFactory = std::function<std::unique_ptr<host::Device>()>;
-
 /// Told how far a stage of the search is: its title, 0..1, and what matters now.
 using SearchObserver = std::function<void(const std::string& stage, double done, const std::string& note)>;
 
@@ -31,8 +28,8 @@ class Search {
   /// Opens network, data and device and checks that the budget can be reached; writes nothing. Throws
   /// InputError for whatever the user got wrong. Fills in the configuration's version and fingerprint where
   /// they are empty.
-  Search(SearchConfig config, const std::string& version, DeviceFactory open_device, int workers,
-         std::unique_ptr<host::MeasurementStore> store);
+  Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
+         int workers, std::unique_ptr<host::MeasurementStore> store);
 
   [[nodiscard]] const SearchConfig& config() const { return config_; }
 
@@ -54,7 +51,7 @@ class Search {
   [[nodiscard]] nlohmann::ordered_json line_json(const Finalist& finalist);
 
   SearchConfig config_;
-  DeviceFactory open_device_;
+  std::shared_ptr<host::DevicePool> devices_;
   int workers_;
   Task task_;
   const host::Network& network_ = task_.model.network;

@@ -129,7 +129,9 @@ void save_config(const SearchConfig& c, const std::filesystem::path& path) {
   const toml::table table{
       {"run", toml::table{{"version", c.version}, {"fingerprint", c.fingerprint}}},
       {"task", to_table(c.task)},
-      {"device", toml::table{{"device", c.device}, {"hardware", c.hardware}, {"memory", c.memory}}},
+      {"device",
+       toml::table{
+           {"device", c.device}, {"insecure", c.insecure}, {"hardware", c.hardware}, {"memory", c.memory}}},
       {"search", toml::table{{"method", c.method},
                              {"budget", c.budget},
                              {"episodes", c.episodes},
@@ -162,6 +164,7 @@ SearchConfig load_config(const std::filesystem::path& path) {
   reader.read("task", c.task);
   reader.read("search", "budget", c.budget);
   reader.read("device", "device", c.device);
+  if (table["device"]["insecure"]) reader.read("device", "insecure", c.insecure);
   reader.read("device", "hardware", c.hardware);
   reader.read("device", "memory", c.memory);
   reader.read("search", "method", c.method);

@@ -21,7 +21,8 @@ struct SearchConfig {
   int batch = 2;
   std::vector<std::string> lines = {"uniform", "random"};
 
-  std::string device = "sim";
+  std::string device = "sim";  ///< separated by commas; which of them ran what changes no result
+  bool insecure = false;
   std::string hardware = "default";
   std::string memory = "ddr8";
 

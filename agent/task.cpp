@@ -1,5 +1,7 @@
 #include "agent/task.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <random>
@@ -77,7 +79,12 @@ Task open_task(const TaskSpec& spec) {
   } else {
     quant::DataOptions options{
         .image = {}, .mean = mean, .deviation = deviation, .reward_from_test = spec.reward_from_test};
-    if (spec.data.starts_with("folder:")) options.image = folder_image(spec, task.model);
+    if (spec.data.starts_with("folder:")) {
+      options.image = folder_image(spec, task.model);
+    } else if (spec.input) {
+      throw InputError(fmt::format(
+          "--input sets the size of a folder's images; those of {} have their own: leave it out", spec.data));
+    }
     task.data = quant::load_dataset(spec.data, options);
     task.model = quant::open_model(spec.model, {.image = task.data.shape, .classes = task.data.classes});
   }

@@ -1,4 +1,4 @@
-// Float training of MobileNet-V2's small form on Fashion-MNIST, 8 epochs of images that are shifted and
+// Float training of MobileNet-V2's small form on Fashion-MNIST, 12 epochs of images that are shifted and
 // mirrored: test accuracy, processor time of an epoch of 60,000 images shared by two cores, and what 8 bits
 // without retraining lose. Targets: at least 0.91; at most 6 minutes; at most 0.005. Exit 1 where missed.
 //
@@ -37,7 +37,7 @@ bool measure(const char* file) {
   quant::Dataset data = quant::load_dataset("fashion-mnist");
   data.augmentation = {.shift = 2, .mirror = true};
   const host::Network network = host::zoo_network("mobilenet-v2", data.shape, data.classes);
-  const quant::FloatTraining options{.epochs = 8};
+  const quant::FloatTraining options{.epochs = 12, .learning_rate = 0.1, .optimizer = "sgd"};
   const double begin = core_seconds();
   const auto checkpoint =
       quant::FloatCheckpoint::train(network, data, options, [](double done, const std::string& note) {
@@ -54,7 +54,7 @@ bool measure(const char* file) {
       accuracy -
       quant::IntegerReference(model.integers).accuracy(data.test, model.output_scale(), kCores).accuracy;
   fmt::print("{:<44} {:>8} {:>8}\n", "MobileNet-V2, Fashion-MNIST", "target", "measured");
-  const bool accurate = row("float accuracy after 8 epochs", fmt::format(">= {}", kTargetAccuracy), accuracy,
+  const bool accurate = row("float accuracy after 12 epochs", fmt::format(">= {}", kTargetAccuracy), accuracy,
                             accuracy >= kTargetAccuracy);
   const bool fast = row("minutes of 2 cores for 60,000 images", fmt::format("<= {}", kTargetMinutes), minutes,
                         minutes <= kTargetMinutes);

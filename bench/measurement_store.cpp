@@ -64,9 +64,10 @@ int main(int argc, char** argv) {
 
   const host::Network network = host::zoo_network("mobilenet-v2");
   const host::Policy policy = host::load_policy(network, "w8a8");
-  const auto open = [] { return sim::make_sim_device("default", {}, {}, sim::Detail::timing); };
+  const auto devices = std::make_shared<host::DevicePool>(
+      "sim", [] { return sim::make_sim_device("default", {}, {}, sim::Detail::timing); });
   host::MeasurementStore store(host::MeasurementStore::default_path());
-  host::SegmentMeter meter(open, &store);
+  host::SegmentMeter meter(devices, &store);
   const auto look_up = [&](host::SegmentMeter& with) {
     if (host::measure_network(with, network, policy).measured != 0) {
       fmt::print(stderr, "failed: the store of {} does not know the policy\n", bitloop);
@@ -78,7 +79,7 @@ int main(int argc, char** argv) {
          100);
   report("(beside it: the first look-up, from the file)", median([&] {
            host::MeasurementStore again(host::MeasurementStore::default_path());
-           host::SegmentMeter first(open, &again);
+           host::SegmentMeter first(devices, &again);
            look_up(first);
          }),
          0);

@@ -28,9 +28,13 @@ std::string verdict(bool reached) {
   return reached ? "reached" : "MISSED";
 }
 
+std::shared_ptr<host::DevicePool> timing_devices() {
+  return std::make_shared<host::DevicePool>(
+      "sim", [] { return sim::make_sim_device("default", {}, {}, sim::Detail::timing); });
+}
+
 host::SegmentMeter make_meter(host::MeasurementStore* store) {
-  return host::SegmentMeter([] { return sim::make_sim_device("default", {}, {}, sim::Detail::timing); },
-                            store);
+  return host::SegmentMeter(timing_devices(), store);
 }
 
 double seconds_of(const std::function<void()>& action) {
@@ -88,13 +92,13 @@ void compare_composed(host::SegmentMeter& meter) {
   constexpr int kPolicies = 200;
   for (const char* name : {"mobilenet-v2", "resnet18"}) {
     const host::Network network = host::zoo_network(name);
-    const auto device = sim::make_sim_device("default", {}, {}, sim::Detail::timing);
+    const auto devices = timing_devices();
     std::mt19937_64 random(1);
     int equal = 0;
     for (int i = 0; i < kPolicies; ++i) {
       const host::Policy policy = host::test::random_policy(network, random);
       const auto composed = host::measure_network(meter, network, policy);
-      const auto run = host::run_network(*device, network, policy);
+      const auto run = host::run_network(*devices, network, policy);
       if (composed.total == run.total && composed.counters == run.counters) ++equal;
     }
     fmt::print("{}: {} of {} random policies composed as they run, in every counter  {}\n", name, equal,

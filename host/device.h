@@ -14,12 +14,13 @@ namespace bitloop::host {
 
 using Address = std::uint64_t;  ///< bytes in the accelerator's memory window
 using Cycles = std::uint64_t;
+inline constexpr std::size_t kFingerprintDigits = 32;  ///< hexadecimal
 
 /// Parameters that the hardware was built with, read from its registers, and the hash that its cycles are
 /// filed under.
 struct HardwareInfo {
   std::string name;            ///< "default", "tiny", ... or the parameters as text
-  std::string fingerprint;     ///< hexadecimal: RTL sources and parameters, then memory
+  std::string fingerprint;     ///< kFingerprintDigits: half of RTL sources and parameters, half of memory
   std::string memory;          ///< name of the memory model, or of the board
   int pixels = 8;              ///< P, rows of the array
   int filters = 16;            ///< F, columns of the array
@@ -69,8 +70,8 @@ class Device {
   /// One 32-bit register, by byte offset (host/registers.h). For drivers and diagnosis.
   virtual void write_register(std::uint32_t offset, std::uint32_t value) = 0;
   virtual std::uint32_t read_register(std::uint32_t offset) = 0;
-  /// Consecutive registers from `offset` on, in this order, and as one message where they cross a wire: either
-  /// all of them are written, or none.
+  /// Consecutive registers from `offset` on, in this order, and as one message where they cross a wire:
+  /// either all of them are written, or none.
   virtual void write_registers(std::uint32_t offset, std::span<const std::uint32_t> values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       write_register(offset + static_cast<std::uint32_t>(4 * i), values[i]);

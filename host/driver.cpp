@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <exception>
 #include <utility>
 
+#include "host/devices/board_registers.h"
 #include "host/error.h"
 #include "host/instruction.h"
 #include "host/plane_words.h"
@@ -60,9 +60,10 @@ void check_states(const Counters& counters, const std::string& what) {
     if (registers::kCounterIsState[i]) sum += counters[i];
   }
   if (sum != counters[registers::kCounterCycles]) {
-    throw DeviceLost(fmt::format("the counters of {} did not arrive as they were: {} cycles, whose states sum "
-                                 "to {}",
-                                 what, counters[registers::kCounterCycles], sum));
+    throw DeviceLost(
+        fmt::format("the counters of {} did not arrive as they were: {} cycles, whose states sum "
+                    "to {}",
+                    what, counters[registers::kCounterCycles], sum));
   }
 }
 
@@ -86,19 +87,26 @@ Driver::Driver(Device& device) : device_(device), base_(kJobOffset) {
                     "from the same sources",
                     hash, registers::kRegmapHashValue));
   }
+  rtl_fingerprint_ = rtl_fingerprint(device_);
+  const std::string& known = device_.info().fingerprint;
+  if (known.size() == kFingerprintDigits && !known.starts_with(rtl_fingerprint_)) {
+    throw DeviceError(
+        fmt::format("the device has changed since it was opened: its RTL's fingerprint was {} and is {}",
+                    known.substr(0, rtl_fingerprint_.size()), rtl_fingerprint_));
+  }
   const bool idle = device_.read_register(registers::kStatus) == 0;
   if (!idle || device_.read_register(registers::kError) != 0) device_.reset();
 }
 
 /// Whatever fails while the way to the device is in doubt may be the fault of that way: a job with a bit
-/// turned over is an illegal one.
+/// turned over is an illegal one. Where the device cannot be had back at all, that is said at once: its reset
+/// has tried for as long as its deadlines allow.
 template <class Work, class Again>
 auto Driver::persist(const Work& work, const Again& again) {
-  std::exception_ptr lost;
   for (int attempt = 1;; ++attempt) {
     try {
-      if (lost) again();
       try {
+        if (attempt > 1) again();
         return work();
       } catch (const DeviceLost&) {
         throw;
@@ -111,11 +119,11 @@ auto Driver::persist(const Work& work, const Again& again) {
         reset_quietly();
         throw;
       }
-      lost = std::current_exception();
     } catch (...) {
       reset_quietly();
       throw;
     }
+    device_.reset();
   }
 }
 
@@ -124,11 +132,6 @@ void Driver::reset_quietly() noexcept {
     device_.reset();
   } catch (...) {  // what went wrong first says more
   }
-}
-
-void Driver::recover() {
-  device_.reset();
-  place_blocks();
 }
 
 void Driver::check_fit(const Job& job) const {
@@ -152,25 +155,26 @@ void Driver::load(std::shared_ptr<const Job> job) {
   validate_job(*job);
   check_fit(*job);
   job_ = std::move(job);
+  input_.clear();
   try {
-    persist([&] { place_blocks(); }, [&] { device_.reset(); });
+    persist([&] { place_blocks(); }, [] {});
   } catch (...) {
     job_ = nullptr;
     throw;
   }
 }
 
-/// BASE is written here and read before each run: a device that was restarted since then has lost it.
+/// BASE is written first, and read before each run: a device that was restarted since then has lost it.
 void Driver::place_blocks() {
-  for (const Block& block : job_->blocks) device_.write_memory(base_ + block.offset, block.bytes);
   device_.write_register(registers::kBase, static_cast<std::uint32_t>(device_.memory_base() + base_));
+  for (const Block& block : job_->blocks) device_.write_memory(base_ + block.offset, block.bytes);
 }
 
 Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit) {
   if (!job_) throw DeviceError("no job is loaded");
   input_ = pack_input(hwc_image);
   limit_ = limit;
-  return persist([&] { return run_once(limit); }, [&] { recover(); });
+  return persist([&] { return run_once(limit); }, [&] { place_blocks(); });
 }
 
 Measurement Driver::run_once(Cycles limit) {
@@ -178,6 +182,8 @@ Measurement Driver::run_once(Cycles limit) {
   start_and_wait(limit);
   check_errors();
   Measurement measurement = read_counters();
+  check_identity();
+  check_last_done();
   device_.confirm();
   return measurement;
 }
@@ -201,9 +207,10 @@ void Driver::start_and_wait(Cycles limit) {
   static_assert(registers::kJob == registers::kBase + 4 && registers::kStart == registers::kJob + 4);
   const auto base = static_cast<std::uint32_t>(device_.memory_base() + base_);
   if (const std::uint32_t found = device_.read_register(registers::kBase); found != base) {
-    throw DeviceLost(fmt::format("the device was restarted or is used by another program: its register BASE "
-                                 "reads {:#x}, not {:#x}",
-                                 found, base));
+    throw DeviceLost(
+        fmt::format("the device was restarted or is used by another program: its register BASE "
+                    "reads {:#x}, not {:#x}",
+                    found, base));
   }
   const std::uint32_t last_done = device_.read_register(registers::kLastDone);
   do {
@@ -222,10 +229,26 @@ void Driver::check_errors() {
     throw DeviceError(fmt::format("network {}: {} (descriptor at offset {:#x})", job_->network,
                                   error_names(error), device_.read_register(registers::kErrorInfo)));
   }
+  check_last_done();
+}
+
+/// A board may be loaded with another bitstream at any time: what it counted then must not be filed under
+/// this one. Comes before a check of LAST_DONE, so that both speak of the same device.
+void Driver::check_identity() {
+  const std::string now = rtl_fingerprint(device_);
+  if (now != rtl_fingerprint_) {
+    throw DeviceLost(
+        fmt::format("the device has changed: its RTL's fingerprint was {} and is {}", rtl_fingerprint_, now));
+  }
+}
+
+/// Before and after results are read: a device that was exchanged meanwhile has ended another job, or none.
+void Driver::check_last_done() {
   const std::uint32_t done = device_.read_register(registers::kLastDone);
   if (done != sequence_) {
-    throw DeviceError(
-        fmt::format("the device ended job {} instead of {}; does another program use it?", done, sequence_));
+    throw DeviceLost(
+        fmt::format("the device ended job {} instead of {}: it was restarted or another program uses it",
+                    done, sequence_));
   }
 }
 
@@ -254,14 +277,16 @@ CodeTensor Driver::read_tensor(const TensorPlace& place) {
   if (!job_ || place.offset > job_->bytes || bytes > job_->bytes - place.offset) {
     throw DeviceError(fmt::format("tensor {} is not of the loaded job", place.name));
   }
+  if (input_.empty()) throw DeviceError("no image has been run on the loaded job");
   std::vector<std::byte> memory(bytes);
   persist(
       [&] {
         device_.read_memory(base_ + place.offset, memory);
+        check_last_done();
         device_.confirm();
       },
       [&] {
-        recover();
+        place_blocks();
         (void)run_once(limit_);
       });
   if (place.words == 0) return unpack_tensor(place.shape, place.bits, memory);

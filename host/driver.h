@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "host/device.h"
@@ -24,8 +25,8 @@ class Driver {
   /// text). Resets it where a client that was killed left it busy or with an error.
   explicit Driver(Device& device);
 
-  /// Places the job's blocks; nothing is moved where this very job is loaded already. Throws DeviceError where
-  /// the memory is too small or the hardware's parameters do not fit.
+  /// Places the job's blocks; nothing is moved where this very job is loaded already. Throws DeviceError
+  /// where the memory is too small or the hardware's parameters do not fit.
   void load(std::shared_ptr<const Job> job);
   void load(const Job& job) { load(std::make_shared<const Job>(job)); }
   /// Places the image (HWC bytes; for a job without an image: HWC codes, a byte each) and runs the loaded
@@ -45,15 +46,18 @@ class Driver {
   Measurement run_once(Cycles limit);
   void start_and_wait(Cycles limit);
   void check_errors();
+  void check_identity();
+  void check_last_done();
   [[nodiscard]] Measurement read_counters();
-  void recover();
   void reset_quietly() noexcept;
-  /// Calls `work`, and `again` before each further attempt where the way to the device failed.
+  /// Calls `work`; where the way to the device failed, resets the device and calls `again` and `work` once
+  /// more.
   template <class Work, class Again>
   auto persist(const Work& work, const Again& again);
 
   Device& device_;
   Address base_;  ///< of the job, in the memory window
+  std::string rtl_fingerprint_;
   std::shared_ptr<const Job> job_;
   std::vector<std::byte> input_;  ///< of the last run, packed
   Cycles limit_ = kDefaultLimit;  ///< of the last run

@@ -163,46 +163,6 @@ void append(Bytes& bytes, std::string_view text) {
   bytes.insert(bytes.end(), first, first + text.size());
 }
 
-Bytes serialize(const Job& job) {
-  std::string header;
-  try {
-    header = header_json(job).dump();
-  } catch (const nlohmann::json::exception& error) {
-    refuse(fmt::format("a name cannot be written: {}", error.what()));
-  }
-  Bytes bytes;
-  append(bytes, kMagic);
-  for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<std::byte>(header.size() >> (8 * i)));
-  append(bytes, header);
-  for (const Block& block : job.blocks) bytes.insert(bytes.end(), block.bytes.begin(), block.bytes.end());
-  const auto digest = sha256(bytes);
-  bytes.insert(bytes.end(), digest.begin(), digest.end());
-  return bytes;
-}
-
-Job deserialize(std::span<const std::byte> bytes) {
-  constexpr std::size_t kDigest = sizeof(Sha256);
-  if (bytes.size() < kPrefixBytes + kDigest || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
-    refuse("this is no job file");
-  }
-  const auto content = bytes.first(bytes.size() - kDigest);
-  const auto digest = sha256(content);
-  if (!std::equal(digest.begin(), digest.end(), bytes.end() - kDigest))
-    refuse("its SHA-256 is wrong: it is damaged");
-  std::uint64_t header_bytes = 0;
-  for (int i = 7; i >= 0; --i)
-    header_bytes = header_bytes << 8 | std::to_integer<std::uint64_t>(content[8 + i]);
-  if (header_bytes > kLargestHeader || header_bytes > content.size() - kPrefixBytes)
-    refuse("its header is too long");
-  const auto* text = reinterpret_cast<const char*>(content.data() + kPrefixBytes);
-  try {
-    return job_from(nlohmann::json::parse(text, text + header_bytes),
-                    content.subspan(kPrefixBytes + header_bytes));
-  } catch (const nlohmann::json::exception& error) {
-    refuse(fmt::format("its header is malformed: {}", error.what()));
-  }
-}
-
 Bytes read_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
@@ -279,15 +239,55 @@ void validate_job(const Job& job) {
   }
 }
 
-void write_job(const Job& job, const std::filesystem::path& path) {
+std::vector<std::byte> job_bytes(const Job& job) {
   validate_job(job);
-  write_file_atomically(path, serialize(job));
+  std::string header;
+  try {
+    header = header_json(job).dump();
+  } catch (const nlohmann::json::exception& error) {
+    refuse(fmt::format("a name cannot be written: {}", error.what()));
+  }
+  Bytes bytes;
+  append(bytes, kMagic);
+  for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<std::byte>(header.size() >> (8 * i)));
+  append(bytes, header);
+  for (const Block& block : job.blocks) bytes.insert(bytes.end(), block.bytes.begin(), block.bytes.end());
+  const auto digest = sha256(bytes);
+  bytes.insert(bytes.end(), digest.begin(), digest.end());
+  return bytes;
+}
+
+Job parse_job(std::span<const std::byte> bytes) {
+  constexpr std::size_t kDigest = sizeof(Sha256);
+  if (bytes.size() < kPrefixBytes + kDigest || std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
+    refuse("this is no job file");
+  }
+  const auto content = bytes.first(bytes.size() - kDigest);
+  const auto digest = sha256(content);
+  if (!std::equal(digest.begin(), digest.end(), bytes.end() - kDigest))
+    refuse("its SHA-256 is wrong: it is damaged");
+  std::uint64_t header_bytes = 0;
+  for (int i = 7; i >= 0; --i)
+    header_bytes = header_bytes << 8 | std::to_integer<std::uint64_t>(content[8 + i]);
+  if (header_bytes > kLargestHeader || header_bytes > content.size() - kPrefixBytes)
+    refuse("its header is too long");
+  const auto* text = reinterpret_cast<const char*>(content.data() + kPrefixBytes);
+  try {
+    return job_from(nlohmann::json::parse(text, text + header_bytes),
+                    content.subspan(kPrefixBytes + header_bytes));
+  } catch (const nlohmann::json::exception& error) {
+    refuse(fmt::format("its header is malformed: {}", error.what()));
+  }
+}
+
+void write_job(const Job& job, const std::filesystem::path& path) {
+  write_file_atomically(path, job_bytes(job));
 }
 
 Job read_job(const std::filesystem::path& path) {
   const Bytes bytes = read_file(path);
   try {
-    return deserialize(bytes);
+    return parse_job(bytes);
   } catch (const InputError& error) {
     throw InputError(fmt::format("{}: {}", path.string(), error.what()));
   }

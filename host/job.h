@@ -67,8 +67,12 @@ void validate_job(const Job& job);
 /// Bytes of the job's input in memory.
 Address input_bytes(const Job& job);
 
-/// One file: a JSON header, the blocks, and a SHA-256 over both. `read_job` checks bounds and the hash before
-/// use and throws InputError naming the file.
+/// A job as a file holds it: a JSON header, the blocks, and a SHA-256 over both. `parse_job` checks bounds
+/// and the hash before use and throws InputError.
+std::vector<std::byte> job_bytes(const Job& job);
+Job parse_job(std::span<const std::byte> bytes);
+
+/// The same with a file, which is named where something is wrong.
 void write_job(const Job& job, const std::filesystem::path& path);
 Job read_job(const std::filesystem::path& path);
 

@@ -3,11 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <mutex>
-#include <optional>
-#include <thread>
+#include <utility>
 
 #include "host/constants.h"
 #include "host/error.h"
@@ -50,12 +47,11 @@ Address give_room(Place& place, int height, int width, Address offset) {
 
 }  // namespace
 
-Measurement run_job(Device& device, const Job& job, Cycles limit) {
-  Driver driver(device);
-  driver.load(job);
-  const unsigned mask = job.input_bits == 0 ? 255 : (1u << job.input_bits) - 1;
-  std::vector<std::uint8_t> input(static_cast<std::size_t>(job.image_shape.elements()));
+Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, Cycles limit) {
+  const unsigned mask = job->input_bits == 0 ? 255 : (1u << job->input_bits) - 1;
+  std::vector<std::uint8_t> input(static_cast<std::size_t>(job->image_shape.elements()));
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>((i * 37 + 1) & mask);
+  driver.load(std::move(job));
   return driver.run(input, limit);
 }
 
@@ -97,53 +93,8 @@ Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& ha
   return job;
 }
 
-/// The devices, opened as they are needed and kept.
-class SegmentMeter::Crew {
- public:
-  Crew(OpenDevice open, int devices) : open_(std::move(open)) {
-    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    most_ = devices > 0 ? devices : processors;
-    devices_.push_back(open_());
-  }
-
-  [[nodiscard]] Device& first() { return *devices_.front(); }
-
-  /// Calls `work(device, i)` for every i below `count`. Throws the first exception.
-  void run(std::size_t count, const std::function<void(Device&, std::size_t)>& work) {
-    const std::size_t hands = std::min(count, static_cast<std::size_t>(most_));
-    while (devices_.size() < hands) devices_.push_back(open_());
-    std::atomic<std::size_t> next{0};
-    std::exception_ptr failure;
-    std::mutex mutex;
-    const auto loop = [&](Device& device) {
-      try {
-        for (std::size_t i = next++; i < count; i = next++) work(device, i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        next = count;
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 1; i < hands; ++i) threads.emplace_back([&, i] { loop(*devices_[i]); });
-      loop(*devices_.front());
-    }
-    if (failure) std::rethrow_exception(failure);
-  }
-
- private:
-  OpenDevice open_;
-  int most_ = 1;
-  std::vector<std::unique_ptr<Device>> devices_;
-};
-
-SegmentMeter::SegmentMeter(OpenDevice open, MeasurementStore* store, int devices)
-    : store_(store), crew_(std::make_unique<Crew>(std::move(open), devices)) {}
-
-SegmentMeter::~SegmentMeter() = default;
-
-const HardwareInfo& SegmentMeter::hardware() const { return crew_->first().info(); }
+SegmentMeter::SegmentMeter(std::shared_ptr<DevicePool> devices, MeasurementStore* store)
+    : devices_(std::move(devices)), store_(store) {}
 
 /// Memory first: reading the store's rows costs more than a search has time for.
 std::optional<Counters> SegmentMeter::find(const std::string& text, const SegmentKey& key) {
@@ -158,14 +109,15 @@ Counters SegmentMeter::end() {
   if (const auto known = known_.find(text); known != known_.end()) return known->second;
   const SegmentKey key = end_key(hardware().fingerprint);
   if (const auto found = find(text, key)) return *found;
-  Device& device = crew_->first();
   Job job = empty_job("none", hardware(), false);
   job.records = kPageBytes;
   job.descriptors = 2 * kPageBytes;
   job.bytes = 3 * kPageBytes;
   job.segments = {"none"};
   job.blocks.push_back({job.descriptors, segment_descriptors({}, job.descriptors, job.records, true)});
-  const Counters counters = end_of(run_job(device, job));
+  const auto shared = std::make_shared<const Job>(std::move(job));
+  Counters counters{};
+  devices_->run([&](Driver& driver) { counters = end_of(run_job(driver, shared)); });
   remember(text, key, counters);
   return counters;
 }
@@ -218,10 +170,11 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
   }
   std::mutex mutex;
   std::size_t done = 0;
-  crew_->run(unknown.size(), [&](Device& device, std::size_t i) {
+  devices_->for_each(unknown.size(), [&](Driver& driver, std::size_t i) {
     const Request& request = requests[unknown[i].requests.front()];
     const Measurement measurement =
-        run_job(device, segment_job(*request.segment, unknown[i].plan, device.info(), request.first));
+        run_job(driver, std::make_shared<const Job>(
+                            segment_job(*request.segment, unknown[i].plan, hardware(), request.first)));
     const Counters& counters = measurement.segments.back();
     for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
     const std::lock_guard lock(mutex);
@@ -230,6 +183,14 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
   });
   result.measured = unknown.size();
   return result;
+}
+
+std::string segment_name(const Network& network, const Segment& segment) {
+  std::string name = segment.name;
+  for (std::size_t i = 1; i < segment.layers.size(); ++i) {
+    name += "+" + network.layers[static_cast<std::size_t>(segment.layers[i])].name;
+  }
+  return name;
 }
 
 namespace {
@@ -257,9 +218,11 @@ MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, con
   }
 }
 
-MeasuredNetwork run_network(Device& device, const Network& network, const Policy& policy, Cycles limit) {
-  CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), device.info());
-  Measurement measurement = run_job(device, compiled.job, limit);
+MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy, Cycles limit) {
+  CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), devices.hardware());
+  const auto job = std::make_shared<const Job>(std::move(compiled.job));
+  Measurement measurement;
+  devices.run([&](Driver& driver) { measurement = run_job(driver, job, limit); });
   MeasuredNetwork measured;
   measured.segments = std::move(compiled.segments);
   measured.measured = measurement.segments.size();

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "host/error.h"
 
@@ -85,17 +86,28 @@ std::string read_bounded(const std::string& path) {
   return text;
 }
 
-/// Deep nesting would overflow the stack of a recursive destructor: a policy has three levels.
+/// Deep nesting would overflow the stack of a recursive destructor: a policy has three levels. Of a key that
+/// stands twice the parser would keep the last one.
 nlohmann::json parse_policy(const std::string& text, std::string_view where) {
   constexpr int kDeepest = 8;
-  const auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+  using Event = nlohmann::json::parse_event_t;
+  std::vector<std::set<std::string>> keys(kDeepest + 2);  // of the object that is open at each depth
+  const auto check = [&](int depth, Event event, nlohmann::json& value) {
     if (depth > kDeepest) throw InputError(fmt::format("{}: the JSON is nested too deeply", where));
+    if (event == Event::object_start) keys[depth + 1].clear();
+    if (event == Event::key && !keys[depth].insert(value.get<std::string>()).second) {
+      throw InputError(fmt::format("{}: key {} stands twice in one object", where, value.dump()));
+    }
     return true;
   };
   try {
-    return nlohmann::json::parse(text, bounded);
-  } catch (const nlohmann::json::exception& error) {
-    throw InputError(fmt::format("{}: {}", where, error.what()));
+    return nlohmann::json::parse(text, check);
+  } catch (const nlohmann::json::parse_error& error) {
+    throw InputError(
+        fmt::format("{} is no JSON from byte {} on: bitloop export --format policy writes a policy file",
+                    where, error.byte));
+  } catch (const nlohmann::json::exception&) {
+    throw InputError(fmt::format("{} holds a number that is out of range", where));
   }
 }
 

@@ -56,6 +56,43 @@ inline constexpr std::uint32_t kIrqStatus = 0x054;
 inline constexpr std::uint32_t kCounters = 0x100;
 inline constexpr std::size_t kCountersWords = 64;
 
+/// Reads of this offset are answered without an error.
+inline constexpr bool readable(std::uint32_t offset) {
+  if (offset % 4 != 0) return false;
+  if (offset == kId) return true;
+  if (offset == kVersion) return true;
+  if (offset == kRegmapHash) return true;
+  if (offset == kConfigArray) return true;
+  if (offset == kConfigActivation) return true;
+  if (offset == kConfigWeight) return true;
+  if (offset == kConfigParameter) return true;
+  if (offset == kConfigStaging) return true;
+  if (offset == kFingerprint0) return true;
+  if (offset == kFingerprint1) return true;
+  if (offset == kStatus) return true;
+  if (offset == kError) return true;
+  if (offset == kErrorInfo) return true;
+  if (offset == kBase) return true;
+  if (offset == kJob) return true;
+  if (offset == kLastDone) return true;
+  if (offset == kIrqEnable) return true;
+  if (offset == kIrqStatus) return true;
+  if (offset >= kCounters && offset < kCounters + 4 * kCountersWords) return true;
+  return false;
+}
+
+/// Writes of this offset are answered without an error (those of START while nothing runs).
+inline constexpr bool writable(std::uint32_t offset) {
+  if (offset % 4 != 0) return false;
+  if (offset == kControl) return true;
+  if (offset == kBase) return true;
+  if (offset == kJob) return true;
+  if (offset == kStart) return true;
+  if (offset == kIrqEnable) return true;
+  if (offset == kIrqStatus) return true;
+  return false;
+}
+
 inline constexpr std::size_t kCounterCycles = 0;
 inline constexpr std::size_t kCounterArrayActive = 1;
 inline constexpr std::size_t kCounterPoolActive = 2;

@@ -22,7 +22,8 @@ constexpr const char* kAbout =
 /// What is compiled in tells its fingerprint; building the rest would take half a minute.
 nlohmann::json hardware_json(const sim::NamedHardware& named, const std::string& memory) {
   const host::HardwareInfo info =
-      named.compiled_in ? console::open_device("sim", named.info.name, memory)->info() : named.info;
+      named.compiled_in ? sim::make_sim_device(named.info.name, sim::parse_memory(memory))->info()
+                        : named.info;
   return {{"name", info.name},
           {"pixels", info.pixels},
           {"filters", info.filters},
@@ -54,12 +55,13 @@ int info(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
 
-  nlohmann::json facts{{"version", BITLOOP_VERSION},
-                       {"hardware", nlohmann::json::array()},
-                       {"models", host::zoo_names()},
-                       {"data", {"fashion-mnist", "mnist:DIR", "cifar10:DIR", "folder:DIR", "noise"}},
-                       {"methods", agent::method_names()},
-                       {"devices", {"sim"}}};
+  nlohmann::json facts{
+      {"version", BITLOOP_VERSION},
+      {"hardware", nlohmann::json::array()},
+      {"models", host::zoo_names()},
+      {"data", {"fashion-mnist", "mnist:DIR", "cifar10:DIR", "folder:DIR", "noise"}},
+      {"methods", agent::method_names()},
+      {"devices", {"sim", "tcp://HOST:PORT", "tcp+tls://HOST:PORT", "udp://HOST:PORT", "uio:NAME"}}};
   console::Table hardware({"hardware", "P", "F", "clock MHz", "memory", "fingerprint"});
   for (const sim::NamedHardware& named : sim::named_hardware()) {
     const auto json = hardware_json(named, options.text_of("memory"));

@@ -27,6 +27,9 @@ usage: bitloop VERB [options]        bitloop VERB --help explains a verb with ex
   train     train a float checkpoint                    bitloop train --model lenet --epochs 5 --out lenet.pt
   eval      accuracy of a policy on the test split      bitloop eval --model lenet --policy w4a4
   export    write a quantized network for others        bitloop export --run runs/demo --format onnx
+  serve     put a device behind a socket                bitloop serve --listen 127.0.0.1:1234
+  devices   is a device alive, how fast, and right?     bitloop devices tcp://127.0.0.1:1234
+  check     fail where measured cycles changed (CI)     bitloop check --baseline cycles.json
   info      versions, hardware, models, data, methods   bitloop info
 
 Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usage or bad input.
@@ -35,7 +38,9 @@ Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usag
 int run(const Arguments& arguments) {
   if (arguments.empty()) {
     throw bitloop::InputError(
-        "no verb given: name one of search, infer, measure, train, eval, export, info, or --help");
+        "no verb given: name one of search, infer, measure, train, eval, export, serve, devices, check, "
+        "info, or "
+        "--help");
   }
   const std::string& verb = arguments.front();
   const Arguments rest(arguments.begin() + 1, arguments.end());
@@ -49,11 +54,15 @@ int run(const Arguments& arguments) {
   }
   if (verb == "measure") return bitloop::cli::measure(rest);
   if (verb == "info") return bitloop::cli::info(rest);
+  if (verb == "serve") return bitloop::cli::serve(rest);
+  if (verb == "check") return bitloop::cli::check(rest);
+  if (verb == "devices") return bitloop::cli::devices(rest);
   if (verb == "search" || verb == "infer" || verb == "train" || verb == "eval" || verb == "export") {
     return bitloop::cli::learning_verb(verb, rest);
   }
   throw bitloop::InputError(fmt::format(
-      "unknown verb '{}': choose search, infer, measure, train, eval, export or info (bitloop --help)",
+      "unknown verb '{}': choose search, infer, measure, train, eval, export, serve, devices, check or info "
+      "(bitloop --help)",
       verb));
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +19,8 @@
 namespace bitloop::cli {
 namespace {
 
+using console::Purpose;
+
 constexpr const char* kAbout =
     R"(bitloop measure: what the hardware counts for one image through a network, or one layer: cycles and every other
 counter, in total and per layer, beside the least that each layer could take (roofline) and what bounds it. Cycles do
@@ -34,6 +35,7 @@ a run of the whole network counts, to the cycle. --fresh runs the whole network 
   bitloop measure --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" --policy w2a2
   bitloop measure --model lenet --policy w4a4 --fresh
   bitloop measure --model lenet --policy w8a8 --memory latency=100,outstanding=4
+  bitloop measure --model lenet --policy w4a4 --device tcp://board:1234,tcp://other:1234 --insecure
   bitloop measure --model resnet20 --policy w4a4 --energy asic45_horowitz
   bitloop measure --model lenet --policy w8a8 --wave lenet.fst --wave-cycles 0:5000
 )";
@@ -82,15 +84,6 @@ nlohmann::ordered_json counters_json(const host::Counters& counters) {
   return json;
 }
 
-/// The layers that one segment computes: a layer, and what is fused behind it.
-std::string segment_name(const host::Network& network, const host::Segment& segment) {
-  std::string name = segment.name;
-  for (std::size_t i = 1; i < segment.layers.size(); ++i) {
-    name += "+" + network.layers[static_cast<std::size_t>(segment.layers[i])].name;
-  }
-  return name;
-}
-
 double share(double roofline, const host::Counters& counters) {
   return counters[0] == 0 ? 0 : roofline / static_cast<double>(counters[0]);
 }
@@ -125,7 +118,7 @@ console::Table counters_table(const host::HardwareInfo& hardware, const host::Ne
   host::Counters rest = measured.total;
   for (std::size_t i = 0; i < measured.segments.size(); ++i) {
     const host::Roofline roofline = host::roofline(measured.segments[i], hardware);
-    add(segment_name(network, measured.segments[i]), measured.counters[i], roofline, roofline.cycles(),
+    add(host::segment_name(network, measured.segments[i]), measured.counters[i], roofline, roofline.cycles(),
         roofline.bound());
     sum.compute += roofline.compute;
     sum.bandwidth += roofline.bandwidth;
@@ -260,33 +253,20 @@ std::string energy_text(const host::HardwareInfo& hardware, const host::Measured
       percent(energy.activation_sram + energy.weight_sram), percent(energy.dram), percent(energy.idle));
 }
 
-/// Progress of segments on standard error, for work that takes longer than a moment.
-class SegmentProgress {
- public:
-  void operator()(std::size_t done, std::size_t all) {
-    if (!bar_ && std::chrono::steady_clock::now() - start_ < kMoment) return;
-    if (!bar_) bar_.emplace("measure");
-    bar_->update(static_cast<double>(done) / static_cast<double>(all),
-                 fmt::format("{} of {} segments", done, all));
-  }
-
- private:
-  static constexpr std::chrono::seconds kMoment{1};
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::optional<console::ProgressBar> bar_;
-};
-
-host::SegmentMeter::OpenDevice timing_devices(const console::Options& options) {
-  return console::timing_devices(options.text_of("device"), options.text_of("hardware"),
-                                 options.text_of("memory"));
+/// Shows segments as they complete.
+host::SegmentMeter::Progress segment_progress(console::LateProgressBar& bar) {
+  return [&bar](std::size_t done, std::size_t all) {
+    bar.update(static_cast<double>(done) / static_cast<double>(all),
+               fmt::format("{} of {} segments", done, all));
+  };
 }
 
 int measure_pairs(const console::Options& options, console::Format format, const host::Network& network) {
   const auto store = console::open_store(options);
-  host::SegmentMeter meter(timing_devices(options), store.get());
+  host::SegmentMeter meter(console::open_pool(console::device_choice(options), Purpose::cycles), store.get());
   const auto bits = static_cast<int>(options.integer_of("out-bits", 0, 8));
-  SegmentProgress progress;
-  const auto pairs = host::measure_all_pairs(meter, network, bits, std::ref(progress));
+  console::LateProgressBar bar("measure");
+  const auto pairs = host::measure_all_pairs(meter, network, bits, segment_progress(bar));
   if (format == console::Format::json) {
     console::print(pairs_json(meter.hardware(), network, pairs).dump(2) + "\n");
   } else if (format == console::Format::csv) {
@@ -321,13 +301,14 @@ void check_combinations(const console::Options& options) {
 /// Composed from measured segments; or, with a waveform or --fresh, from one run of everything.
 host::MeasuredNetwork measured_network(const console::Options& options, const host::Network& network,
                                        const host::Policy& policy, host::HardwareInfo& hardware) {
+  const console::DeviceChoice choice = console::device_choice(options);
   if (options.has("wave") || options.is_set("fresh")) {
     std::optional<sim::WaveWindow> wave;
     if (options.has("wave")) wave = wave_window(options);
-    const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
-                                             options.text_of("memory"), wave);
-    hardware = device->info();
-    auto measured = host::run_network(*device, network, policy);
+    const auto devices =
+        wave ? console::open_traced(choice, *wave) : console::open_pool(choice, Purpose::full_cycles);
+    hardware = devices->hardware();
+    auto measured = host::run_network(*devices, network, policy);
     if (wave && !std::filesystem::exists(wave->file)) {
       throw InputError(fmt::format("waveform {}: the run ended before cycle {}, where it was to begin",
                                    wave->file.string(), wave->first));
@@ -335,10 +316,10 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
     return measured;
   }
   const auto store = console::open_store(options);
-  host::SegmentMeter meter(timing_devices(options), store.get());
+  host::SegmentMeter meter(console::open_pool(choice, Purpose::cycles), store.get());
   hardware = meter.hardware();
-  SegmentProgress progress;
-  return host::measure_network(meter, network, policy, std::ref(progress));
+  console::LateProgressBar bar("measure");
+  return host::measure_network(meter, network, policy, segment_progress(bar));
 }
 
 }  // namespace

@@ -8,9 +8,14 @@
 #include <charconv>
 #include <cmath>
 #include <sstream>
+#include <thread>
+#include <utility>
 
 #include "agent/console/table.h"
+#include "host/board/memory_mapped_device.h"
+#include "host/devices/address.h"
 #include "host/error.h"
+#include "host/etherbone/remote_device.h"
 
 namespace bitloop::console {
 
@@ -29,6 +34,10 @@ void Options::text(const char* name, const std::string& fallback, const char* he
   description_.add_options()(name, po::value<std::string>()->default_value(fallback)->value_name("TEXT"),
                              help);
 }
+void Options::positional(const char* name, const char* help) {
+  positional_ = name;
+  description_.add_options()(name, po::value<std::vector<std::string>>()->value_name("TEXT"), help);
+}
 void Options::integer(const char* name, long fallback, const char* help) {
   description_.add_options()(name, po::value<long>()->default_value(fallback)->value_name("N"), help);
 }
@@ -41,7 +50,11 @@ void Options::number(const char* name, const char* help) {
 }
 
 void Options::device_options() {
-  text("device", "sim", "what runs the jobs: sim");
+  text("device", "sim",
+       "what runs the jobs: sim, tcp://HOST:PORT, tcp+tls://HOST:PORT, udp://HOST:PORT or uio:NAME; several, "
+       "separated by commas, share them (docs/boards.md)");
+  flag("insecure",
+       "allow plain connections that leave this machine: anyone on the way can read and change them");
   text("hardware", "default", "configuration of the simulated accelerator (bitloop info lists them)");
   text("memory", "ddr8",
        "memory behind it: a name, or latency=60,write_latency=20,outstanding=8,beats_per_cycle=1 (2: reads "
@@ -57,11 +70,12 @@ void Options::format_option() { text("format", "table", "table, json or csv"); }
 bool Options::parse(const Arguments& arguments) {
   description_.add_options()("help", po::bool_switch(), "print this text");
   // Without this, a word too many would be reported as a value of the option before it.
-  po::positional_options_description none;
+  po::positional_options_description positional;
+  if (!positional_.empty()) positional.add(positional_.c_str(), -1);
   try {
     po::store(po::command_line_parser(arguments)
                   .options(description_)
-                  .positional(none)
+                  .positional(positional)
                   .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
                   .run(),
               values_);
@@ -89,6 +103,10 @@ long Options::integer_of(const std::string& name, long low, long high) const {
   return value;
 }
 
+std::vector<std::string> Options::positional_words() const {
+  return has(positional_) ? values_[positional_].as<std::vector<std::string>>() : std::vector<std::string>{};
+}
+
 double Options::number_of(const std::string& name, double low, double high) const {
   const double value = values_[name].as<double>();
   if (!std::isfinite(value) || value < low || value > high) {
@@ -98,8 +116,9 @@ double Options::number_of(const std::string& name, double low, double high) cons
   return value;
 }
 
-host::Shape Options::shape_of(const std::string& name) const {
-  const std::string text = text_of(name);
+host::Shape Options::shape_of(const std::string& name) const { return parse_shape(name, text_of(name)); }
+
+host::Shape parse_shape(const std::string& name, const std::string& text) {
   host::Shape shape;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -160,19 +179,107 @@ void require_name(std::string_view what, std::string_view name, const std::vecto
   }
 }
 
-std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware,
-                                          std::string_view memory,
-                                          const std::optional<sim::WaveWindow>& wave) {
-  require_name("device", device, {"sim"});
-  return sim::make_sim_device(hardware, sim::parse_memory(memory), wave);
+namespace {
+
+/// Whether some device of the choice is simulated.
+bool simulates(const std::vector<host::DeviceAddress>& addresses) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [](const host::DeviceAddress& a) { return a.scheme == host::Scheme::sim; });
 }
 
-host::SegmentMeter::OpenDevice timing_devices(const std::string& device, const std::string& hardware,
-                                              const std::string& memory) {
-  require_name("device", device, {"sim"});
-  return [hardware, memory] {
-    return sim::make_sim_device(hardware, sim::parse_memory(memory), {}, sim::Detail::timing);
+std::vector<host::DeviceAddress> addresses_of(const DeviceChoice& choice) {
+  std::vector<host::DeviceAddress> addresses;
+  for (const std::string& text : host::split_devices(choice.device)) {
+    for (const host::DeviceAddress& other : addresses) {
+      if (other.text == text) throw InputError(fmt::format("device {} is named twice: leave one out", text));
+    }
+    addresses.push_back(host::parse_device(text, choice.insecure));
+  }
+  if (addresses.empty()) throw InputError("--device names no device: give sim or tcp://HOST:PORT");
+  return addresses;
+}
+
+/// Another one than the user asked for is refused. (Remote ones have been asked already.)
+void require_fingerprint(const host::DeviceAddress& address, const host::HardwareInfo& info) {
+  if (!address.fingerprint || info.fingerprint.starts_with(*address.fingerprint)) return;
+  throw DeviceError(
+      fmt::format("{} has fingerprint {} and fingerprint={} was asked for: use that device, or "
+                  "leave the option out",
+                  address.text, info.fingerprint, *address.fingerprint));
+}
+
+std::unique_ptr<host::Device> open_address(const host::DeviceAddress& address, const DeviceChoice& choice,
+                                           sim::Detail detail) {
+  std::unique_ptr<host::Device> device;
+  switch (address.scheme) {
+    case host::Scheme::sim:
+      device = sim::make_sim_device(choice.hardware, sim::parse_memory(choice.memory), {}, detail);
+      break;
+    case host::Scheme::uio: {
+      const host::BareBoard board = address.bare.value_or(host::BareBoard{});
+      device = host::board::open_uio_device(address.host, address.buffer, board.clock_hz, board.name);
+      break;
+    }
+    default:
+      device = host::etherbone::open_remote_device(address);
+  }
+  require_fingerprint(address, device->info());
+  return device;
+}
+
+}  // namespace
+
+DeviceChoice device_choice(const Options& options, const DeviceChoice& stored) {
+  DeviceChoice choice = stored;
+  if (options.given("device")) choice.device = options.text_of("device");
+  choice.insecure = choice.insecure || options.is_set("insecure");
+  const bool simulated = simulates(addresses_of(choice));
+  for (const auto& [name, value] : {std::pair{"hardware", &choice.hardware}, {"memory", &choice.memory}}) {
+    if (!options.given(name)) continue;
+    if (!simulated) {
+      throw InputError(fmt::format("--{} says what is simulated, and device {} tells its own: leave it out",
+                                   name, choice.device));
+    }
+    *value = options.text_of(name);
+  }
+  return choice;
+}
+
+std::shared_ptr<host::DevicePool> open_pool(const DeviceChoice& choice, Purpose purpose) {
+  const sim::Detail detail = purpose == Purpose::cycles ? sim::Detail::timing : sim::Detail::full;
+  (void)sim::parse_memory(choice.memory);
+  std::vector<host::DevicePool::Member> members;
+  for (const host::DeviceAddress& address : addresses_of(choice)) {
+    const auto open = [address, choice, detail, purpose] {
+      auto device = open_address(address, choice, detail);
+      if (purpose == Purpose::results && !device->info().computes) {
+        throw InputError(fmt::format(
+            "{} only counts cycles (timing-only): results need a device that computes", address.text));
+      }
+      return device;
+    };
+    const bool simulated = address.scheme == host::Scheme::sim;
+    const unsigned count = simulated ? std::max(1u, std::thread::hardware_concurrency()) : 1;
+    for (unsigned i = 0; i < count; ++i) members.push_back({address.text, open});
+  }
+  auto pool = std::make_shared<host::DevicePool>(std::move(members));
+  pool->tell([](const std::string& line) { fmt::print(stderr, "bitloop: note: {}\n", line); });
+  return pool;
+}
+
+std::shared_ptr<host::DevicePool> open_traced(const DeviceChoice& choice, const sim::WaveWindow& wave) {
+  const auto addresses = addresses_of(choice);
+  if (addresses.size() != 1 || !simulates(addresses)) {
+    throw InputError(fmt::format("--wave needs --device sim: device {} writes no waveform", choice.device));
+  }
+  const auto open = [=] {
+    return sim::make_sim_device(choice.hardware, sim::parse_memory(choice.memory), wave);
   };
+  return std::make_shared<host::DevicePool>("sim", open, 1);
+}
+
+std::unique_ptr<host::Device> open_device(const std::string& text, const DeviceChoice& choice) {
+  return open_address(host::parse_device(text, choice.insecure), choice, sim::Detail::full);
 }
 
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options) {

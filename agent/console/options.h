@@ -8,8 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "host/device.h"
-#include "host/measure.h"
+#include "host/devices/pool.h"
+#include "host/measurement_store.h"
+#include "host/network.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::console {
@@ -26,10 +27,12 @@ class Options {
   void flag(const char* name, const char* help);
   void text(const char* name, const char* help);
   void text(const char* name, const std::string& fallback, const char* help);
+  /// The words that stand without an option's name. At most one such.
+  void positional(const char* name, const char* help);
   void integer(const char* name, long fallback, const char* help);
   void number(const char* name, double fallback, const char* help);
   void number(const char* name, const char* help);
-  /// --device, --hardware, --memory.
+  /// --device, --insecure, --hardware, --memory.
   void device_options();
   /// --fresh.
   void store_option();
@@ -43,6 +46,8 @@ class Options {
   [[nodiscard]] bool has(const std::string& name) const { return values_.count(name) > 0; }
   [[nodiscard]] bool is_set(const std::string& name) const { return values_[name].as<bool>(); }
   [[nodiscard]] std::string text_of(const std::string& name) const { return values_[name].as<std::string>(); }
+  /// Of `positional`; may be empty.
+  [[nodiscard]] std::vector<std::string> positional_words() const;
   /// An integer in low..high.
   [[nodiscard]] long integer_of(const std::string& name, long low, long high) const;
   /// A finite number in low..high.
@@ -61,20 +66,44 @@ class Options {
   std::string verb_;
   std::string about_;
   boost::program_options::options_description description_;
+  std::string positional_;
   boost::program_options::variables_map values_;
 };
 
-/// Opens the device that --device names (`sim`), with --hardware and --memory.
-std::unique_ptr<host::Device> open_device(std::string_view device, std::string_view hardware,
-                                          std::string_view memory,
-                                          const std::optional<sim::WaveWindow>& wave = {});
+/// Which devices run the jobs, as the user says it.
+struct DeviceChoice {
+  std::string device = "sim";  ///< separated by commas
+  bool insecure = false;
+  std::string hardware = "default";  ///< of simulated ones
+  std::string memory = "ddr8";
+};
 
-/// The same for whoever only wants counters: what such a device computes may be rubbish.
-host::SegmentMeter::OpenDevice timing_devices(const std::string& device, const std::string& hardware,
-                                              const std::string& memory);
+/// What the options say, and `stored` where they say nothing. Throws InputError where --hardware or --memory
+/// is given and nothing is simulated.
+DeviceChoice device_choice(const Options& options, const DeviceChoice& stored = {});
+
+/// What jobs are run for.
+enum class Purpose {
+  cycles,       ///< counters only: simulated devices are timing-only, what they store is rubbish
+  full_cycles,  ///< counters only, but of simulated devices with all details
+  results,      ///< the bytes that jobs store: devices that only count are refused (InputError)
+};
+
+/// The devices, of which none is open yet; `sim` stands for as many simulated ones as there are processors.
+/// One that fails while others go on is told on standard error. Throws InputError for texts that name none.
+std::shared_ptr<host::DevicePool> open_pool(const DeviceChoice& choice, Purpose purpose);
+
+/// One simulated device that writes a waveform. Throws InputError where `choice` is another device.
+std::shared_ptr<host::DevicePool> open_traced(const DeviceChoice& choice, const sim::WaveWindow& wave);
+
+/// Opens one device that a text (no list) names, simulated ones with all details. Errors name the device.
+std::unique_ptr<host::Device> open_device(const std::string& text, const DeviceChoice& choice);
 
 /// The store of measured cycles, whose warnings go to standard error; none with --fresh.
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options);
+
+/// "CxHxW", which option `name` gives.
+host::Shape parse_shape(const std::string& name, const std::string& text);
 
 /// "a, b or c".
 std::string one_of(const std::vector<std::string>& names);

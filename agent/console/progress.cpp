@@ -14,6 +14,7 @@ constexpr double kRedrawSeconds = 0.1;
 /// Without a terminal: a line for every tenth of the work, and none within the same two seconds.
 constexpr double kLineShare = 0.1;
 constexpr double kLineSeconds = 2;
+constexpr std::chrono::seconds kMoment{1};  ///< that a late bar waits
 
 }  // namespace
 
@@ -56,6 +57,12 @@ void ProgressBar::update(double done, const std::string& note) {
 void ProgressBar::finish() {
   if (!finished_ && drawn_ && terminal_) fmt::print(stderr, "\n");
   finished_ = true;
+}
+
+void LateProgressBar::update(double done, const std::string& note) {
+  if (!bar_ && std::chrono::steady_clock::now() - start_ < kMoment) return;
+  if (!bar_) bar_.emplace(title_);
+  bar_->update(done, note);
 }
 
 }  // namespace bitloop::console

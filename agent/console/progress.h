@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 namespace bitloop::console {
@@ -29,6 +30,18 @@ class ProgressBar {
   bool terminal_;
   bool finished_ = false;
   bool drawn_ = false;
+};
+
+/// The same for work that is often over at once: nothing shows before the first second has passed.
+class LateProgressBar {
+ public:
+  explicit LateProgressBar(std::string title) : title_(std::move(title)) {}
+  void update(double done, const std::string& note);
+
+ private:
+  std::string title_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::optional<ProgressBar> bar_;
 };
 
 /// "1:05" or "1:02:03".

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
@@ -108,13 +107,10 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       .quantizer = model.quantizer};
   if (on_device) {
     console::ProgressBar bar("device");
-    const auto open = [&] {
-      return console::open_device(options.text_of("device"), options.text_of("hardware"),
-                                  options.text_of("memory"));
-    };
-    evaluation.accuracy = agent::device_accuracy(
-        open, std::max(1, static_cast<int>(std::thread::hardware_concurrency())), model, task.data.test,
-        images == 0 ? all : images, [&](double done, const std::string& note) { bar.update(done, note); });
+    const auto devices = console::open_pool(console::device_choice(options), console::Purpose::results);
+    evaluation.accuracy =
+        agent::device_accuracy(*devices, model, task.data.test, images == 0 ? all : images,
+                               [&](double done, const std::string& note) { bar.update(done, note); });
   } else {
     quant::Split split = task.data.test;
     if (images > 0) {

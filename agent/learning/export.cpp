@@ -25,6 +25,7 @@ constexpr const char* kAbout =
 
   bitloop export --run runs/demo --format onnx
   bitloop export --run runs/demo --format job --hardware wide --out wide.job
+  bitloop export --run runs/demo --format job --device tcp+tls://board:1234 --out board.job
   bitloop export --model net.onnx --data folder:DIR --policy w4a4 --retrain 2 --format guide --out net.guide.json
   bitloop export --model yolov3-tiny --data noise --policy w4a4 --format job --out yolo.job
 )";
@@ -80,9 +81,8 @@ void write(const console::Options& options, const std::string& format, const qua
   } else if (format == "policy") {
     host::write_file_atomically(path, host::to_json(model.integers.policy).dump(2) + "\n");
   } else {
-    const auto device = console::open_device(options.text_of("device"), options.text_of("hardware"),
-                                             options.text_of("memory"));
-    host::write_job(host::compile(model.integers, device->info()), path);
+    const auto devices = console::open_pool(console::device_choice(options), console::Purpose::cycles);
+    host::write_job(host::compile(model.integers, devices->hardware()), path);
   }
 }
 

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "agent/console/progress.h"
@@ -8,7 +10,7 @@
 #include "agent/learning/verbs.h"
 #include "agent/run_folder.h"
 #include "host/compiler.h"
-#include "host/driver.h"
+#include "host/devices/pool.h"
 #include "host/error.h"
 #include "quant/evaluation.h"
 
@@ -24,51 +26,59 @@ Exit status 1 where a byte differs.
   bitloop infer --run runs/demo --images 1000 --layers 0 --format json
 )";
 
-/// What the device did on the images, against the integer reference.
+/// What the device did on images, against the integer reference.
 struct Comparison {
-  std::size_t images = 0;
   std::size_t correct = 0;
   std::size_t mismatches = 0;  ///< codes that differ
   std::size_t codes = 0;       ///< codes compared
-  std::size_t layers_compared =
-      0;                         ///< tensors of the network, in all forms, that were compared at least once
-  std::size_t layer_images = 0;  ///< images of which every tensor was compared
   host::Cycles cycles = 0;
   std::string first_mismatch{};
+
+  /// `other` is of later images.
+  void add(const Comparison& other) {
+    if (mismatches == 0) first_mismatch = other.first_mismatch;
+    correct += other.correct;
+    mismatches += other.mismatches;
+    codes += other.codes;
+    cycles += other.cycles;
+  }
 };
 
 std::size_t argmax(const std::vector<std::int32_t>& codes) {
   return static_cast<std::size_t>(std::max_element(codes.begin(), codes.end()) - codes.begin());
 }
 
-/// Runs images on the device; `job` decides which tensors can be read back.
+/// Runs images on devices with one job, which decides which tensors can be read back. Thread-safe.
 class Comparer {
  public:
-  Comparer(host::Device& device, const quant::QuantizedModel& model, const quant::Split& split)
-      : driver_(device), device_(device), model_(model), split_(split), reference_(model.integers) {}
-
-  void load(bool every_tensor) {
-    job_ = host::compile(model_.integers, device_.info(), {.spill_all = every_tensor});
+  Comparer(const host::HardwareInfo& hardware, const quant::QuantizedModel& model, const quant::Split& split,
+           bool every_tensor)
+      : model_(model),
+        split_(split),
+        reference_(model.integers),
+        job_(std::make_shared<const host::Job>(
+            host::compile(model.integers, hardware, {.spill_all = every_tensor}))) {
     if (every_tensor) require_every_tensor();
-    driver_.load(job_);
   }
 
-  /// Compares all tensors that the job keeps; returns the network's result.
-  std::vector<std::int32_t> compare(std::size_t image, Comparison& comparison, host::Cycles& cycles) {
-    const auto bytes = static_cast<std::size_t>(job_.image_shape.elements());
+  /// Compares all tensors that the job keeps.
+  Comparison compare(host::Driver& driver, std::size_t image) const {
+    const auto bytes = static_cast<std::size_t>(job_->image_shape.elements());
     const auto pixels = std::span(split_.pixels).subspan(image * bytes, bytes);
+    driver.load(job_);
+    Comparison comparison{.cycles = driver.run(pixels).cycles()};
+    std::vector<host::CodeTensor> tensors;
+    for (const host::TensorPlace& place : job_->tensors) tensors.push_back(driver.read_tensor(place));
     const auto expected = reference_.run(pixels).at(0);
-    cycles = driver_.run(pixels).cycles();
-    std::vector<std::int32_t> result;
-    for (const host::TensorPlace& place : job_.tensors) {
-      const host::CodeTensor got = driver_.read_tensor(place);
-      compare(image, place.name, got, form(expected, place), comparison);
-      result = got.codes;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const host::TensorPlace& place = job_->tensors[i];
+      compare(image, place.name, tensors[i], form(expected, place), comparison);
     }
-    return result;
+    comparison.correct = argmax(tensors.back().codes) == split_.labels[image] ? 1 : 0;
+    return comparison;
   }
 
-  [[nodiscard]] std::size_t tensors() const { return job_.tensors.size(); }
+  [[nodiscard]] std::size_t tensors() const { return job_->tensors.size(); }
 
  private:
   /// A tensor that the job did not keep would pass uncompared.
@@ -85,7 +95,7 @@ class Comparer {
     const auto is_it = [&](const host::TensorPlace& place) {
       return place.name == name && place.narrow == narrow;
     };
-    if (std::any_of(job_.tensors.begin(), job_.tensors.end(), is_it)) return;
+    if (std::any_of(job_->tensors.begin(), job_->tensors.end(), is_it)) return;
     throw Error(fmt::format("the job keeps no {}tensor '{}', so it cannot be compared: please report it",
                             narrow ? "narrow form of " : "", name));
   }
@@ -120,36 +130,44 @@ class Comparer {
     }
   }
 
-  host::Driver driver_;
-  host::Device& device_;
   const quant::QuantizedModel& model_;
   const quant::Split& split_;
   quant::IntegerReference reference_;
-  host::Job job_;
+  std::shared_ptr<const host::Job> job_;
 };
 
-Comparison compare_images(host::Device& device, const quant::QuantizedModel& model, const quant::Split& split,
-                          std::size_t images, std::size_t layer_images) {
-  Comparison comparison{.images = images, .layer_images = std::min(images, layer_images)};
-  console::ProgressBar bar("images");
-  Comparer comparer(device, model, split);
-  const double work = static_cast<double>(images + comparison.layer_images);
-  host::Cycles cycles = 0;
-  comparer.load(false);
-  for (std::size_t image = 0; image < images; ++image) {
-    const auto result = comparer.compare(image, comparison, cycles);
-    comparison.cycles += cycles;
-    comparison.correct += argmax(result) == split.labels[image] ? 1 : 0;
-    bar.update(static_cast<double>(image + 1) / work, fmt::format("{} mismatches", comparison.mismatches));
+/// The images that are compared in two ways, one after the other.
+class ImageProgress {
+ public:
+  explicit ImageProgress(std::size_t all) : all_(all) {}
+
+  /// From any thread.
+  void add(const Comparison& image) {
+    const std::lock_guard lock(mutex_);
+    mismatches_ += image.mismatches;
+    bar_.update(static_cast<double>(++done_) / static_cast<double>(all_),
+                fmt::format("{} mismatches", mismatches_));
   }
-  if (comparison.layer_images > 0) comparer.load(true);
-  comparison.layers_compared = comparer.tensors();
-  for (std::size_t image = 0; image < comparison.layer_images; ++image) {
-    comparer.compare(image, comparison, cycles);
-    bar.update(static_cast<double>(images + image + 1) / work,
-               fmt::format("{} mismatches", comparison.mismatches));
-  }
-  return comparison;
+
+ private:
+  std::mutex mutex_;
+  console::ProgressBar bar_{"images"};
+  std::size_t all_;
+  std::size_t done_ = 0;
+  std::size_t mismatches_ = 0;
+};
+
+/// The first `images`, shared by the devices, and added in their order.
+Comparison compare_images(host::DevicePool& devices, const Comparer& comparer, std::size_t images,
+                          ImageProgress& progress) {
+  std::vector<Comparison> each(images);
+  devices.for_each(images, [&](host::Driver& driver, std::size_t image) {
+    each[image] = comparer.compare(driver, image);
+    progress.add(each[image]);
+  });
+  Comparison sum;
+  for (const Comparison& comparison : each) sum.add(comparison);
+  return sum;
 }
 
 }  // namespace
@@ -165,44 +183,58 @@ int infer(const console::Arguments& arguments) {
   const auto format = console::parse_format(options.text_of("format"));
   const auto run = agent::open_finished_run(options.required("run", "--run runs/demo"));
   const agent::SearchConfig config = agent::load_config(run.config());
-  const auto of_run = [&](const char* name, const std::string& stored) {
-    return options.given(name) ? options.text_of(name) : stored;
-  };
-  const auto layer_images = static_cast<std::size_t>(options.integer_of("layers", 0, 1'000'000));
   const auto images = static_cast<std::size_t>(options.integer_of("images", 1, 100'000'000));
+  const std::size_t layer_images =
+      std::min(images, static_cast<std::size_t>(options.integer_of("layers", 0, 1'000'000)));
+  const auto choice =
+      console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
   const quant::Dataset data = agent::open_task(config.task).data;
   const quant::QuantizedModel model = agent::load_model(run, data);
   if (images > data.test.size()) {
     throw InputError(fmt::format("--images {} is more than the {} images of {}'s test split", images,
                                  data.test.size(), data.name));
   }
-  const auto device = console::open_device(
-      of_run("device", config.device), of_run("hardware", config.hardware), of_run("memory", config.memory));
+  const auto devices = console::open_pool(choice, console::Purpose::results);
+  const host::HardwareInfo& hardware = devices->hardware();
 
-  const Comparison c = compare_images(*device, model, data.test, images, layer_images);
-  const double accuracy = static_cast<double>(c.correct) / static_cast<double>(c.images);
-  const host::Cycles per_image = c.cycles / c.images;
+  Comparison c;
+  Comparison of_layers;
+  std::size_t tensors = 0;  ///< of the network, in all forms, that were compared at least once
+  {
+    ImageProgress progress(images + layer_images);
+    const Comparer results(hardware, model, data.test, false);
+    c = compare_images(*devices, results, images, progress);
+    tensors = results.tensors();
+    if (layer_images > 0) {
+      const Comparer every_tensor(hardware, model, data.test, true);
+      of_layers = compare_images(*devices, every_tensor, layer_images, progress);
+      tensors = every_tensor.tensors();
+    }
+  }
+  const double accuracy = static_cast<double>(c.correct) / static_cast<double>(images);
+  const host::Cycles per_image = c.cycles / images;
+  c.add(of_layers);
   if (format == console::Format::json) {
-    nlohmann::ordered_json json{{"images", c.images},
+    nlohmann::ordered_json json{{"images", images},
                                 {"accuracy", accuracy},
                                 {"mismatches", c.mismatches},
                                 {"cycles_per_image", per_image},
-                                {"layers_compared", c.layers_compared},
-                                {"layer_images", c.layer_images},
+                                {"layers_compared", tensors},
+                                {"layer_images", layer_images},
                                 {"codes_compared", c.codes},
                                 {"network", model.integers.network.name},
                                 {"policy", model.integers.policy.key()},
-                                {"hardware", device->info().name},
-                                {"fingerprint", device->info().fingerprint},
-                                {"memory", device->info().memory}};
+                                {"hardware", hardware.name},
+                                {"fingerprint", hardware.fingerprint},
+                                {"memory", hardware.memory}};
     if (c.mismatches > 0) json["first_mismatch"] = c.first_mismatch;
     console::print(json.dump(2) + "\n");
   } else {
     console::Table table(
         {"images", "accuracy", "mismatches", "codes compared", "cycles per image", "tensors compared"});
-    table.add_row({std::to_string(c.images), fmt::format("{:.4f}", accuracy), std::to_string(c.mismatches),
+    table.add_row({std::to_string(images), fmt::format("{:.4f}", accuracy), std::to_string(c.mismatches),
                    std::to_string(c.codes), std::to_string(per_image),
-                   fmt::format("{} of the first {} images", c.layers_compared, c.layer_images)});
+                   fmt::format("{} of the first {} images", tensors, layer_images)});
     console::print(format == console::Format::csv ? table.csv() : table.text());
   }
   if (c.mismatches == 0) return 0;

@@ -29,6 +29,7 @@ the share of the all-8-bit network's cycles that it may use.
   bitloop search --budget 0.5 --acc-limit 0.88 --out runs/limit     fewest cycles above an accuracy
   bitloop search --model net.onnx --data folder:DIR --budget 0.5 --pin first,last --out runs/own
   bitloop search --resume --out runs/demo                           go on after a kill
+  bitloop search --device tcp+tls://board:1234 --budget 0.6 --out runs/board
 
 The folder holds config.toml, episodes.csv (a row per episode), policy.json (best), quantized.bin (its integers) and
 summary.json.
@@ -75,9 +76,11 @@ agent::SearchConfig config_from(const console::Options& options) {
   c.batch = static_cast<int>(options.integer_of("batch", 1, 1024));
   c.lines = options.text_of("lines") == "none" ? std::vector<std::string>{}
                                                : options.words("lines", {"uniform", "random"});
-  c.device = options.text_of("device");
-  c.hardware = options.text_of("hardware");
-  c.memory = options.text_of("memory");
+  const console::DeviceChoice devices = console::device_choice(options);
+  c.device = devices.device;
+  c.insecure = devices.insecure;
+  c.hardware = devices.hardware;
+  c.memory = devices.memory;
   c.objective = options.text_of("objective");
   if (c.objective != "accuracy") {
     throw InputError(
@@ -123,7 +126,6 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   check("seed", now.seed, stored.seed);
   check("batch", now.batch, stored.batch);
   check("lines", now.lines, stored.lines);
-  check("device", now.device, stored.device);
   check("hardware", now.hardware, stored.hardware);
   check("memory", now.memory, stored.memory);
   check("objective", now.objective, stored.objective);
@@ -179,8 +181,11 @@ int search(const console::Arguments& arguments) {
     return 0;
   }
 
-  const auto open = console::timing_devices(config.device, config.hardware, config.memory);
-  agent::Search search(config, BITLOOP_VERSION, open, workers, console::open_store(options));
+  // Another device is welcome where it tells the same fingerprint.
+  const auto choice =
+      console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
+  agent::Search search(config, BITLOOP_VERSION, console::open_pool(choice, console::Purpose::cycles), workers,
+                       console::open_store(options));
   if (!goes_on) folder.create(search.config());
 
   std::unique_ptr<console::ProgressBar> bar;

@@ -17,7 +17,8 @@ constexpr const char* kAbout =
 
   bitloop train --model lenet --data fashion-mnist --epochs 5 --out lenet.pt
   bitloop train --model lenet --data mnist:data/mnist --epochs 5 --out lenet.pt
-  bitloop train --model mobilenet-v2 --data fashion-mnist --epochs 8 --augment shift=2,mirror --out mobilenet.pt
+  bitloop train --model mobilenet-v2 --data fashion-mnist --epochs 12 --optimizer sgd --learning-rate 0.1 \
+    --augment shift=2,mirror --out mobilenet.pt
   bitloop train --model resnet20 --data cifar10:DIR --epochs 60 --optimizer sgd --learning-rate 0.1 --out resnet20.pt
 )";
 

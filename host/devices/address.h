@@ -27,8 +27,10 @@ struct BareBoard {
   std::uint64_t registers = 0;    ///< bus address of the accelerator's registers
   std::uint64_t memory = 0;       ///< bus address of the memory that jobs may use, a multiple of 4096
   std::uint64_t memory_size = 0;  ///< bytes
+  std::uint64_t memory_base = 0;  ///< where the accelerator sees that memory (by default, where the bus does)
   double clock_hz = 100e6;
-  std::string name = "board";  ///< of board and memory together: what its cycles are filed under, with the clock
+  /// Of board and memory together: what its cycles are filed under, with the clock.
+  std::string name = "board";
 };
 
 /// One device as `--device` names it:
@@ -51,20 +53,21 @@ struct DeviceAddress {
   Seconds timeout{2};          ///< timeout=: for any answer
   Seconds job_deadline{600};   ///< job=: for one job, by the clock on the wall
   Seconds wait{0};             ///< wait=: for a device that another client owns
-  Seconds lifetime{0.02};      ///< lifetime=: of a datagram in the network (UDP): no copy comes later than that
+  Seconds lifetime{0.02};      ///< lifetime=: no copy of a datagram comes later than that (UDP)
   int window = 8;              ///< window=: datagrams under way (UDP)
   std::optional<int> burst;    ///< burst=: words per record, 1..255; default 255, without a server by UDP 4
   etherbone::AddressSize address_size = etherbone::AddressSize::bits32;  ///< address=32|64
   std::optional<std::string> fingerprint;  ///< fingerprint=HEX: any other device is refused; may be a prefix
-  std::optional<BareBoard> bare;  ///< registers=, memory=, size=, clock=, name=, or csr=FILE (LiteX's csr.csv)
-  TlsFiles tls;                   ///< ca=, cert=, key=
+  /// registers=, memory=, size=, base=, clock=, name=; what a LiteX build's csr.csv tells of them: csr=FILE
+  std::optional<BareBoard> bare;
+  TlsFiles tls;                     ///< ca=, cert=, key=
   std::string buffer = "udmabuf0";  ///< buffer=: u-dma-buf device (uio)
 
   [[nodiscard]] bool loopback() const;
 };
 
-/// Throws InputError, with what is known, for anything else; and for a plain connection that leaves this machine
-/// without `insecure`, which --insecure adds.
+/// Throws InputError, with what is known, for anything else; and for a plain connection that leaves this
+/// machine without `insecure`, which --insecure adds.
 DeviceAddress parse_device(std::string_view text, bool insecure = false);
 
 /// Splits "a,b,c": several devices. Commas inside options are written %2C.

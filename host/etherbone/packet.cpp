@@ -15,6 +15,11 @@ constexpr std::byte kAllBytes{0x0f};  // byte_enable of 32-bit words
 /// Record flags that change what a record means (bca, rca, rff, wca, wff); cyc does not, for whole words.
 constexpr std::byte kConfigurationFlags{0b0110'0111};
 
+/// A word whose bytes stand the other way round where this machine is little-endian, both ways.
+constexpr std::uint32_t big_endian(std::uint32_t word) {
+  return std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
+}
+
 template <class Word>
 Word load_big_endian(const std::byte* from) {
   Word word = 0;
@@ -79,9 +84,21 @@ std::uint64_t Packet::read_address(std::size_t index) const {
 bool Packet::reads_consecutive() const {
   if (addresses.empty()) return true;
   const std::uint64_t first = read_address(0);
-  bool same = true;
-  for (std::size_t i = 1; i < reads(); ++i) same &= read_address(i) == first + 4 * i;
-  return same;
+  const std::size_t words = reads();
+  if (size == AddressSize::bits64) {
+    bool same = true;
+    for (std::size_t i = 1; i < words; ++i) same &= read_address(i) == first + 4 * i;
+    return same;
+  }
+  // Beyond the last address there is nothing: the loop would go on at 0.
+  if (first + 4 * words > std::uint64_t{1} << 32) return false;
+  std::uint32_t differences = 0;  // no branch per word: a bulk read is mostly this
+  for (std::size_t i = 0; i < words; ++i) {
+    std::uint32_t address;
+    std::memcpy(&address, addresses.data() + 4 * i, 4);
+    differences |= big_endian(static_cast<std::uint32_t>(first + 4 * i)) ^ address;
+  }
+  return differences == 0;
 }
 
 Framed parse_packet(std::span<const std::byte> bytes, std::optional<AddressSize> expected) {
@@ -150,8 +167,7 @@ void append_request(std::vector<std::byte>& out, AddressSize size, std::uint64_t
   to = store_address(to, size, tag);
   if (size == AddressSize::bits32) {  // a loop that compilers vectorize: a bulk read is mostly this
     for (std::size_t i = 0; i < reads; ++i) {
-      const std::uint32_t address = static_cast<std::uint32_t>(read_address + 4 * i);
-      const std::uint32_t wire = std::endian::native == std::endian::little ? __builtin_bswap32(address) : address;
+      const std::uint32_t wire = big_endian(static_cast<std::uint32_t>(read_address + 4 * i));
       std::memcpy(to + 4 * i, &wire, 4);
     }
   } else {
@@ -172,11 +188,12 @@ void append_probe(std::vector<std::byte>& out, AddressSize size, bool reply) {
 }
 
 void copy_words(std::span<std::byte> to, std::span<const std::byte> from) {
-  for (std::size_t i = 0; i + 4 <= from.size(); i += 4) {
+  const std::size_t words = from.size() / 4;
+  for (std::size_t i = 0; i < words; ++i) {
     std::uint32_t word;
-    std::memcpy(&word, &from[i], 4);
+    std::memcpy(&word, from.data() + 4 * i, 4);
     word = __builtin_bswap32(word);
-    std::memcpy(&to[i], &word, 4);
+    std::memcpy(to.data() + 4 * i, &word, 4);
   }
 }
 

@@ -8,9 +8,10 @@
 
 namespace bitloop::host::etherbone {
 
-/// Connects to what `address` names (tcp, tcp+tls or udp). Throws DeviceLost where nobody answers in time, and
-/// DeviceError where somebody else does (what, and what was expected), where another client owns the device
-/// (who, for how long, how many wait), and where the fingerprint is not the one that `address` asks for.
+/// Connects to what `address` names (tcp, tcp+tls or udp). Throws DeviceLost where nobody answers in time,
+/// and DeviceError where somebody else does (what, and what was expected), where another client owns the
+/// device (who, for how long, how many wait), and where the fingerprint is not the one that `address` asks
+/// for.
 std::unique_ptr<Device> open_remote_device(const DeviceAddress& address);
 
 /// The same on a bus that is connected: for tests, and for other wires.

@@ -21,10 +21,10 @@ ListenAddress parse_listen(std::string_view text);
 
 struct ServerOptions {
   ListenAddress listen;
-  TlsFiles tls;            ///< for tcp+tls
-  bool insecure = false;   ///< allows plain connections from other machines
-  bool bare = false;       ///< no service page: as a board without a server looks
-  int waiting = 8;         ///< clients that may wait for the device; further ones are sent away
+  TlsFiles tls;              ///< for tcp+tls
+  bool insecure = false;     ///< allows plain connections from other machines
+  bool bare = false;         ///< no service page: as a board without a server looks
+  int waiting = 8;           ///< clients that may wait for the device; further ones are sent away
   double idle_seconds = 30;  ///< UDP: a client that says nothing for so long has gone
   std::function<void(const std::string&)> log;  ///< a line per event: who came, who went, what was refused
 };

@@ -36,17 +36,19 @@ inline constexpr std::uint32_t kRecordWords = 0x028;  ///< the largest record th
 inline constexpr std::uint32_t kWait = 0x030;
 inline constexpr std::uint32_t kWaitMilliseconds = 50;
 inline constexpr std::uint32_t kRunning = 0;
-inline constexpr std::uint32_t kEnded = 1;    ///< nothing runs
-inline constexpr std::uint32_t kAtLimit = 2;  ///< the job runs on after the cycles of kLimit
+inline constexpr std::uint32_t kEnded = 1;      ///< nothing runs
+inline constexpr std::uint32_t kAtLimit = 2;    ///< the job runs on after the cycles of kLimit
 inline constexpr std::uint32_t kLimit = 0x034;  ///< lo, hi; write: cycles that the next job may take
 inline constexpr std::uint32_t kReset = 0x03c;  ///< write 1: Device::reset
 /// lo, hi: XXH3 of all packets of this connection that came before the one that asks, and of all replies that
 /// went before its own. (The replies' digest is not told by UDP: datagrams have their own checksum.)
 inline constexpr std::uint32_t kReceivedDigest = 0x040;
 inline constexpr std::uint32_t kSentDigest = 0x048;
-/// Accesses of this connection that were refused (outside the windows, or by the device), and why the last one
-/// was: text, zero-padded.
+/// Accesses of this connection that were refused (outside the windows, or by the device), and why the last
+/// one was: text, zero-padded.
 inline constexpr std::uint32_t kRefusals = 0x050;
+/// Write 1: this client has done, and another one may have the device (UDP, where nothing else tells it).
+inline constexpr std::uint32_t kRelease = 0x054;
 inline constexpr std::uint32_t kRefusalText = 0x100;
 inline constexpr std::size_t kRefusalTextBytes = 256;
 inline constexpr std::uint32_t kHardwareName = 0x080;  ///< texts, zero-padded
@@ -57,6 +59,7 @@ inline constexpr std::size_t kMemoryNameBytes = 64;
 /// The first line that a TCP server sends, at most 128 bytes, before anything is asked: what LiteX's clients
 /// expect there. "Bitloop 1 ready\n" tells that the connection owns the device; "Bitloop 1 busy owner=ADDRESS
 /// seconds=N waiting=N\n" that it waits, N before it: its own "ready" line follows when its turn comes.
+/// Where too many wait already, the connection ends after that line.
 inline constexpr const char* kBannerStart = "Bitloop ";
 inline constexpr std::size_t kBannerBytes = 128;
 

@@ -48,8 +48,8 @@ SourceSet read_set(std::string_view spec, const DataOptions& options) {
     return read_cifar10(cifar);
   if (const auto images = folder_in(spec, "folder:", "class folders"); !images.empty())
     return read_image_folder(images, options.image);
-  throw InputError(
-      fmt::format("unknown data set '{}': use fashion-mnist, mnist:DIR, cifar10:DIR or folder:DIR", spec));
+  throw InputError(fmt::format(
+      "unknown data set '{}': use fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR or noise", spec));
 }
 
 }  // namespace

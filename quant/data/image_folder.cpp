@@ -37,12 +37,21 @@ struct ImagePath {
 
 bool is_hidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
 
-bool is_image(const fs::path& path) {
+template <std::size_t N>
+bool has_extension(const fs::path& path, const std::array<const char*, N>& extensions) {
   std::string extension = path.extension().string();
   std::ranges::transform(extension, extension.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  constexpr std::array<const char*, 5> kExtensions = {".png", ".jpg", ".jpeg", ".tif", ".tiff"};
-  return std::ranges::find(kExtensions, extension) != kExtensions.end();
+  return std::ranges::find(extensions, extension) != extensions.end();
+}
+
+/// Images of other formats are refused: a set that silently lacks some of its images would be another set.
+bool is_image(const fs::path& path) {
+  constexpr std::array kRead = {".png", ".jpg", ".jpeg", ".tif", ".tiff"};
+  constexpr std::array kOthers = {".bmp", ".gif", ".webp", ".jp2", ".ppm", ".pgm", ".heic", ".avif"};
+  if (has_extension(path, kOthers))
+    throw InputError(fmt::format("{} is no PNG, JPEG or TIFF image: convert or remove it", path.string()));
+  return has_extension(path, kRead);
 }
 
 /// Entries of `folder` that `wanted` takes, by the bytes of their names.

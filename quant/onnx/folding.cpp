@@ -170,7 +170,7 @@ SharedConstant fold_constant(const Folding& f) {
   return share(std::move(result));
 }
 
-SharedConstant fold_shape(const Folding& f) { return share(integer_constant(f.at(0).dims)); }
+SharedConstant fold_shape(const Folding& f) { return shape_of(f.node, f.at(0).dims); }
 
 SharedConstant fold_cast(const Folding& f) {
   using onnx::TensorProto;
@@ -442,6 +442,17 @@ SharedConstant fold(const Node& node, const std::vector<SharedConstant>& inputs,
   const auto found = std::find_if(std::begin(kFolders), std::end(kFolders),
                                   [&](const Entry& entry) { return entry.op == node.op(); });
   return found == std::end(kFolders) ? nullptr : found->folder({node, inputs, budget});
+}
+
+SharedConstant shape_of(const Node& node, const Dims& dims) {
+  const auto rank = static_cast<std::int64_t>(dims.size());
+  const auto bound = [&](std::int64_t index) {
+    index = std::max(index, -rank);
+    return std::clamp<std::int64_t>(index < 0 ? index + rank : index, 0, rank);
+  };
+  const std::int64_t first = bound(node.integer("start", 0));
+  const std::int64_t end = std::max(first, bound(node.integer("end", rank)));
+  return share(integer_constant({dims.begin() + first, dims.begin() + end}));
 }
 
 std::vector<std::int64_t> axes_of(const Node& node, const Constant* input, std::int64_t rank) {

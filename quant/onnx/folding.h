@@ -27,6 +27,9 @@ class Budget {
 /// shapes and quantized weights; null where its operator is none that is folded.
 SharedConstant fold(const Node& node, const std::vector<SharedConstant>& inputs, Budget& budget);
 
+/// The result of a Shape node on a tensor of these dimensions: those from its `start` to its `end`.
+SharedConstant shape_of(const Node& node, const Dims& dims);
+
 /// Axes of Squeeze, Unsqueeze and the Reduce family: an attribute, or an input in later opsets; counted from
 /// the front of `rank` dimensions. Throws InputError where one lies outside.
 std::vector<std::int64_t> axes_of(const Node& node, const Constant* input, std::int64_t rank);

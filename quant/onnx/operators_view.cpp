@@ -97,18 +97,10 @@ Value lower_transpose(const Lowering& l) {
   return l.pass(value, std::move(dims));
 }
 
+/// Reads no elements, so it is not counted as a reader.
 Value lower_shape(const Lowering& l) {
-  // Reads no elements, so it is not counted as a reader.
-  const Dims& dims = l.inputs.front().dims;
-  const auto rank = static_cast<std::int64_t>(dims.size());
-  const auto bound = [&](std::int64_t index) {
-    return std::clamp<std::int64_t>(index < 0 ? index + rank : index, 0, rank);
-  };
-  const std::int64_t first = bound(std::max(l.node.integer("start", 0), -rank));
-  const std::int64_t end = std::max(first, bound(std::max(l.node.integer("end", rank), -rank)));
   Value result;
-  result.constant =
-      std::make_shared<const Constant>(integer_constant({dims.begin() + first, dims.begin() + end}));
+  result.constant = shape_of(l.node, l.inputs.front().dims);
   return result;
 }
 

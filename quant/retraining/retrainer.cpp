@@ -114,6 +114,10 @@ void Retrainer::retrain(const Progress& progress) {
   if (options_.epochs == 0) return;
   const at::NoGradGuard no_grad;
   const std::size_t held_out = options_.patience > 0 ? start_.train.size() / kHeldOutPart : 0;
+  if (options_.patience > 0 && held_out == 0) {
+    throw InputError(fmt::format("patience needs at least {} training images, and there are {}: leave it out",
+                                 kHeldOutPart, start_.train.size()));
+  }
   const std::size_t kept = start_.train.size() - held_out;
   const Split validation = held_out > 0 ? part_of(start_.train, kept, held_out) : Split{};
   const Split own = held_out > 0 ? part_of(start_.train, 0, kept) : Split{};

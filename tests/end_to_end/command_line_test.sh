@@ -36,7 +36,7 @@ works() {
 }
 
 works 'usage: bitloop' --help
-for verb in search infer measure train eval info; do works "  bitloop $verb " "$verb" --help; done
+for verb in search infer measure train eval info serve devices check; do works "  bitloop $verb " "$verb" --help; done
 works 'fingerprint' info
 works '"methods"' info --format json
 works 'conv1' measure --model lenet --policy w4a8

@@ -80,7 +80,8 @@ TEST_F(DriverTest, strange_devices_are_refused_with_both_hashes) {
 }
 
 TEST_F(DriverTest, a_job_that_does_not_fit_is_refused) {
-  FaultyDevice small(HardwareInfo{}, EmulatorOptions{Interleaving::program_order, job_.bytes + kPageBytes - 1});
+  FaultyDevice small(HardwareInfo{},
+                     EmulatorOptions{Interleaving::program_order, job_.bytes + kPageBytes - 1});
   Driver driver(small);
   EXPECT_THROW(driver.load(job_), DeviceError);
   Job other = job_;

@@ -169,6 +169,10 @@ std::uint32_t Emulator::read_register(std::uint32_t offset) {
       return static_cast<std::uint32_t>(info_.parameter_slots);
     case registers::kConfigStaging:
       return static_cast<std::uint32_t>(info_.staging_words);
+    case registers::kFingerprint0:
+      return fingerprint_word(8);
+    case registers::kFingerprint1:
+      return fingerprint_word(0);
     case registers::kError:
       return registers_.error;
     case registers::kErrorInfo:
@@ -182,6 +186,12 @@ std::uint32_t Emulator::read_register(std::uint32_t offset) {
     default:
       return 0;
   }
+}
+
+/// From the 8 digits at `digit`; 0 where the emulated hardware has no fingerprint.
+std::uint32_t Emulator::fingerprint_word(std::size_t digit) const {
+  if (info_.fingerprint.size() != kFingerprintDigits) return 0;
+  return static_cast<std::uint32_t>(std::stoul(info_.fingerprint.substr(digit, 8), nullptr, 16));
 }
 
 bool Emulator::wait_done(std::uint32_t sequence, Cycles) { return registers_.last_done == sequence; }

@@ -57,6 +57,7 @@ class Emulator : public Device {
     std::uint32_t error_info = 0;
   };
 
+  [[nodiscard]] std::uint32_t fingerprint_word(std::size_t digit) const;
   void run_job();
   void run_segment(Address offset, const SegmentHeader& header);
   Descriptor read_descriptor(Address offset);

@@ -276,13 +276,12 @@ class MeasureTest : public testing::Test {
  protected:
   /// A meter on one device whose runs are counted.
   std::unique_ptr<SegmentMeter> meter(const HardwareInfo& info, MeasurementStore* store) {
-    return std::make_unique<SegmentMeter>(
-        [this, info] {
-          auto device = std::make_unique<CountingDevice>(info);
-          device_ = device.get();
-          return device;
-        },
-        store, 1);
+    const auto open = [this, info] {
+      auto device = std::make_unique<CountingDevice>(info);
+      device_ = device.get();
+      return device;
+    };
+    return std::make_unique<SegmentMeter>(std::make_shared<DevicePool>("counting", open, 1), store);
   }
 
   Network network_ = single_layer_network("conv in=8x6x6 out=8 kernel=3 stride=1 pad=1");

@@ -270,6 +270,12 @@ TEST_F(PolicyFile, unknown_keys_and_wrong_types_are_refused) {
   }
 }
 
+TEST_F(PolicyFile, a_key_that_stands_twice_is_refused) {
+  std::string text = good().dump();
+  text.insert(text.find("\"weight_bits\""), "\"weight_bits\":2,");
+  EXPECT_THAT(refusal(text), testing::AllOf(HasSubstr("weight_bits"), HasSubstr("twice")));
+}
+
 TEST_F(PolicyFile, files_that_are_no_json_are_refused) {
   for (const char* text :
        {"", "{", "null", "[]", "w8a8", "\xff\xfe", "{\"version\":1,}", "{\"a\":\"\\ud800\"}", "1e999"}) {

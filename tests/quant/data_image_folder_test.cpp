@@ -234,6 +234,12 @@ TEST_F(ImageFolderTest, layouts_that_are_none_are_refused_with_what_to_do) {
   EXPECT_THAT(refusal([] { load_dataset("folder:/nowhere"); }), HasSubstr("/nowhere"));
 }
 
+TEST_F(ImageFolderTest, images_of_other_formats_are_refused_rather_than_left_out) {
+  write_classes("", 2, 6);
+  write_plain(folder_.path() / "class1/seventh.WebP", {1, 2, 3});
+  EXPECT_THAT(refused(), AllOf(HasSubstr("class1/seventh.WebP"), HasSubstr("no PNG, JPEG or TIFF")));
+}
+
 TEST_F(ImageFolderTest, a_lone_train_folder_and_unknown_test_classes_are_refused) {
   write_classes("train/", 2, 6);
   EXPECT_THAT(refused(), HasSubstr("no test"));

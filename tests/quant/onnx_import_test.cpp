@@ -359,6 +359,14 @@ std::vector<Form> forms() {
                 m.node("Resize", {"a", "", "", "s"}, "b");
               })
           .as(plain_upsample(2)),
+      between("resize_by_a_part_of_the_shape_of_a_constant", 15,
+              [](OnnxModel& m) {
+                m.floats("k", {1, 1, 16, 16}, std::vector<float>(256)).integers("s0", {2, 4});
+                m.node("Shape", {"k"}, "s1", {{"start", std::int64_t{2}}});
+                m.node("Concat", {"s0", "s1"}, "s", {{"axis", std::int64_t{0}}});
+                m.node("Resize", {"a", "", "", "s"}, "b");
+              })
+          .as(plain_upsample(2)),
       between("quantize_dequantize_of_a_tensor", 13,
               [](OnnxModel& m) {
                 m.scalar("s", 0.1F).bytes("z", {}, std::string(1, 3), onnx::TensorProto::INT8);

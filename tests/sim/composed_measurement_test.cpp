@@ -15,17 +15,22 @@ namespace {
 
 using host::Policy;
 
+std::shared_ptr<host::DevicePool> timing_devices(const char* hardware) {
+  return std::make_shared<host::DevicePool>(
+      "timing", [hardware] { return make_sim_device(hardware, {}, {}, Detail::timing); });
+}
+
 /// `count` random policies of a network, each composed from its segments and run whole.
 void expect_composed_equals_run(const host::Network& network, const char* hardware, int count) {
   host::MeasurementStore store{{}};
-  host::SegmentMeter meter([hardware] { return make_sim_device(hardware, {}, {}, Detail::timing); }, &store);
-  const auto device = make_sim_device(hardware, {}, {}, Detail::timing);
+  const auto devices = timing_devices(hardware);
+  host::SegmentMeter meter(devices, &store);
   const std::uint64_t seed = 7;
   std::mt19937_64 random(seed);
   for (int i = 0; i < count; ++i) {
     const Policy policy = host::test::random_policy(network, random);
     const host::MeasuredNetwork composed = host::measure_network(meter, network, policy);
-    const host::MeasuredNetwork run = host::run_network(*device, network, policy);
+    const host::MeasuredNetwork run = host::run_network(*devices, network, policy);
     ASSERT_EQ(composed.total, run.total) << policy.key() << ", seed " << seed;
     ASSERT_EQ(composed.counters, run.counters) << policy.key() << ", seed " << seed;
   }
@@ -51,11 +56,12 @@ TEST(ComposedMeasurement, the_full_model_counts_what_the_timing_only_model_count
   for (const char* name : {"mobilenet-v2", "resnet18"}) {
     const host::Network network = host::zoo_network(name, host::Shape{3, 32, 32});
     std::mt19937_64 random(3);
-    const auto full = make_sim_device("default");
-    const auto timing = make_sim_device("default", {}, {}, Detail::timing);
+    host::DevicePool full(
+        "full", [] { return make_sim_device("default"); }, 1);
+    const auto timing = timing_devices("default");
     for (int i = 0; i < 3; ++i) {
       const Policy policy = host::test::random_policy(network, random);
-      const auto a = host::run_network(*full, network, policy);
+      const auto a = host::run_network(full, network, policy);
       const auto b = host::run_network(*timing, network, policy);
       ASSERT_EQ(a.total, b.total) << policy.key();
       ASSERT_EQ(a.counters, b.counters) << policy.key();
@@ -89,7 +95,8 @@ host::Job equal_segments(int count, const host::HardwareInfo& hardware) {
 TEST(ComposedMeasurement, later_segments_count_the_record_before_them_which_is_what_the_end_counts) {
   const auto device = make_sim_device("tiny");
   const host::Job job = equal_segments(4, device->info());
-  const host::Measurement m = host::run_job(*device, job);
+  host::Driver driver(*device);
+  const host::Measurement m = host::run_job(driver, std::make_shared<const host::Job>(job));
   EXPECT_EQ(m.segments[2], m.segments[1]);
   EXPECT_EQ(m.segments[3], m.segments[1]);
   for (std::size_t i = 0; i < host::kCounters; ++i) {
