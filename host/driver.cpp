@@ -74,6 +74,15 @@ static_assert(kCounters * 2 == registers::kCountersWords && kCounters * 8 == kRe
 std::span<const char* const> counter_names() { return registers::kCounterNames; }
 
 Driver::Driver(Device& device) : device_(device), base_(kJobOffset) {
+  try {
+    identify();
+  } catch (const DeviceLost&) {
+    device_.reset();
+    identify();
+  }
+}
+
+void Driver::identify() {
   const std::uint32_t id = device_.read_register(registers::kId);
   if (id != registers::kIdValue) {
     throw DeviceError(

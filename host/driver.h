@@ -40,6 +40,7 @@ class Driver {
   static constexpr int kAttempts = 4;
 
  private:
+  void identify();
   [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_image) const;
   void check_fit(const Job& job) const;
   void place_blocks();

@@ -54,8 +54,9 @@ DmaBuffer::DmaBuffer(const std::filesystem::path& folder, const std::filesystem:
       address_(
           check_address(read_number(folder / "phys_addr", kHint), bytes().size(), folder / "phys_addr")) {
   if (exists(folder / "dma_coherent") && read_number(folder / "dma_coherent", kHint) == 1) return;
-  sync_.emplace(open_attribute(folder / "sync_offset"), open_attribute(folder / "sync_size"),
-                open_attribute(folder / "sync_for_device"), open_attribute(folder / "sync_for_cpu"));
+  sync_.emplace(SyncFiles{open_attribute(folder / "sync_offset"), open_attribute(folder / "sync_size"),
+                          open_attribute(folder / "sync_for_device"),
+                          open_attribute(folder / "sync_for_cpu")});
   constexpr Address kBothWays = 0;
   write_attribute(open_attribute(folder / "sync_direction"), kBothWays);
 }

@@ -105,7 +105,7 @@ class Importer {
       live_.push_back(i);
       for (const std::string& input : proto.input()) {
         wanted.insert(input);
-        if (proto.op_type() != "Shape") ++readers_[input];
+        readers_[input] += proto.op_type() == "Shape" ? 0 : 1;
       }
     }
     std::reverse(live_.begin(), live_.end());
