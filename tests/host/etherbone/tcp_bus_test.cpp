@@ -228,6 +228,23 @@ TEST_F(TcpBusTest, answers_to_other_questions_are_not_taken) {
   }
 }
 
+TEST_F(TcpBusTest, a_server_that_answers_everything_under_0_is_taken_for_litex_server) {
+  const FakeServer server(bare_board(device_, "CommUDP:localhost:1234", [](std::vector<std::byte>& replies) {
+    for (std::size_t at = 0; at < replies.size();) {
+      const auto framed = etherbone::parse_packet(std::span(replies).subspan(at));
+      ASSERT_EQ(framed.state, etherbone::Framed::State::whole);
+      std::fill_n(replies.begin() + static_cast<std::ptrdiff_t>(at) + 12, 4, std::byte{0});
+      at += framed.bytes;
+    }
+  }));
+  const auto bus = connect(server.port());
+  const auto bytes = random_bytes(4000, 1);
+  std::vector<std::byte> back(bytes.size());
+  bus->write(etherbone::service::kMemory, bytes);
+  bus->read(etherbone::service::kMemory, back);
+  EXPECT_EQ(back, bytes);
+}
+
 TEST_F(TcpBusTest, refusals_are_told_once_with_their_reason) {
   const RunningServer server(device_);
   const auto bus = connect(server.port());
