@@ -9,10 +9,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/system/system_error.hpp>
+#include <chrono>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "host/error.h"
+#include "host/etherbone/alertness.h"
 #include "host/etherbone/event_log.h"
 #include "host/etherbone/listener.h"
 #include "host/etherbone/tcp_listener.h"
@@ -103,14 +106,22 @@ class Server::Implementation {
   /// What the sockets brought; while a job runs, a slice of that.
   void turn() {
     ServedDevice* const served = listener_->served();
-    if (served == nullptr || !served->running()) {
-      context_.run_one();
-      return;
-    }
+    if (served == nullptr || !served->running()) return await_packet();
     served->step();
     for (int i = 0; i < kEvents && context_.poll_one() > 0; ++i) {
     }
   }
+
+  void await_packet() {
+    const auto end = Clock::now() + kAlertness;
+    do {
+      if (context_.poll_one() > 0) return;
+      std::this_thread::yield();
+    } while (Clock::now() < end);
+    context_.run_one();
+  }
+
+  using Clock = std::chrono::steady_clock;
 
   const ServerOptions options_;
   EventLog log_;

@@ -7,9 +7,11 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "host/error.h"
+#include "host/etherbone/alertness.h"
 #include "host/etherbone/resolve.h"
 #include "host/etherbone/tls.h"
 
@@ -169,6 +171,9 @@ bool TcpConnection::progress(Clock::time_point until) {
   }
   moved_ = false;
   context_->restart();
+  for (const auto end = Clock::now() + kAlertness; !moved_ && !error_ && Clock::now() < end;) {
+    if (context_->poll_one() == 0) std::this_thread::yield();
+  }
   while (!moved_ && !error_) {
     if (context_->run_one_until(until) == 0) return false;
   }

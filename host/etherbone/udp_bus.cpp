@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "host/error.h"
+#include "host/etherbone/alertness.h"
 #include "host/etherbone/packet.h"
 #include "host/etherbone/printable.h"
 #include "host/etherbone/remote_device.h"
@@ -268,10 +269,14 @@ class UdpBus final : public Bus {
     for (const Slot& slot : slots_) {
       if (slot.copies > 0) until = std::min(until, slot.again);
     }
+    pollfd descriptor{socket_.native_handle(), POLLIN, 0};
+    for (const auto end = std::min(until, Clock::now() + kAlertness); Clock::now() < end;) {
+      if (::poll(&descriptor, 1, 0) != 0) return;
+      std::this_thread::yield();
+    }
     const auto left = std::max<std::chrono::nanoseconds>(until - Clock::now(), std::chrono::nanoseconds(0));
     const timespec time{static_cast<std::time_t>(left.count() / 1'000'000'000),
                         static_cast<long>(left.count() % 1'000'000'000)};
-    pollfd descriptor{socket_.native_handle(), POLLIN, 0};
     ::ppoll(&descriptor, 1, &time, nullptr);
   }
 
