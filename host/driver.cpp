@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <random>
 #include <utility>
 
 #include "host/devices/board_registers.h"
@@ -17,6 +18,7 @@ namespace {
 /// Where jobs lie in the memory window. Not at its beginning: BASE then differs from what power-up leaves
 /// there, which tells that the device was restarted.
 constexpr Address kJobOffset = kPageBytes;
+constexpr Address kMarkOffset = 0;
 
 std::string error_names(std::uint32_t error) {
   constexpr std::pair<std::uint32_t, const char*> kNames[] = {
@@ -73,7 +75,8 @@ static_assert(kCounters * 2 == registers::kCountersWords && kCounters * 8 == kRe
 
 std::span<const char* const> counter_names() { return registers::kCounterNames; }
 
-Driver::Driver(Device& device) : device_(device), base_(kJobOffset) {
+Driver::Driver(Device& device)
+    : device_(device), base_(kJobOffset), sequence_(static_cast<std::uint32_t>(std::random_device{}())) {
   try {
     identify();
   } catch (const DeviceLost&) {
@@ -174,8 +177,12 @@ void Driver::load(std::shared_ptr<const Job> job) {
 }
 
 /// BASE is written first, and read before each run: a device that was restarted since then has lost it.
+/// The mark tells whether another program has used the device meanwhile: not every board knows whose it is.
 void Driver::place_blocks() {
   device_.write_register(registers::kBase, static_cast<std::uint32_t>(device_.memory_base() + base_));
+  std::random_device random;
+  for (std::byte& byte : mark_) byte = static_cast<std::byte>(random());
+  device_.write_memory(kMarkOffset, mark_);
   for (const Block& block : job_->blocks) device_.write_memory(base_ + block.offset, block.bytes);
 }
 
@@ -259,6 +266,9 @@ void Driver::check_last_done() {
         fmt::format("the device ended job {} instead of {}: it was restarted or another program uses it",
                     done, sequence_));
   }
+  Mark found{};
+  device_.read_memory(kMarkOffset, found);
+  if (found != mark_) throw DeviceLost("another program has used the device meanwhile: give each its own");
 }
 
 Measurement Driver::read_counters() {

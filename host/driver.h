@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,6 +42,8 @@ class Driver {
   static constexpr int kAttempts = 4;
 
  private:
+  using Mark = std::array<std::byte, 16>;
+
   void identify();
   [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_image) const;
   void check_fit(const Job& job) const;
@@ -62,7 +66,8 @@ class Driver {
   std::shared_ptr<const Job> job_;
   std::vector<std::byte> input_;  ///< of the last run, packed
   Cycles limit_ = kDefaultLimit;  ///< of the last run
-  std::uint32_t sequence_ = 0;
+  Mark mark_{};                   ///< in memory that jobs do not use, another one for each placing of a job
+  std::uint32_t sequence_;        ///< of the last job; begins anywhere, so that two programs' jobs differ
 };
 
 }  // namespace bitloop::host

@@ -195,7 +195,8 @@ void parse_board(DeviceAddress& address, Options& options) {
   given("registers", registers, end - 1);
   given("memory", memory, end - 1);
   given("size", size, etherbone::service::kLargestMemory);
-  const bool described = registers || memory || size || options.text("clock") || options.text("name");
+  const bool described =
+      registers || memory || size || options.text("clock") || options.text("name") || options.text("base");
   parse_clock(board, options);
   const auto base = options.integer("base", 0, 0xffff'ffff);
   if (!described) return;
@@ -222,9 +223,11 @@ void parse_board(DeviceAddress& address, Options& options) {
     options.fail(
         "registers and memory do not fit into 32-bit addresses; give address=64 if the board has them");
   }
-  if (board.memory_base > 0xffff'ffff) {
+  if (board.memory_base + board.memory_size > std::uint64_t{1} << 32) {
     options.fail("the accelerator's own addresses have 32 bits: give base=, where it sees the memory");
   }
+  if (board.memory_base % kPage != 0)
+    options.fail(fmt::format("base={:#x} is no multiple of 4096", board.memory_base));
   address.bare = board;
 }
 

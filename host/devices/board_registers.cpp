@@ -11,6 +11,8 @@
 namespace bitloop::host {
 namespace {
 
+constexpr int kLargestParameter = 1 << 16;
+
 /// "default", or its parameters as `--hardware` would name them.
 std::string hardware_name(const HardwareInfo& info) {
   const HardwareInfo standard;
@@ -61,6 +63,14 @@ HardwareInfo read_board_info(Device& device, const std::string& board_name, doub
   info.weight_rows = value(registers::kConfigWeight);
   info.parameter_slots = value(registers::kConfigParameter);
   info.staging_words = value(registers::kConfigStaging);
+  for (const int parameter : {info.pixels, info.filters, info.activation_rows, info.weight_rows,
+                              info.parameter_slots, info.staging_words}) {
+    if (parameter >= 1 && parameter <= kLargestParameter) continue;
+    throw DeviceError(
+        fmt::format("{}: the accelerator says that one of its parameters is {}, which makes no sense; "
+                    "check the bitstream and the address of the registers",
+                    board_name, parameter));
+  }
   info.name = hardware_name(info);
   info.fingerprint = fmt::format("{}{:016x}", rtl_fingerprint(device), board_hash(board_name, clock_hz));
   info.memory = board_name;

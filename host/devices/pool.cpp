@@ -228,7 +228,7 @@ void DevicePool::run(const std::function<void(Driver&)>& work) {
       set_aside(*slot, error.what(), attempts);
     } catch (const DeviceError& error) {
       set_aside(*slot, error.what(), attempts);
-      if (opened && ++attempts.refusals == 2) throw;
+      if (opened && (++attempts.refusals == 2 || slots_.size() == 1)) throw;
     } catch (...) {
       give_back(*slot, false);
       throw;

@@ -2,9 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+
 namespace bitloop::host::etherbone {
 
 void EventLog::line(const std::string& text) {
+  try {
+    pass_on(text);
+  } catch (const std::exception&) {
+  }
+}
+
+void EventLog::pass_on(const std::string& text) {
   if (!sink_) return;
   const Clock::time_point now = Clock::now();
   if (now - second_ >= std::chrono::seconds(1)) {

@@ -13,9 +13,12 @@ class EventLog {
   using Sink = std::function<void(const std::string&)>;
   explicit EventLog(Sink sink) : sink_(std::move(sink)) {}
 
+  /// A log that cannot be written, such as on a full disk, ends no server.
   void line(const std::string& text);
 
  private:
+  void pass_on(const std::string& text);
+
   using Clock = std::chrono::steady_clock;
   static constexpr int kPerSecond = 20;
 

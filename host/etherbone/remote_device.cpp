@@ -79,7 +79,7 @@ class RemoteDevice final : public Device {
     check_range(address, bytes.size());
     if (bytes.empty()) return;
     const Edges edges(address, bytes.size());
-    if (edges.whole()) return bus_->write(layout_.memory + address, bytes);
+    if (edges.whole()) return write_words(layout_.memory + address, bytes);
     std::vector<std::byte> words(edges.end - edges.begin);
     const auto read_edge = [&](std::size_t at) {
       bus_->read(layout_.memory + edges.begin + at, std::span(words).subspan(at, 4));
@@ -87,7 +87,7 @@ class RemoteDevice final : public Device {
     read_edge(0);
     if (words.size() > 4) read_edge(words.size() - 4);
     std::copy(bytes.begin(), bytes.end(), words.begin() + static_cast<std::ptrdiff_t>(address - edges.begin));
-    bus_->write(layout_.memory + edges.begin, words);
+    write_words(layout_.memory + edges.begin, words);
   }
 
   void read_memory(Address address, std::span<std::byte> bytes) override {
@@ -112,6 +112,7 @@ class RemoteDevice final : public Device {
 
   void write_registers(std::uint32_t offset, std::span<const std::uint32_t> values) override {
     check_registers(offset, values.size());
+    if (offset <= registers::kStart && registers::kStart < offset + 4 * values.size()) limit_ = 0;
     std::vector<std::byte> bytes(4 * values.size());
     store_words(bytes, values);
     bus_->write_together(layout_.registers + offset, bytes);
@@ -132,7 +133,13 @@ class RemoteDevice final : public Device {
     return true;
   }
 
-  void confirm() override { bus_->confirm(); }
+  void confirm() override {
+    bus_->confirm();
+    if (page_ && read_session() != session_) {
+      throw DeviceLost(fmt::format(
+          "{}: the server was restarted, or gave the device to another client meanwhile", bus_->name()));
+    }
+  }
 
   /// Whoever answers must be who it was: a board may have been given another bitstream, a server another
   /// device.
@@ -212,6 +219,7 @@ class RemoteDevice final : public Device {
     const std::uint32_t record_words = words[page::kRecordWords / 4];
     const std::uint32_t traits = words[page::kTraits / 4];
     const std::uint32_t clock_hz = words[page::kClock / 4];
+    session_ = read_session();
     layout_ = {page::kRegisters, page::kMemory, pair(page::kMemorySize), pair(page::kMemoryBase)};
     bus_->serve(record_words == 0 ? 1 : record_words);
     HardwareInfo info = read_board_info(*this, bus_->name(), clock_hz);
@@ -225,6 +233,8 @@ class RemoteDevice final : public Device {
     check_sense(info, record_words);
     return info;
   }
+
+  std::uint32_t read_session() { return read_words<1>(*bus_, service::kServicePage + service::kSession)[0]; }
 
   void check_sense(const HardwareInfo& info, std::uint32_t record_words) const {
     const auto check = [&](bool sound, const char* what, auto value) {
@@ -256,6 +266,18 @@ class RemoteDevice final : public Device {
                                   info_.fingerprint, *address_.fingerprint));
   }
 
+  /// Between litex_server and its board there are datagrams that nobody answers: what went there is read
+  /// back.
+  void write_words(std::uint64_t address, std::span<const std::byte> bytes) {
+    bus_->write(address, bytes);
+    if (page_ || address_.scheme == Scheme::udp) return;
+    std::vector<std::byte> back(bytes.size());
+    bus_->read(address, back);
+    if (!std::equal(back.begin(), back.end(), bytes.begin())) {
+      throw DeviceLost(fmt::format("{}: what was written to memory did not arrive", bus_->name()));
+    }
+  }
+
   // --- What is asked of us
 
   void check_range(Address address, std::size_t bytes) const {
@@ -274,8 +296,9 @@ class RemoteDevice final : public Device {
 
   bool wait_at_server(Cycles limit, Clock::time_point deadline) {
     namespace page = service;
+    limit_ = limit < ~Cycles{0} - limit_ ? limit_ + limit : ~Cycles{0};  // the server counts from START on
     std::array<std::byte, 8> limit_bytes{};
-    const std::array words{static_cast<std::uint32_t>(limit), static_cast<std::uint32_t>(limit >> 32)};
+    const std::array words{static_cast<std::uint32_t>(limit_), static_cast<std::uint32_t>(limit_ >> 32)};
     store_words(limit_bytes, words);
     for (;;) {
       std::array<std::byte, 4> answer{};
@@ -355,10 +378,12 @@ class RemoteDevice final : public Device {
   std::unique_ptr<Bus> bus_;
   DeviceAddress address_;
   bool page_;
-  bool lost_ = false;        ///< the connection is to be made anew
-  Layout layout_;            ///< of this connection
-  Address memory_size_ = 0;  ///< as it was first
-  HardwareInfo info_;        ///< as it was first
+  std::uint32_t session_ = 0;  ///< that the server told
+  Cycles limit_ = 0;           ///< of the job that runs, since START
+  bool lost_ = false;          ///< the connection is to be made anew
+  Layout layout_;              ///< of this connection
+  Address memory_size_ = 0;    ///< as it was first
+  HardwareInfo info_;          ///< as it was first
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <exception>
+#include <random>
 
 #include "host/registers.h"
 
@@ -78,6 +79,7 @@ void ServedDevice::fill_page() {
   word(service::kTraits, (info.duplex ? service::kDuplex : 0) | (info.repeatable ? service::kRepeatable : 0) |
                              (info.computes ? service::kComputes : 0));
   word(service::kRecordWords, kLargestRecord);
+  word(service::kSession, std::random_device{}());
   text(service::kHardwareName, info.name, service::kHardwareNameBytes);
   text(service::kMemoryName, info.memory, service::kMemoryNameBytes);
 }
@@ -237,6 +239,11 @@ void ServedDevice::write_registers(std::uint32_t offset, std::span<const std::by
   for (std::size_t i = 0; i < words; ++i) values[i] = load_wire(&data[4 * i]);
   const bool starts = offset <= registers::kStart && registers::kStart < offset + data.size();
   const std::uint32_t sequence = starts ? values[(registers::kStart - offset) / 4] : 0;
+  const bool based = offset <= registers::kBase && registers::kBase < offset + data.size();
+  const Address base = based ? values[(registers::kBase - offset) / 4] : device_.memory_base();
+  if (base < device_.memory_base() || base - device_.memory_base() >= memory_size_) {
+    return refuse(fmt::format("BASE {:#x} is outside the memory window", base));
+  }
   // A copy of the packet that started the job which runs.
   if (starts && started_ && sequence == sequence_ && options_.datagrams) return;
   if (!attempt([&] { device_.write_registers(offset, std::span(values).first(words)); }) || !starts) return;
@@ -268,6 +275,7 @@ std::uint32_t ServedDevice::wait_for_end() {
   if (!waited_) wait_end_ = Clock::now() + std::chrono::milliseconds(service::kWaitMilliseconds);
   waited_ = true;
   while (running() && Clock::now() < wait_end_) step();
+  if (started_ && spent_ >= limit_) started_ = (device_.read_register(registers::kStatus) & 1) != 0;
   if (!started_) return service::kEnded;
   return running() ? service::kRunning : service::kAtLimit;
 }

@@ -49,6 +49,8 @@ inline constexpr std::uint32_t kSentDigest = 0x048;
 inline constexpr std::uint32_t kRefusals = 0x050;
 /// Write 1: this client has done, and another one may have the device (UDP, where nothing else tells it).
 inline constexpr std::uint32_t kRelease = 0x054;
+/// Another number for each client that got the device: where it changes, the device has been another one's.
+inline constexpr std::uint32_t kSession = 0x058;
 inline constexpr std::uint32_t kRefusalText = 0x100;
 inline constexpr std::size_t kRefusalTextBytes = 256;
 inline constexpr std::uint32_t kHardwareName = 0x080;  ///< texts, zero-padded

@@ -150,12 +150,13 @@ class TcpBus final : public Bus {
       const std::size_t end = bitloop ? text.find('\n') : text.size();
       if (!text.empty() &&
           (!bitloop || end != std::string_view::npos || text.size() > service::kBannerBytes)) {
+        if (bitloop && end == std::string_view::npos) stranger(text);
         const std::string line(text.substr(0, end));
         connection_->consume(bitloop ? std::min(end + 1, text.size()) : text.size());
         if (line == "Bitloop 1 ready" || line.starts_with("Comm")) return;  // litex_server: "CommUDP:..."
         if (!line.starts_with("Bitloop 1 busy")) stranger(line);
         if (owner.empty()) until = after(wait);
-        owner = line.substr(std::min(line.size(), std::string_view("Bitloop 1 busy ").size()));
+        owner = line.substr(std::string_view("Bitloop 1 ").size());
         continue;
       }
       try {

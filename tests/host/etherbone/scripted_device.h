@@ -30,7 +30,7 @@ class ScriptedDevice final : public Device {
 
   const HardwareInfo& info() const override { return info_; }
   Address memory_size() const override { return kBytes; }
-  Address memory_base() const override { return 0x1'2000'0000; }
+  Address memory_base() const override { return 0x2000'0000; }
 
   void write_memory(Address address, std::span<const std::byte> bytes) override {
     calls.push_back("write_memory " + std::to_string(bytes.size()));

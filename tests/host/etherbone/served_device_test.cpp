@@ -65,7 +65,7 @@ class EtherboneServedDevice : public testing::Test {
     const auto words = read(service::kServicePage + offset, bytes / 4);
     return std::string(reinterpret_cast<const char*>(words.data()), bytes).c_str();
   }
-  void start(std::uint32_t sequence) { write(registers::kBase, {0x1000, 0x40, sequence}); }
+  void start(std::uint32_t sequence) { write(registers::kBase, {0x2000'1000, 0x40, sequence}); }
 
   ScriptedDevice device;
   ServedDevice served{device, {}};
@@ -110,6 +110,14 @@ TEST_F(EtherboneServedDevice, reads_anywhere_are_answered_in_their_order) {
             (std::vector<std::uint32_t>{5, 1, 2, registers::kIdValue, 6}));
 }
 
+TEST_F(EtherboneServedDevice, base_outside_the_memory_window_is_refused) {
+  for (const std::uint32_t base :
+       {0u, 0x1fff'f000u, 0x2000'0000u + static_cast<std::uint32_t>(ScriptedDevice::kBytes)})
+    write(registers::kBase, {base, 0x40, 1});
+  EXPECT_EQ(served.refusals(), 3u);
+  EXPECT_EQ(device.starts, 0);
+}
+
 TEST_F(EtherboneServedDevice, base_job_and_start_of_a_record_are_one_write) {
   start(7);
   EXPECT_EQ(device.calls, std::vector<std::string>{"write_registers 3"});
@@ -119,7 +127,7 @@ TEST_F(EtherboneServedDevice, base_job_and_start_of_a_record_are_one_write) {
 TEST_F(EtherboneServedDevice, the_service_page_tells_of_the_device) {
   EXPECT_EQ(service_word(service::kMagic), service::kMagicValue);
   EXPECT_EQ(service_word(service::kVersion), service::kVersionValue);
-  EXPECT_EQ(service_pair(service::kMemoryBase), 0x1'2000'0000u);
+  EXPECT_EQ(service_pair(service::kMemoryBase), 0x2000'0000u);
   EXPECT_EQ(service_pair(service::kMemorySize), ScriptedDevice::kBytes);
   EXPECT_EQ(service_pair(service::kMemoryHash), 0xfedcba98'76543210u);
   EXPECT_EQ(service_word(service::kClock), 100'000'000u);
@@ -151,7 +159,7 @@ TEST_F(EtherboneServedDevice, a_write_across_the_windows_end_writes_nothing) {
   write(end - 4, {0x1111'1111, 0x2222'2222});
   EXPECT_EQ(read(end - 4)[0], 0u);
   EXPECT_EQ(served.refusals(), 1u);
-  write(registers::kBase, std::vector<std::uint32_t>(255, 1));
+  write(registers::kBase, std::vector<std::uint32_t>(255, 0x2000'1000));
   write(service::kServicePage - 4, {1, 1});
   EXPECT_EQ(served.refusals(), 2u);  // the first one is in the window, and the second is not
 }
@@ -325,7 +333,7 @@ TEST_F(EtherboneServedDevice, a_copy_of_the_datagram_that_started_a_job_does_not
   ServedDevice datagrams(device, {.bare = false, .datagrams = true});
   device.job_cycles = 1'000'000;
   std::vector<std::byte> packet;
-  append_request(packet, k32, registers::kBase, words_of({0x1000, 0x40, 9}), 0, 0, 0);
+  append_request(packet, k32, registers::kBase, words_of({0x2000'1000, 0x40, 9}), 0, 0, 0);
   std::vector<std::byte> replies;
   for (int i = 0; i < 3; ++i) datagrams.take(packet, replies);
   EXPECT_EQ(device.starts, 1);

@@ -196,7 +196,7 @@ TEST(EtherboneServer, a_client_that_goes_ends_its_job) {
   const RunningServer server(device);
   auto owner = std::make_unique<Client>(server.port());
   owner->line();
-  owner->write(registers::kBase, {0x1000, 0x40, 1});
+  owner->write(registers::kBase, {0x2000'1000, 0x40, 1});
   EXPECT_EQ(owner->read(registers::kStatus), 1u);
   owner.reset();
   Client next(server.port());
@@ -225,7 +225,7 @@ TEST(EtherboneServer, a_plain_litex_client_runs_a_job) {
   std::byte banner[22];
   ASSERT_TRUE(client.receive(banner));
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(banner), sizeof banner), "CommUDP:localhost:1234");
-  for (const char* write : {"4e6f1044 00000000 000f0100 00000040 00001000",     // BASE
+  for (const char* write : {"4e6f1044 00000000 000f0100 00000040 20001000",     // BASE
                             "4e6f1044 00000000 000f0100 00000044 00000040",     // JOB
                             "4e6f1044 00000000 000f0100 00000048 00000005"}) {  // START
     client.send(bytes_of(write));
@@ -241,7 +241,7 @@ TEST(EtherboneServer, others_are_attended_to_while_one_waits_for_a_job) {
   const RunningServer server(device);
   Client owner(server.port());
   owner.line();
-  owner.write(registers::kBase, {0x1000, 0x40, 1});
+  owner.write(registers::kBase, {0x2000'1000, 0x40, 1});
   for (int i = 0; i < 3; ++i) {
     Client other(server.port());
     EXPECT_THAT(other.line(), StartsWith("Bitloop 1 busy"));
@@ -284,7 +284,7 @@ TEST(EtherboneServer, it_stops_in_the_midst_of_a_job) {
     const RunningServer server(device);
     Client owner(server.port());
     owner.line();
-    owner.write(registers::kBase, {0x1000, 0x40, 1});
+    owner.write(registers::kBase, {0x2000'1000, 0x40, 1});
     EXPECT_EQ(owner.read(registers::kStatus), 1u);
     Client waiter(server.port());
     waiter.line();
@@ -451,7 +451,7 @@ TEST(EtherboneUdpServer, a_job_goes_on_between_datagrams) {
   device.job_cycles = 10'000'000;
   const RunningServer server(device, Scheme::udp);
   const DatagramClient client(server.port());
-  client.send(bytes_of("4e6f1044 00000000 000f0300 00000040 00001000 00000040 00000005"));
+  client.send(bytes_of("4e6f1044 00000000 000f0300 00000040 20001000 00000040 00000005"));
   EXPECT_TRUE(soon([&] {
     client.send(bytes_of("4e6f1044 00000000 000f0001 00000007 0000004c"));
     return client.reply().ends_with("00000005");
