@@ -275,7 +275,10 @@ std::uint32_t ServedDevice::wait_for_end() {
   if (!waited_) wait_end_ = Clock::now() + std::chrono::milliseconds(service::kWaitMilliseconds);
   waited_ = true;
   while (running() && Clock::now() < wait_end_) step();
-  if (started_ && spent_ >= limit_) started_ = (device_.read_register(registers::kStatus) & 1) != 0;
+  // At the limit nobody steps any more, but a board, or what a proxy serves, may have ended by itself.
+  if (started_ && spent_ >= limit_) {
+    attempt([&] { started_ = (device_.read_register(registers::kStatus) & 1) != 0; });
+  }
   if (!started_) return service::kEnded;
   return running() ? service::kRunning : service::kAtLimit;
 }
