@@ -1,7 +1,9 @@
 #include "quant/pooling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 
 namespace bitloop::quant {
 namespace {
@@ -18,36 +20,27 @@ void pool_row(const float* upper, const float* lower, std::int64_t width, float*
     out[i] = std::max(std::max(upper[2 * i], upper[2 * i + 1]), std::max(lower[2 * i], lower[2 * i + 1]));
 }
 
-void pool_row(const float* upper, const float* lower, std::int64_t width, float* out, std::int64_t first,
-              std::int64_t row_length, std::int64_t* indices) {
+/// The gradient of one output row to those of two input rows. Selections, no branches: those would be
+/// mispredicted half of the time.
+void unpool_row(const float* gradient, const float* upper, const float* lower, std::int64_t width,
+                float* to_upper, float* to_lower) {
   for (std::int64_t i = 0; i < width; ++i) {
-    // Branches would be mispredicted half of the time; these are selections.
-    const bool right_up = upper[2 * i + 1] > upper[2 * i];
-    const bool right_down = lower[2 * i + 1] > lower[2 * i];
-    const float up = right_up ? upper[2 * i + 1] : upper[2 * i];
-    const float down = right_down ? lower[2 * i + 1] : lower[2 * i];
-    const bool below = down > up;
-    out[i] = below ? down : up;
-    const std::int64_t column = 2 * i + first;
-    indices[i] = below ? column + row_length + right_down : column + right_up;
+    const float a = upper[2 * i], b = upper[2 * i + 1], c = lower[2 * i], d = lower[2 * i + 1];
+    const float up = b > a ? b : a, down = d > c ? d : c;
+    const float g_up = down > up ? 0.0F : gradient[i], g_down = down > up ? gradient[i] : 0.0F;
+    to_upper[2 * i] = b > a ? 0.0F : g_up;
+    to_upper[2 * i + 1] = b > a ? g_up : 0.0F;
+    to_lower[2 * i] = d > c ? 0.0F : g_down;
+    to_lower[2 * i + 1] = d > c ? g_down : 0.0F;
   }
 }
 
-/// Calls `row(upper, lower, output offset, index of the upper row's first element in its plane)` for all
-/// output rows.
+/// Calls `row(first element of the upper input row, first element of the output row)` for all output rows;
+/// the lower input row follows the upper one.
 template <typename Row>
 void for_rows(const at::Tensor& x, const Row& row) {
-  const std::int64_t planes = x.size(0) * x.size(1), height = x.size(2), width = x.size(3);
-  const float* data = x.data_ptr<float>();
-  for (std::int64_t plane = 0; plane < planes; ++plane)
-    for (std::int64_t y = 0; y < height; y += 2) {
-      const float* upper = data + (plane * height + y) * width;
-      row(upper, upper + width, (plane * height + y) / 2 * (width / 2), y * width);
-    }
-}
-
-at::Tensor output_like(const at::Tensor& x, at::ScalarType type) {
-  return at::empty({x.size(0), x.size(1), x.size(2) / 2, x.size(3) / 2}, x.options().dtype(type));
+  const std::int64_t rows = x.size(0) * x.size(1) * x.size(2) / 2, width = x.size(3);
+  for (std::int64_t y = 0; y < rows; ++y) row(2 * y * width, y * (width / 2));
 }
 
 /// LibTorch pads both ends alike, by at most half a window.
@@ -69,44 +62,37 @@ at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
   if (!is_fast(layer, x))
     return at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
   const at::Tensor dense = x.contiguous();
-  at::Tensor values = output_like(dense, at::kFloat);
-  auto* out = values.data_ptr<float>();
-  for_rows(dense, [&](const float* upper, const float* lower, std::int64_t offset, std::int64_t) {
-    pool_row(upper, lower, values.size(3), out + offset);
+  at::Tensor values = at::empty({x.size(0), x.size(1), x.size(2) / 2, x.size(3) / 2}, x.options());
+  const float* from = dense.data_ptr<float>();
+  auto* to = values.data_ptr<float>();
+  const std::int64_t width = x.size(3);
+  for_rows(dense, [&](std::int64_t upper, std::int64_t out) {
+    pool_row(from + upper, from + upper + width, width / 2, to + out);
   });
   return values;
 }
 
-Pooled max_pool_with_indices(const host::Layer& layer, const at::Tensor& x) {
-  if (!pads_by_itself(layer)) {
-    auto [values, indices] = at::max_pool2d_with_indices(
-        padded(layer, x), {layer.kernel_height, layer.kernel_width}, layer.stride);
-    return {values, indices};
-  }
-  if (!is_fast(layer, x)) {
-    auto [values, indices] =
-        at::max_pool2d_with_indices(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
-    return {values, indices};
-  }
-  const at::Tensor dense = x.contiguous();
-  Pooled pooled{output_like(dense, at::kFloat), output_like(dense, at::kLong)};
-  auto* out = pooled.values.data_ptr<float>();
-  auto* indices = pooled.indices.data_ptr<std::int64_t>();
-  for_rows(dense, [&](const float* upper, const float* lower, std::int64_t offset, std::int64_t first) {
-    pool_row(upper, lower, pooled.values.size(3), out + offset, first, dense.size(3), indices + offset);
-  });
-  return pooled;
-}
-
-at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradient, const at::Tensor& x,
-                             const at::Tensor& indices) {
+at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradient, const at::Tensor& x) {
   const std::int64_t stride = layer.stride;
   const auto unpooled = [&](const at::Tensor& from, std::int64_t pad) {
-    return at::max_pool2d_with_indices_backward(gradient, from, {layer.kernel_height, layer.kernel_width},
-                                                {stride, stride}, {pad, pad}, {1, 1}, false, indices);
+    const std::array<std::int64_t, 2> kernel{layer.kernel_height, layer.kernel_width};
+    const at::Tensor indices = std::get<1>(at::max_pool2d_with_indices(from, kernel, stride, pad));
+    return at::max_pool2d_with_indices_backward(gradient.contiguous(), from, kernel, {stride, stride},
+                                                {pad, pad}, {1, 1}, false, indices);
   };
-  if (pads_by_itself(layer)) return unpooled(x, layer.pad);
-  return unpooled(padded(layer, x), 0).narrow(2, layer.pad, x.size(2)).narrow(3, layer.pad, x.size(3));
+  if (!pads_by_itself(layer))
+    return unpooled(padded(layer, x), 0).narrow(2, layer.pad, x.size(2)).narrow(3, layer.pad, x.size(3));
+  if (!is_fast(layer, x)) return unpooled(x, layer.pad);
+  const at::Tensor dense = x.contiguous(), above = gradient.contiguous();
+  at::Tensor below = at::empty_like(dense);
+  const float* from = dense.data_ptr<float>();
+  const float* g = above.data_ptr<float>();
+  auto* to = below.data_ptr<float>();
+  const std::int64_t width = x.size(3);
+  for_rows(dense, [&](std::int64_t upper, std::int64_t out) {
+    unpool_row(g + out, from + upper, from + upper + width, width / 2, to + upper, to + upper + width);
+  });
+  return below;
 }
 
 }  // namespace bitloop::quant

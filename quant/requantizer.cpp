@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/vectorized.h"
+
 namespace bitloop::quant {
 namespace {
 
 constexpr std::size_t kPattern = 64;  // numbers: some vector registers of any machine
-
-// One kernel per instruction set, chosen when the program starts. Not where memory is checked: the choice is
-// made before the checker is ready.
-#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define BITLOOP_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define BITLOOP_VECTORIZED
-#endif
 
 struct Limits {
   explicit Limits(const host::OutputRange& range) : zero(range.zero), low(range.low), high(range.high) {}
@@ -78,26 +72,26 @@ inline void codes(const In* in, std::size_t count, const Pattern& pattern, const
 }
 
 // Only functions that are no templates can have clones.
-BITLOOP_VECTORIZED void run(const float* in, std::size_t count, const Pattern& pattern,
-                            const Pattern& negative, const Limits& limits, float* out) {
+BITLOOP_VECTORIZED_FUSED void run(const float* in, std::size_t count, const Pattern& pattern,
+                                  const Pattern& negative, const Limits& limits, float* out) {
   codes(in, count, pattern, negative, limits, out);
 }
-BITLOOP_VECTORIZED void run(const float* in, std::size_t count, const Pattern& pattern,
-                            const Pattern& negative, const Limits& limits, double* out) {
+BITLOOP_VECTORIZED_FUSED void run(const float* in, std::size_t count, const Pattern& pattern,
+                                  const Pattern& negative, const Limits& limits, double* out) {
   codes(in, count, pattern, negative, limits, out);
 }
-BITLOOP_VECTORIZED void run(const double* in, std::size_t count, const Pattern& pattern,
-                            const Pattern& negative, const Limits& limits, float* out) {
+BITLOOP_VECTORIZED_FUSED void run(const double* in, std::size_t count, const Pattern& pattern,
+                                  const Pattern& negative, const Limits& limits, float* out) {
   codes(in, count, pattern, negative, limits, out);
 }
-BITLOOP_VECTORIZED void run(const double* in, std::size_t count, const Pattern& pattern,
-                            const Pattern& negative, const Limits& limits, double* out) {
+BITLOOP_VECTORIZED_FUSED void run(const double* in, std::size_t count, const Pattern& pattern,
+                                  const Pattern& negative, const Limits& limits, double* out) {
   codes(in, count, pattern, negative, limits, out);
 }
 
-BITLOOP_VECTORIZED void run_add(const float* __restrict x1, const float* __restrict x2, std::size_t count,
-                                double scale1, double scale2, double offset, const Limits limits,
-                                float* __restrict out) {
+BITLOOP_VECTORIZED_FUSED void run_add(const float* __restrict x1, const float* __restrict x2,
+                                      std::size_t count, double scale1, double scale2, double offset,
+                                      const Limits limits, float* __restrict out) {
   for (std::size_t i = 0; i < count; ++i) {
     const double exact = static_cast<double>(x1[i]) * scale1 + (static_cast<double>(x2[i]) * scale2 + offset);
     out[i] = static_cast<float>(code(exact, limits));

@@ -239,8 +239,11 @@ double activation_scale(const ActivationSample& sample, const CodeRange& range, 
   const at::Tensor all = sample.image_maxima.defined() && grid.magnitudes() > 16
                              ? at::cat({values, sample.image_maxima.to(values.options()).view({1, -1})}, 1)
                              : values;
+  // Fourth powers, because large values decide between classes; but of 4 levels too many would go to them.
+  const bool few = grid.magnitudes() <= 4;
   const Choice choice = least_error(scales_of, [&](const at::Tensor& scale) {
-    return rounded(all, scale, grid).sub_(all).square_().square_().sum(at::kDouble).item<double>();
+    const at::Tensor squares = rounded(all, scale, grid).sub_(all).square_();
+    return (few ? squares : squares.square()).sum(at::kDouble).item<double>();
   });
   if (chosen != nullptr) *chosen = choice.clipping;
   return choice.scales.item<double>();

@@ -17,11 +17,22 @@ at::Tensor plain_ratio(const at::Tensor& weight, const at::Tensor& scale, int /*
   return weight / scale;
 }
 
+RatioGradient plain_gradient(const at::Tensor& gradient, const at::Tensor& /*weight*/,
+                             const at::Tensor& scale, const at::Tensor& ratio, int /*bits*/) {
+  return {gradient / scale, (gradient * ratio).flatten(1).sum(1).neg_()};
+}
+
 /// [filter] to a shape that multiplies [filter, ...].
 at::Tensor column(const at::Tensor& per_filter, const at::Tensor& like) {
   std::vector<std::int64_t> sizes(like.dim(), 1);
   sizes.front() = -1;
   return per_filter.view(sizes);
+}
+
+/// What DoReFa multiplies tanh(w) with: [filter, 1...].
+at::Tensor tanh_factor(const at::Tensor& squashed, int bits) {
+  const at::Tensor largest = squashed.flatten(1).abs().amax(1).clamp_min(kSmallest);
+  return column(largest, squashed).reciprocal() * weight_grid(bits).high;
 }
 
 /// DoReFa's transform: tanh(w) / max |tanh(w)|, which fills [-1, 1], times the hardware's largest value. At 2
@@ -31,8 +42,14 @@ at::Tensor column(const at::Tensor& per_filter, const at::Tensor& like) {
 at::Tensor tanh_ratio(const at::Tensor& weight, const at::Tensor& scale, int bits) {
   if (bits == 1) return weight / scale;
   const at::Tensor squashed = weight.tanh();
-  const at::Tensor largest = squashed.detach().flatten(1).abs().amax(1).clamp_min(kSmallest);
-  return squashed * (weight_grid(bits).high / column(largest, weight));
+  return squashed * tanh_factor(squashed, bits);
+}
+
+RatioGradient tanh_gradient(const at::Tensor& gradient, const at::Tensor& weight, const at::Tensor& scale,
+                            const at::Tensor& ratio, int bits) {
+  if (bits == 1) return plain_gradient(gradient, weight, scale, ratio, bits);
+  const at::Tensor squashed = weight.tanh();
+  return {gradient * tanh_factor(squashed, bits) * (1 - squashed.square()), {}};
 }
 
 /// Least squares fit of the transform's values to the weights: DoReFa's values mean nothing but a pattern,
@@ -51,12 +68,14 @@ constexpr double kPactDecay = 2e-4;
 const Method kMethods[] = {
     {.name = "lsq",
      .about = "learned step size: scales follow the gradient of rounding and clipping (Esser et al. 2020)",
-     .ratio = plain_ratio},
+     .ratio = plain_ratio,
+     .ratio_gradient = plain_gradient},
     {.name = "pact",
      .about = "DoReFa's weights; activation ranges follow the values beyond them (Choi et al. 2018)",
      .weight_scale = ScaleTraining::fixed,
      .activation_scale = ScaleTraining::clipped,
      .ratio = tanh_ratio,
+     .ratio_gradient = tanh_gradient,
      .start_scale = fitted_scale,
      .range_decay = kPactDecay},
     {.name = "dorefa",
@@ -64,12 +83,14 @@ const Method kMethods[] = {
      .weight_scale = ScaleTraining::fixed,
      .activation_scale = ScaleTraining::fixed,
      .ratio = tanh_ratio,
+     .ratio_gradient = tanh_gradient,
      .start_scale = fitted_scale},
     {.name = "symmetric",
      .about = "symmetric layer ranges, activation thresholds equalized over images (Wang et al., CMC 2024)",
      .weight_scale = ScaleTraining::fixed,
      .activation_scale = ScaleTraining::fixed,
      .ratio = plain_ratio,
+     .ratio_gradient = plain_gradient,
      .clipping = Clipping::equalized},
 };
 

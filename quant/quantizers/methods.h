@@ -18,15 +18,23 @@ enum class ScaleTraining {
   clipped,  ///< by the values beyond the range alone (PACT, Choi et al. 2018)
 };
 
+/// Gradients of a weight's ratio, before rounding.
+struct RatioGradient {
+  at::Tensor weight;
+  at::Tensor log_scale;  ///< of the logarithm of the scale, per filter; undefined: none
+};
+
 /// A way to quantize in training that ends in the hardware's integers: data, so that a new one is a new row.
 struct Method {
   std::string_view name;
   std::string_view about;  ///< one line with its source
   ScaleTraining weight_scale = ScaleTraining::learned;
   ScaleTraining activation_scale = ScaleTraining::learned;
-  /// Weight to ratio (weight in units of its scale) before rounding, differentiable; `scale` is
-  /// [filter, 1...].
+  /// Weight to ratio (weight in units of its scale) before rounding; `scale` is [filter, 1...].
   at::Tensor (*ratio)(const at::Tensor& weight, const at::Tensor& scale, int bits) = nullptr;
+  /// Backwards through it, from the gradient of the ratio.
+  RatioGradient (*ratio_gradient)(const at::Tensor& gradient, const at::Tensor& weight,
+                                  const at::Tensor& scale, const at::Tensor& ratio, int bits) = nullptr;
   /// Start scale [filter] from the clipping table's, where a method wants its own; null: the table's.
   at::Tensor (*start_scale)(const at::Tensor& weight, const at::Tensor& table_scale, int bits) = nullptr;
   double range_decay = 0;  ///< L2 penalty on activation ranges (PACT)

@@ -91,7 +91,7 @@ host::QuantizedLayer weight_layer(const QuantizedGraph& graph, const Step& step,
   integers.requantization = requantizations(affine.multiplier, affine.offset, zeros, unit);
   if (affine.negative_multiplier.defined())
     integers.negative = requantizations(affine.negative_multiplier, affine.negative_offset, zeros, unit);
-  const at::Tensor scales = weights.scale.detach().flatten().to(at::kCPU).contiguous();
+  const at::Tensor scales = weights.scale.to(at::kCPU).contiguous();
   model.weight_scales.at(step.index)
       .assign(scales.data_ptr<float>(), scales.data_ptr<float>() + scales.numel());
   return integers;

@@ -1,11 +1,10 @@
 #include "quant/retraining/quantized_graph.h"
 
-#include <torch/csrc/autograd/autograd.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "quant/pooling.h"
+#include "quant/retraining/moments.h"
 
 namespace bitloop::quant {
 namespace {
@@ -165,15 +164,10 @@ CodeRange QuantizedGraph::narrow_range(int tensor) const {
 QuantizedGraph::Weights QuantizedGraph::quantized_weights(const Step& step) const {
   const LayerState& layer = layers_.at(step.weight_layer);
   Weights weights;
-  {
-    const at::AutoGradMode with_gradients(true);
-    weights.leaf = layer.weight.value.detach().set_requires_grad(true);
-    weights.scale =
-        column(layer.log_scale.value.detach().exp(), weights.leaf).detach().set_requires_grad(true);
-    weights.ratio = method_.ratio(weights.leaf, weights.scale, layer.bits);
-  }
+  weights.scale = layer.log_scale.value.exp();
+  weights.ratio = method_.ratio(layer.weight.value, column(weights.scale, layer.weight.value), layer.bits);
   weights.sign = layer.gain.value.ge(0).to(at::kFloat).mul_(2).sub_(1);
-  weights.values = weight_values(weights.ratio.detach(), layer.bits).mul_(column(weights.sign, weights.leaf));
+  weights.values = weight_values(weights.ratio, layer.bits).mul_(column(weights.sign, weights.ratio));
   return weights;
 }
 
@@ -188,7 +182,7 @@ Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights, const
   const at::Tensor slope = layer.gain.value * inverse_deviation;
   const double inverse_scale = 1 / scale_of(step.output, bits_.written.at(step.output));
   const double input_scale = scale_of(step.input, bits_.read(step.input));
-  const at::Tensor exact = slope.abs() * weights.scale.detach().flatten() * (input_scale * inverse_scale);
+  const at::Tensor exact = slope.abs() * weights.scale * (input_scale * inverse_scale);
   const at::Tensor offset = (layer.shift.value - slope * mean) * inverse_scale;
   Affine affine;
   affine.multiplier = round_to_multiplier(exact);
@@ -250,9 +244,8 @@ void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistic
   const bool corrects = !step.layer->batch_norm && float_means_ != nullptr;
   if (statistics == Statistics::stored || (!step.layer->batch_norm && !corrects)) return;
   // Of the real-valued result before normalization.
-  const at::Tensor unit =
-      saved.weights.scale.detach().flatten() * scale_of(step.input, bits_.read(step.input));
-  auto [mean, variance] = at::batch_norm_update_stats(saved.sums, {}, {}, 0);
+  const at::Tensor unit = saved.weights.scale * scale_of(step.input, bits_.read(step.input));
+  auto [mean, variance] = moments_of(saved.sums);
   mean = mean * unit * saved.weights.sign;
   if (corrects) {
     layer.shift.value.copy_(float_means_->at(step.weight_layer) - mean);
@@ -271,12 +264,7 @@ at::Tensor QuantizedGraph::forward_weights(const Step& step, const at::Tensor& i
   saved.weights = quantized_weights(step);
   saved.sums = multiply(step, saved);
   settle_statistics(step, saved, statistics);
-  saved.pooled = saved.sums;
-  if (step.pool != nullptr) {
-    auto [values, indices] = max_pool_with_indices(*step.pool, saved.sums);
-    saved.pooled = values;
-    saved.pool_indices = indices;
-  }
+  saved.pooled = step.pool != nullptr ? max_pool(*step.pool, saved.sums) : saved.sums;
   saved.affine = affine_of(step, saved.weights, saved.mean, saved.inverse_deviation);
   if (is_logits(step.output))
     return at::addcmul(channel(saved.affine.offset, saved.pooled), saved.pooled,
@@ -289,11 +277,8 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
   const host::Layer& layer = layer_of(step);
   const at::Tensor& input = form(pass, layer, step.input);
   switch (layer.kind) {
-    case LayerKind::max_pool: {
-      auto [values, indices] = max_pool_with_indices(layer, input);
-      saved.pool_indices = indices;
-      return values;
-    }
+    case LayerKind::max_pool:
+      return max_pool(layer, input);
     case LayerKind::average_pool:
       saved.affine = pool_affine(step);
       saved.sums = window_sums(layer, input);
@@ -357,8 +342,7 @@ void QuantizedGraph::backward_affine(const Step& step, const Saved& saved, const
   layer.shift.gradient.add_(rounding.offset, inverse_scale);
   if (!step.layer->batch_norm) return;
   // normalized = (d * signed_unit - mean) * inverse_deviation; its products with the gradient, per filter.
-  const at::Tensor unit =
-      saved.weights.scale.detach().flatten() * scale_of(step.input, bits_.read(step.input));
+  const at::Tensor unit = saved.weights.scale * scale_of(step.input, bits_.read(step.input));
   const at::Tensor signed_unit = unit * saved.weights.sign;
   layer.gain.gradient.add_(
       (rounding.multiplier * signed_unit - rounding.offset * saved.mean) * saved.inverse_deviation,
@@ -400,20 +384,19 @@ void QuantizedGraph::backward_weight_rounding(const Step& step, const Saved& sav
                                               const at::Tensor& g_values) {
   LayerState& layer = layers_.at(step.weight_layer);
   const Weights& weights = saved.weights;
-  const at::Tensor pass = weight_pass(weights.ratio.detach(), layer.bits);
-  const at::Tensor g_unflipped = g_values * column(weights.sign, g_values);
+  const at::Tensor pass = weight_pass(weights.ratio, layer.bits);
+  const at::Tensor g_ratio = g_values * column(weights.sign, g_values) * pass;
+  const at::Tensor& weight = layer.weight.value;
+  const RatioGradient below =
+      method_.ratio_gradient(g_ratio, weight, column(weights.scale, weight), weights.ratio, layer.bits);
+  layer.weight.gradient.add_(below.weight);
+  if (method_.weight_scale == ScaleTraining::fixed) return;
   // A weight stands for value * scale: the scale's gradient by way of the product, then by way of the ratio.
   at::Tensor by_value = g_values * weights.values;
-  if (method_.weight_scale == ScaleTraining::clipped) by_value = by_value * (1 - pass);
-  const auto below =
-      torch::autograd::grad({weights.ratio}, {weights.leaf, weights.scale}, {g_unflipped * pass},
-                            /*retain_graph=*/false, /*create_graph=*/false,
-                            /*allow_unused=*/true);
-  layer.weight.gradient.add_(below.at(0));
-  if (method_.weight_scale == ScaleTraining::fixed) return;
+  if (method_.weight_scale == ScaleTraining::clipped) by_value.mul_(1 - pass);
   layer.log_scale.gradient.add_(by_value.flatten(1).sum(1));
-  if (method_.weight_scale == ScaleTraining::learned && below.at(1).defined())
-    layer.log_scale.gradient.addcmul_(below.at(1).flatten(), weights.scale.detach().flatten());
+  if (method_.weight_scale == ScaleTraining::learned && below.log_scale.defined())
+    layer.log_scale.gradient.add_(below.log_scale);
 }
 
 at::Tensor QuantizedGraph::backward_weights(const Step& step, const Saved& saved, const at::Tensor& above,
@@ -430,7 +413,7 @@ at::Tensor QuantizedGraph::backward_weights(const Step& step, const Saved& saved
     add_scale_gradient(step.output, bits_.written.at(step.output), rounding.log_scale);
   }
   at::Tensor g_sums = rounding.d;
-  if (step.pool != nullptr) g_sums = max_pool_gradient(*step.pool, g_sums, saved.sums, saved.pool_indices);
+  if (step.pool != nullptr) g_sums = max_pool_gradient(*step.pool, g_sums, saved.sums);
   backward_affine(step, saved, rounding, g_sums, statistics);
   const at::Tensor g_input = backward_product(step, saved, g_sums, to_input);
   return to_input ? g_input.reshape(image_sizes(start_.network.tensors.at(step.input).shape, g_input.size(0)))
@@ -448,7 +431,7 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
   const at::Tensor& input = form(pass, layer, step.input);
   switch (layer.kind) {
     case LayerKind::max_pool:
-      give(step.input, max_pool_gradient(layer, above.contiguous(), input, saved.pool_indices));
+      give(step.input, max_pool_gradient(layer, above, input));
       return;
     case LayerKind::average_pool: {
       const RoundingGradient rounding =

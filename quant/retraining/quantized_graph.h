@@ -43,19 +43,18 @@ class QuantizedGraph {
   };
   /// Values of a layer's weights.
   struct Weights {
-    at::Tensor leaf, scale;  ///< where `ratio` was differentiated from
-    at::Tensor ratio;        ///< weight / scale before rounding
-    at::Tensor values;       ///< rounded, flipped where the gain is negative
-    at::Tensor sign;         ///< of the gain, per filter
+    at::Tensor scale;   ///< per filter
+    at::Tensor ratio;   ///< weight / scale before rounding
+    at::Tensor values;  ///< rounded, flipped where the gain is negative
+    at::Tensor sign;    ///< of the gain, per filter
   };
   /// What a step's forward pass leaves for its backward pass.
   struct Saved {
     Weights weights;
     at::Tensor
         input;  ///< as the layer multiplies it: flat for a linear layer, else padded where LibTorch cannot
-    at::Tensor sums;    ///< before pooling
-    at::Tensor pooled;  ///< after pooling (the same where there is no pool)
-    at::Tensor pool_indices;
+    at::Tensor sums;                     ///< before pooling
+    at::Tensor pooled;                   ///< after pooling (the same where there is no pool)
     at::Tensor mean, inverse_deviation;  ///< statistics that this pass used
     Affine affine;
     SharedMultipliers multipliers;  ///< of an add

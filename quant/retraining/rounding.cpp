@@ -5,13 +5,7 @@
 #include <cmath>
 #include <vector>
 
-// The vector units of the machine where there are some. Without fused multiply-add, so that all machines give
-// the same results.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define BITLOOP_VECTORIZED __attribute__((target_clones("avx2", "default")))
-#else
-#define BITLOOP_VECTORIZED
-#endif
+#include "quant/vectorized.h"
 
 namespace bitloop::quant {
 namespace {
@@ -28,6 +22,28 @@ Extent extent_of(const at::Tensor& d, const at::Tensor& per_filter) {
   if (per_filter.numel() == 1) return {1, 1, d.numel()};
   return {d.size(0), d.size(1), d.numel() / (d.size(0) * d.size(1))};
 }
+
+/// `d` as rows of one filter each, long enough for vector units: a linear layer's results, of which each
+/// image has one per filter, are transposed.
+struct Rows {
+  Rows(const at::Tensor& d, const at::Tensor& per_filter) : extent(extent_of(d, per_filter)) {
+    transposed = extent.inner == 1 && extent.outer > 1;
+    dense = arranged(d);
+    if (transposed) extent = {1, extent.filters, extent.outer};
+  }
+  /// Another tensor of d's shape in the same order.
+  [[nodiscard]] at::Tensor arranged(const at::Tensor& t) const {
+    return transposed ? t.transpose(0, 1).contiguous() : t.contiguous();
+  }
+  /// A tensor in this order back to d's.
+  [[nodiscard]] at::Tensor restored(const at::Tensor& t) const {
+    return transposed ? t.transpose(0, 1).contiguous() : t;
+  }
+
+  Extent extent;
+  at::Tensor dense;
+  bool transposed = false;
+};
 
 /// Shapes a per-filter vector to multiply [image, filter, ...].
 at::Tensor channel(const at::Tensor& per_filter, const at::Tensor& like) {
@@ -223,7 +239,20 @@ SharedMultipliers share_multipliers(double first, double second) {
 
 at::Tensor round_to_bias(const at::Tensor& offset, const at::Tensor& multiplier) {
   constexpr int kMultiplierBits = 16, kLargestShift = 47;
-  const at::Tensor exponent = std::get<1>(at::frexp(multiplier));  // multiplier = 0.5..1 times 2^exponent
+  if (fast(offset) && fast(multiplier) && offset.sizes() == multiplier.sizes()) {
+    const at::Tensor from = offset.contiguous(), beside = multiplier.contiguous();
+    at::Tensor result = at::empty_like(from);
+    for (std::int64_t f = 0; f < from.numel(); ++f) {
+      int exponent = 0;  // multiplier = 0.5..1 times 2^exponent
+      std::frexp(beside.data_ptr<float>()[f], &exponent);
+      const int shift = std::clamp(kMultiplierBits - exponent, 1, kLargestShift);
+      const double units =
+          std::floor(std::ldexp(static_cast<double>(from.data_ptr<float>()[f]), shift) + 0.5);
+      result.data_ptr<float>()[f] = static_cast<float>(std::ldexp(units, -shift));
+    }
+    return result;
+  }
+  const at::Tensor exponent = std::get<1>(at::frexp(multiplier));
   const at::Tensor shift = at::rsub(exponent, kMultiplierBits).clamp_(1, kLargestShift);
   // A whole number of 2^-s below 2^24 of them, or an offset that was one: a float holds it either way.
   const at::Tensor units = at::ldexp(offset.to(at::kDouble), shift).add_(0.5).floor_();
@@ -232,12 +261,12 @@ at::Tensor round_to_bias(const at::Tensor& offset, const at::Tensor& multiplier)
 
 at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range) {
   if (!fast(d)) return exact_codes(d, affine).add_(0.5).floor_().clamp_(range.low, range.high);
-  const at::Tensor dense = d.contiguous();
-  at::Tensor codes = at::empty_like(dense);
-  const Extent extent = extent_of(dense, affine.multiplier);
+  const Rows rows(d, affine.multiplier);
+  at::Tensor codes = at::empty_like(rows.dense);
+  const Extent& extent = rows.extent;
   const std::vector<Line> lines = lines_of(affine);
   const bool leaky = affine.negative_multiplier.defined();
-  const float* from = dense.data_ptr<float>();
+  const float* from = rows.dense.data_ptr<float>();
   auto* to = codes.data_ptr<float>();
   for (std::int64_t row = 0; row < extent.outer * extent.filters; ++row) {
     const Line& line = lines[static_cast<std::size_t>(row % extent.filters)];
@@ -245,16 +274,17 @@ at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeR
     (leaky ? round_leaky_row : round_row)(from + first, extent.inner, line, range.low, range.high,
                                           to + first);
   }
-  return codes;
+  return rows.restored(codes);
 }
 
 RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
                                    const CodeRange& range, ScaleTraining training) {
   if (!fast(d)) return general_gradient(gradient, d, affine, range, training);
-  const at::Tensor g = gradient.contiguous(), dense = d.contiguous();
+  const Rows rows(d, affine.multiplier);
+  const at::Tensor g = rows.arranged(gradient);
   RoundingGradient result;
-  result.d = at::empty_like(dense);
-  const Extent extent = extent_of(dense, affine.multiplier);
+  at::Tensor g_d = at::empty_like(rows.dense);
+  const Extent& extent = rows.extent;
   const std::vector<Line> lines = lines_of(affine);
   const bool leaky = affine.negative_multiplier.defined();
   std::vector<double> products(lines.size()), passed(lines.size());
@@ -263,9 +293,9 @@ RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor&
     const auto f = static_cast<std::size_t>(row % extent.filters);
     for (std::int64_t done = 0; done < extent.inner; done += kBlock) {
       const std::int64_t first = row * extent.inner + done, count = std::min(kBlock, extent.inner - done);
-      const float* from = dense.data_ptr<float>() + first;
+      const float* from = rows.dense.data_ptr<float>() + first;
       const float* above = g.data_ptr<float>() + first;
-      float* to = result.d.data_ptr<float>() + first;
+      float* to = g_d.data_ptr<float>() + first;
       const RowSums sums = leaky ? gradient_leaky_row(above, from, count, lines[f], range.low, range.high,
                                                       static_cast<float>(affine.slope), to)
                                  : gradient_row(above, from, count, lines[f], range.low, range.high, to);
@@ -275,6 +305,7 @@ RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor&
       clipped += sums.clipped;
     }
   }
+  result.d = rows.restored(g_d);
   result.multiplier = at::tensor(products, at::kFloat).view_as(affine.multiplier);
   result.offset = at::tensor(passed, at::kFloat).view_as(affine.multiplier);
   result.log_scale = scale_gradient(rounding, clipped, training);
@@ -317,11 +348,11 @@ AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const
 }
 
 void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b) {
-  if (!fast(gradient) || !gradient.is_contiguous() || !sums.is_contiguous()) {
+  const Extent extent = extent_of(sums, a);
+  if (!fast(gradient) || !gradient.is_contiguous() || !sums.is_contiguous() || extent.inner == 1) {
     gradient.sub_(at::addcmul(channel(a, sums), sums, channel(b, sums)));
     return;
   }
-  const Extent extent = extent_of(sums, a);
   const at::Tensor from_a = a.contiguous(), from_b = b.contiguous();
   for (std::int64_t row = 0; row < extent.outer * extent.filters; ++row) {
     const std::int64_t f = row % extent.filters;

@@ -9,12 +9,7 @@
 #include <limits>
 #include <vector>
 
-// Several versions of a loop, chosen when the program is loaded: the build is for any x86-64.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define BITLOOP_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define BITLOOP_VECTOR_CLONES
-#endif
+#include "quant/vectorized.h"
 
 namespace bitloop::quant {
 namespace {
@@ -42,7 +37,7 @@ Limits limits_of(host::Activation activation) {
 }
 
 /// Adds the rows' deviations from `center`, and their squares, to two sums per channel.
-BITLOOP_VECTOR_CLONES
+BITLOOP_VECTORIZED_FUSED
 void add_moments(const float* x, std::int64_t rows, std::int64_t channels, const float* center, float* sum,
                  float* squares) {
   for (std::int64_t row = 0; row < rows; ++row, x += channels) {
@@ -56,7 +51,7 @@ void add_moments(const float* x, std::int64_t rows, std::int64_t channels, const
 }
 
 /// y = clamp(x * scale + offset).
-BITLOOP_VECTOR_CLONES
+BITLOOP_VECTORIZED_FUSED
 void apply(const float* x, std::int64_t rows, std::int64_t channels, const float* scale, const float* offset,
            Limits limits, float* y) {
   for (std::int64_t row = 0; row < rows; ++row, x += channels, y += channels) {
@@ -70,7 +65,7 @@ void apply(const float* x, std::int64_t rows, std::int64_t channels, const float
 }
 
 /// Adds the gradients that the clamp lets through, and those times x - mean, to two sums per channel.
-BITLOOP_VECTOR_CLONES
+BITLOOP_VECTORIZED_FUSED
 void add_gradients(const float* gradient, const float* x, std::int64_t rows, std::int64_t channels,
                    const float* scale, const float* offset, const float* mean, Limits limits, float* sum,
                    float* products) {
@@ -86,7 +81,7 @@ void add_gradients(const float* gradient, const float* x, std::int64_t rows, std
 }
 
 /// Per channel: input gradient = passed gradient * scale + x * slope + constant.
-BITLOOP_VECTOR_CLONES
+BITLOOP_VECTORIZED_FUSED
 void apply_gradients(const float* gradient, const float* x, std::int64_t rows, std::int64_t channels,
                      const float* scale, const float* offset, const float* slope, const float* constant,
                      Limits limits, float* result) {

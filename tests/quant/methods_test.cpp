@@ -33,17 +33,39 @@ TEST(Methods, are_listed_and_others_refused_with_the_list) {
   }
 }
 
+TEST(Methods, have_the_gradients_of_their_ratios) {
+  at::manual_seed(1);
+  for (const std::string& name : method_names())
+    for (const int bits : host::kWidths) {
+      const Method& method = method_of(name);
+      const at::Tensor weight = at::randn({3, 8}, at::kDouble).requires_grad_();
+      const at::Tensor log_scale = at::rand({3, 1}, at::kDouble).requires_grad_();
+      const at::Tensor gradient = at::randn({3, 8}, at::kDouble);
+      const at::Tensor ratio = method.ratio(weight, log_scale.exp(), bits);
+      ratio.backward(gradient);
+      const RatioGradient below =
+          method.ratio_gradient(gradient, weight.detach(), log_scale.detach().exp(), ratio.detach(), bits);
+      if (below.log_scale.defined())
+        EXPECT_TRUE(below.log_scale.allclose(log_scale.grad().flatten())) << name << " " << bits;
+      else
+        EXPECT_FALSE(log_scale.grad().defined()) << name << " " << bits;
+      // All but the largest weight of each filter, on which the others' factor hangs (DoReFa).
+      const at::Tensor others = weight.detach().abs().lt(weight.detach().abs().amax(1, true));
+      EXPECT_TRUE((below.weight * others).allclose(weight.grad() * others)) << name << " " << bits;
+    }
+}
+
 TEST(Methods, let_gradients_reach_every_weight_within_the_range) {
   at::manual_seed(1);
   for (const std::string& name : method_names())
     for (const int bits : host::kWidths) {
       const Method& method = method_of(name);
-      const at::Tensor weight = at::rand({3, 8}).sub(0.5).requires_grad_();
+      const at::Tensor weight = at::rand({3, 8}).sub(0.5);
       const at::Tensor scale = scale_like(method, weight, bits).unsqueeze(1);
       const at::Tensor ratio = method.ratio(weight, scale, bits);
-      const at::Tensor pass = weight_pass(ratio.detach(), bits);
-      ratio.backward(pass);
-      EXPECT_TRUE(weight.grad().gt(0).equal(pass.gt(0))) << name << " " << bits;
+      const at::Tensor pass = weight_pass(ratio, bits);
+      const at::Tensor below = method.ratio_gradient(pass, weight, scale, ratio, bits).weight;
+      EXPECT_TRUE(below.gt(0).equal(pass.gt(0))) << name << " " << bits;
       EXPECT_GT(pass.sum().item<double>(), 12) << name << " " << bits;
     }
 }

@@ -250,16 +250,24 @@ TEST_F(LenetTest, the_cache_trains_once) {
   before == nullptr ? unsetenv("XDG_CACHE_HOME") : setenv("XDG_CACHE_HOME", kept.c_str(), 1);
 }
 
-TEST(Pooling, equals_libtorch_in_values_and_indices_also_at_ties) {
+TEST(Pooling, equals_libtorch_in_values_and_gradients_also_at_ties) {
   const host::Network network = host::zoo_network("lenet");
-  const host::Layer& layer = *std::find_if(network.layers.begin(), network.layers.end(),
+  const host::Layer& tiled = *std::find_if(network.layers.begin(), network.layers.end(),
                                            [](const host::Layer& l) { return !l.has_weights(); });
-  const at::Tensor x = at::randint(-3, 3, {5, 3, 14, 10}).to(at::kFloat);
-  const auto [values, indices] = at::max_pool2d_with_indices(x, {2, 2}, {2, 2});
-  EXPECT_TRUE(max_pool(layer, x).equal(values));
-  const Pooled pooled = max_pool_with_indices(layer, x);
-  EXPECT_TRUE(pooled.values.equal(values));
-  EXPECT_TRUE(pooled.indices.equal(indices));
+  host::Layer overlapping = tiled;
+  overlapping.kernel_height = overlapping.kernel_width = 3;
+  overlapping.pad = 1;
+  for (const host::Layer& layer : {tiled, overlapping}) {
+    at::Tensor x = at::randint(-3, 3, {5, 3, 14, 10}).to(at::kFloat);
+    const at::Tensor pooled = max_pool(layer, x);
+    const at::Tensor gradient = at::randn_like(pooled);
+    x.set_requires_grad(true);
+    const at::Tensor expected =
+        at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
+    expected.backward(gradient);
+    EXPECT_TRUE(pooled.equal(expected));
+    EXPECT_TRUE(max_pool_gradient(layer, gradient, x.detach()).equal(x.grad()));
+  }
 }
 
 TEST(Plan, fuses_a_pool_with_the_only_layer_that_it_reads) {
