@@ -42,7 +42,21 @@ class Memory final : public host::Device {
   void write_register(std::uint32_t, std::uint32_t) override {}
   std::uint32_t read_register(std::uint32_t offset) override {
     namespace reg = host::registers;
-    return offset == reg::kId ? reg::kIdValue : offset == reg::kRegmapHash ? reg::kRegmapHashValue : 0;
+    switch (offset) {
+      case reg::kId:
+        return reg::kIdValue;
+      case reg::kRegmapHash:
+        return reg::kRegmapHashValue;
+      case reg::kConfigArray:
+        return 0x0001'0001;
+      case reg::kConfigActivation:
+      case reg::kConfigWeight:
+      case reg::kConfigParameter:
+      case reg::kConfigStaging:
+        return 1;
+      default:
+        return 0;
+    }
   }
   bool wait_done(std::uint32_t, host::Cycles) override { return true; }
   void reset() override {}

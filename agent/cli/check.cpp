@@ -44,14 +44,16 @@ class Bench {
         fresh_(options.is_set("fresh")),
         store_(console::open_store(options)) {}
 
-  /// Simulated hardware is what the workload names; any other device tells its own.
+  /// Simulated hardware is what the workload names, in whatever words ("f=8,p=4" tells its name as p=4,f=8);
+  /// any other device tells its own.
   BaselineEntry measure(const Workload& work) {
     const host::Network network = network_of(work);
     const host::Policy policy =
         host::pinned_policy(network, host::load_policy(network, work.policy), words(work.pin));
     Place& place = place_of(work);
     const host::HardwareInfo& hardware = place.devices->hardware();
-    if (!work.hardware.empty() && (hardware.name != work.hardware || hardware.memory != work.memory)) {
+    if (!simulated_ && !work.hardware.empty() &&
+        (hardware.name != work.hardware || hardware.memory != work.memory)) {
       throw InputError(
           fmt::format("it was measured with hardware {} and memory {}, and {} has {} and {}: use a "
                       "baseline of its own",
@@ -174,12 +176,15 @@ int update(const console::Options& options, console::Format format, const std::f
   std::vector<BaselineEntry> entries;
   if (!adds || std::filesystem::exists(path)) entries = load_baseline(path);
   Bench bench(options);
-  const auto measured = measure_all(bench, adds ? asked_for(options, bench) : workloads(entries));
+  const auto works = adds ? asked_for(options, bench) : workloads(entries);
+  const auto measured = measure_all(bench, works);
   std::size_t added = 0;
   std::size_t changed = 0;
-  for (const BaselineEntry& now : measured) {
-    const auto before = std::find_if(entries.begin(), entries.end(),
-                                     [&](const BaselineEntry& e) { return e.workload == now.workload; });
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    const BaselineEntry& now = measured[i];
+    const auto before = std::find_if(entries.begin(), entries.end(), [&](const BaselineEntry& e) {
+      return e.workload == now.workload || e.workload == works[i];
+    });
     if (before == entries.end()) {
       entries.push_back(now);
       ++added;

@@ -50,7 +50,7 @@ struct DeviceAddress {
 
   using Seconds = std::chrono::duration<double>;
   Seconds connect_timeout{5};  ///< connect=
-  Seconds timeout{2};          ///< timeout=: for any answer
+  Seconds timeout{2};          ///< timeout=: for a record to be taken, and to be answered
   Seconds job_deadline{600};   ///< job=: for one job, by the clock on the wall
   Seconds wait{0};             ///< wait=: for a device that another client owns
   Seconds lifetime{0.02};      ///< lifetime=: no copy of a datagram comes later than that (UDP)

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace bitloop::host::etherbone {
 
@@ -13,11 +16,16 @@ class EventLog {
   using Sink = std::function<void(const std::string&)>;
   explicit EventLog(Sink sink) : sink_(std::move(sink)) {}
 
-  /// A log that cannot be written, such as on a full disk, ends no server.
-  void line(const std::string& text);
+  /// Formats as fmt::format does. A line that cannot be written, such as on a full disk or for want of
+  /// memory, is left out: it ends nothing that goes on.
+  template <class... Arguments>
+  void line(fmt::format_string<Arguments...> format, Arguments&&... arguments) noexcept {
+    write(format, fmt::make_format_args(arguments...));
+  }
 
  private:
-  void pass_on(const std::string& text);
+  void write(fmt::string_view format, fmt::format_args arguments) noexcept;
+  void pass_on(fmt::string_view format, fmt::format_args arguments);
 
   using Clock = std::chrono::steady_clock;
   static constexpr int kPerSecond = 20;

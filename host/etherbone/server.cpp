@@ -82,7 +82,7 @@ class Server::Implementation {
       try {
         turn();
       } catch (const std::exception& e) {  // no memory
-        log_.line(e.what());
+        log_.line("{}", e.what());
       }
     }
     listener_->close();

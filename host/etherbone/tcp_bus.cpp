@@ -155,7 +155,11 @@ class TcpBus final : public Bus {
         connection_->consume(bitloop ? std::min(end + 1, text.size()) : text.size());
         if (line == "Bitloop 1 ready" || line.starts_with("Comm")) return;  // litex_server: "CommUDP:..."
         if (!line.starts_with("Bitloop 1 busy")) stranger(line);
-        if (owner.empty()) until = after(wait);
+        if (owner.empty()) {
+          until = after(wait);
+        } else if (Clock::now() >= until) {
+          break;  // it would tell us for ever
+        }
         owner = line.substr(std::string_view("Bitloop 1 ").size());
         continue;
       }
@@ -191,6 +195,7 @@ class TcpBus final : public Bus {
   void start_sending() {
     sent_.add(requests_);
     connection_->send(requests_);
+    restart_clock();
   }
 
   void flush() {
@@ -204,12 +209,21 @@ class TcpBus final : public Bus {
     requests_.clear();
   }
 
+  /// Of a record: that it is taken, or answered. Single bytes do not restart it, so that nobody who drips
+  /// them keeps us.
+  void restart_clock() {
+    deadline_ = after(address_.timeout);
+    unsent_ = connection_->unsent();
+  }
+
   void progress(const char* what) {
-    if (connection_->progress(after(address_.timeout))) return;
-    throw DeviceLost(
-        fmt::format("{} did not {} within {:g} s; is the device stuck, or is a longer time needed "
-                    "(timeout=SECONDS)?",
-                    name_, what, address_.timeout.count()));
+    if (!connection_->progress(deadline_)) {
+      throw DeviceLost(
+          fmt::format("{} did not {} within {:g} s; is the device stuck, or is a longer time needed "
+                      "(timeout=SECONDS)?",
+                      name_, what, address_.timeout.count()));
+    }
+    if (unsent_ - connection_->unsent() >= record_bytes_) restart_clock();
   }
 
   // --- Receiving
@@ -270,6 +284,7 @@ class TcpBus final : public Bus {
     }
     received_.add(stream.first(taken));
     connection_->consume(taken);
+    if (got > 0) restart_clock();
     return got;
   }
 
@@ -310,6 +325,8 @@ class TcpBus final : public Bus {
   std::uint32_t refusals_ = 0;  ///< that were told
   Digest sent_;
   Digest received_;
+  Clock::time_point deadline_;                 ///< of the record that is under way
+  std::size_t unsent_ = 0;                     ///< bytes that were not taken when that was set
   std::unique_ptr<TcpConnection> connection_;  ///< last: it sends from the buffer above
 };
 

@@ -27,13 +27,16 @@ class TcpConnection {
   /// To be sent; they must stay as they are while `sending`. One call at a time.
   void send(std::span<const std::byte> bytes) { outgoing_ = bytes; }
   [[nodiscard]] bool sending() const { return !outgoing_.empty() || writing_; }
+  /// Bytes of them that were not taken yet.
+  [[nodiscard]] std::size_t unsent() const { return outgoing_.size(); }
   /// What came and was not consumed yet.
   [[nodiscard]] std::span<const std::byte> received() const {
     return std::span(buffer_).subspan(consumed_, filled_ - consumed_);
   }
   void consume(std::size_t bytes) { consumed_ += bytes; }
-  /// True once some bytes went or came; false at `until`. Throws DeviceLost where the connection is cut, and
-  /// DeviceError where the other end refuses it (its TLS does not accept our certificate).
+  /// True once some bytes went or came; false at `until`, after one look at what lies there. Throws
+  /// DeviceLost where the connection is cut, and DeviceError where the other end refuses it (its TLS does not
+  /// accept our certificate).
   bool progress(Clock::time_point until);
 
  protected:

@@ -62,8 +62,8 @@ void TcpListener::accept() {
   acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
     if (!acceptor_.is_open()) return;
     if (!error) {
-      take(std::move(socket));
-      return accept();
+      accept();  // in the memory of the one that ended; what `take` throws (no memory) must not end it
+      return take(std::move(socket));
     }
     // Out of descriptors, or the client left before it came: soon again.
     pause_.expires_after(std::chrono::milliseconds(100));
@@ -90,7 +90,7 @@ void TcpListener::take(tcp::socket socket) {
       make_wire(std::move(socket)),
       TcpSession::Events{
           .arrived = [this](const Session& who) { arrived(who); },
-          .gone = [this](const Session& who, const std::string& why) { gone(who, why); },
+          .gone = [this](const Session& who, std::string_view why) { gone(who, why); },
       });
   passing_.insert(session);
   session->start();
@@ -102,12 +102,12 @@ void TcpListener::arrived(const Session& session) {
     return give_device(session);
   }
   if (waiting_.size() >= static_cast<std::size_t>(std::max(options_.waiting, 0))) {
-    log_.line(fmt::format("{} was sent away: {} has the device and {} wait", session->name(), owner_->name(),
-                          waiting_.size()));
+    log_.line("{} was sent away: {} has the device and {} wait", session->name(), owner_->name(),
+              waiting_.size());
     return session->send_away(banner("busy"));
   }
   passing_.erase(session);
-  log_.line(fmt::format("{} waits for {}, {} before it", session->name(), owner_->name(), waiting_.size()));
+  log_.line("{} waits for {}, {} before it", session->name(), owner_->name(), waiting_.size());
   const std::string line = banner("busy");
   waiting_.push_back(session);
   session->wait(line);
@@ -115,8 +115,10 @@ void TcpListener::arrived(const Session& session) {
 
 void TcpListener::give_device(const Session& session) {
   owner_ = session;
-  log_.line(fmt::format("{} has the device", session->name()));
-  session->serve(device_, {.bare = options_.bare, .datagrams = false}, banner("ready"));
+  session->attempt([&] {
+    log_.line("{} has the device", session->name());
+    session->serve(device_, {.bare = options_.bare, .datagrams = false}, banner("ready"));
+  });
 }
 
 /// A bare server greets as litex_server does, without a line's end, and only the one that it serves.
@@ -128,20 +130,21 @@ std::string TcpListener::banner(const char* state) const {
                      waiting_.size());
 }
 
-void TcpListener::gone(const Session& session, const std::string& why) {
-  if (session != owner_) {
-    log_.line(fmt::format("{} went: {}", session->name(), why));
-    passing_.erase(session);
-    std::erase(waiting_, session);
-    return;
+/// Throws nothing, also where there is no memory left: the device goes on to the next in any case.
+void TcpListener::gone(const Session& session, std::string_view why) {
+  passing_.erase(session);
+  std::erase(waiting_, session);
+  if (session == owner_) free_device();
+  const ServedDevice* const served = session->served();  // null where it failed before it was served
+  if (served == nullptr) {
+    log_.line("{} went: {}", session->name(), why);
+  } else if (served->refusals() == 0) {
+    log_.line("{} went after {:.1f} s: {}", session->name(), session->seconds(), why);
+  } else {
+    log_.line("{} went after {:.1f} s: {}; {} accesses were refused, the last: {}", session->name(),
+              session->seconds(), why, served->refusals(), served->refusal());
   }
-  const ServedDevice& served = *session->served();
-  log_.line(fmt::format("{} went after {:.1f} s: {}{}", session->name(), session->seconds(), why,
-                        served.refusals() == 0 ? ""
-                                               : fmt::format("; {} accesses were refused, the last: {}",
-                                                             served.refusals(), served.refusal())));
-  free_device();
-  if (waiting_.empty()) return;
+  if (owner_ || waiting_.empty()) return;
   const Session next = waiting_.front();
   waiting_.pop_front();
   give_device(next);
@@ -152,7 +155,7 @@ void TcpListener::free_device() {
   try {
     device_.reset();
   } catch (const std::exception& e) {
-    log_.line(fmt::format("the device could not be reset: {}", e.what()));
+    log_.line("the device could not be reset: {}", e.what());
   }
 }
 

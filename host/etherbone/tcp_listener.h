@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #if BITLOOP_TLS
 #include <boost/asio/ssl/context.hpp>
@@ -42,7 +43,7 @@ class TcpListener final : public Listener {
   void take(boost::asio::ip::tcp::socket socket);
   std::unique_ptr<Wire> make_wire(boost::asio::ip::tcp::socket socket);
   void arrived(const Session& session);
-  void gone(const Session& session, const std::string& why);
+  void gone(const Session& session, std::string_view why);
   void give_device(const Session& session);
   void free_device();
   [[nodiscard]] std::string banner(const char* state) const;

@@ -4,7 +4,6 @@
 
 #include <boost/asio/post.hpp>
 #include <cstring>
-#include <exception>
 #include <utility>
 
 #include "host/etherbone/endpoint_name.h"
@@ -35,23 +34,30 @@ TcpSession::TcpSession(std::unique_ptr<Wire> wire, Events events)
 
 double TcpSession::seconds() const { return std::chrono::duration<double>(Clock::now() - since_).count(); }
 
+/// `work` as what is called later: it keeps this alive, and is attempted.
+template <class Work>
+auto TcpSession::handler(Work work) {
+  return [self = shared_from_this(), work = std::move(work)](const auto&... results) {
+    self->attempt([&] { work(results...); });
+  };
+}
+
 void TcpSession::limit_time() {
   deadline_.expires_after(kProof);
-  deadline_.async_wait([self = shared_from_this()](const error_code& error) {
-    if (!error) self->end("took too long");
-  });
+  deadline_.async_wait(handler([this](const error_code& error) {
+    if (!error) end("took too long");
+  }));
 }
 
 void TcpSession::start() {
-  limit_time();
-  wire_->open([self = shared_from_this()](const error_code& error, std::size_t) {
-    if (self->closed_) return;
-    self->deadline_.cancel();
-    if (error) {
-      self->end("did not prove who it is: " + error.message());
-    } else {
-      self->events_.arrived(self);
-    }
+  attempt([this] {
+    limit_time();
+    wire_->open(handler([this](const error_code& error, std::size_t) {
+      if (closed_) return;
+      deadline_.cancel();
+      if (error) return end("did not prove who it is: " + error.message());
+      events_.arrived(shared_from_this());
+    }));
   });
 }
 
@@ -70,7 +76,7 @@ void TcpSession::serve(Device& device, ServedDevice::Options options, std::strin
   since_ = Clock::now();
   served_.emplace(device, options);
   tell(line);
-  asio::post(deadline_.get_executor(), [self = shared_from_this()] { self->go_on(); });
+  asio::post(deadline_.get_executor(), handler([this] { go_on(); }));
 }
 
 void TcpSession::tell(std::string_view line) {
@@ -90,12 +96,12 @@ void TcpSession::read_more() {
   if (end_ == input_.size()) return;  // the rest stays where it is until the client's turn
   reading_ = true;
   wire_->read_some(asio::buffer(input_.data() + end_, input_.size() - end_),
-                   [self = shared_from_this()](const error_code& error, std::size_t bytes) {
-                     self->reading_ = false;
-                     if (error) return self->end(error == asio::error::eof ? "closed" : error.message());
-                     self->end_ += bytes;
-                     self->go_on();
-                   });
+                   handler([this](const error_code& error, std::size_t bytes) {
+                     reading_ = false;
+                     if (error) return end(error == asio::error::eof ? "closed" : error.message());
+                     end_ += bytes;
+                     go_on();
+                   }));
 }
 
 /// Deals with what has been received, unless too many replies wait for a client that does not read them.
@@ -104,17 +110,12 @@ void TcpSession::go_on() {
   if (!served_) return read_more();
   stalled_ = replies_.size() >= kBacklog;
   if (stalled_) return;
-  ServedDevice::Taken taken;
-  try {
-    taken = served_->take(std::span(input_).subspan(begin_, end_ - begin_), replies_);
-  } catch (const std::exception& e) {  // no memory
-    return end(e.what());
-  }
+  const auto taken = served_->take(std::span(input_).subspan(begin_, end_ - begin_), replies_);
   begin_ += taken.bytes;
   send();
   if (taken.foreign != nullptr) return end(fmt::format("does not speak our Etherbone: {}", taken.foreign));
   if (!taken.paused) return read_more();
-  asio::post(deadline_.get_executor(), [self = shared_from_this()] { self->go_on(); });
+  asio::post(deadline_.get_executor(), handler([this] { go_on(); }));
 }
 
 void TcpSession::send() {
@@ -124,10 +125,10 @@ void TcpSession::send() {
     return;
   }
   std::swap(sending_, replies_);
-  wire_->write(asio::buffer(sending_), [self = shared_from_this()](const error_code& error, std::size_t) {
-    self->sending_.clear();
-    self->sent(error);
-  });
+  wire_->write(asio::buffer(sending_), handler([this](const error_code& error, std::size_t) {
+                 sending_.clear();
+                 sent(error);
+               }));
 }
 
 void TcpSession::sent(const error_code& error) {
@@ -137,7 +138,7 @@ void TcpSession::sent(const error_code& error) {
   if (stalled_) go_on();
 }
 
-void TcpSession::end(const std::string& why) {
+void TcpSession::end(std::string_view why) {
   if (closed_) return;
   close();
   events_.gone(shared_from_this(), why);

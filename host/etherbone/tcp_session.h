@@ -3,6 +3,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,7 +27,7 @@ class TcpSession : public std::enable_shared_from_this<TcpSession> {
   using Pointer = std::shared_ptr<TcpSession>;
   struct Events {
     std::function<void(const Pointer&)> arrived;
-    std::function<void(const Pointer&, const std::string&)> gone;
+    std::function<void(const Pointer&, std::string_view)> gone;  ///< throws nothing
   };
   TcpSession(std::unique_ptr<Wire> wire, Events events);
 
@@ -37,6 +38,16 @@ class TcpSession : public std::enable_shared_from_this<TcpSession> {
   /// It has the device from now on.
   void serve(Device& device, ServedDevice::Options options, std::string_view line);
   void close();
+  /// Does what concerns it. What that throws (no memory) ends it: the device must not stay with a session
+  /// that nobody serves any more.
+  template <class Work>
+  void attempt(const Work& work) noexcept {
+    try {
+      work();
+    } catch (const std::exception& e) {
+      end(e.what());
+    }
+  }
 
   [[nodiscard]] const std::string& name() const { return name_; }  ///< "127.0.0.1:1234"
   [[nodiscard]] ServedDevice* served() { return served_ ? &*served_ : nullptr; }
@@ -48,12 +59,14 @@ class TcpSession : public std::enable_shared_from_this<TcpSession> {
   static constexpr std::chrono::seconds kProof{5};  ///< for a TLS handshake, and to take a last line
 
  private:
+  template <class Work>
+  auto handler(Work work);
   void tell(std::string_view line);
   void read_more();
   void go_on();
   void send();
   void sent(const boost::system::error_code& error);
-  void end(const std::string& why);
+  void end(std::string_view why);
   void limit_time();
 
   std::unique_ptr<Wire> wire_;

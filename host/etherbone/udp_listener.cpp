@@ -38,7 +38,11 @@ UdpListener::UdpListener(asio::io_context& context, const asio::ip::address& add
 void UdpListener::receive() {
   socket_.async_wait(asio::ip::udp::socket::wait_read, [this](const error_code& error) {
     if (!socket_.is_open()) return;
-    if (!error) take_datagrams();
+    try {
+      if (!error) take_datagrams();
+    } catch (const std::exception& e) {  // no memory: a lost datagram
+      log_.line("{}", e.what());
+    }
     receive();
   });
 }
@@ -61,16 +65,12 @@ void UdpListener::take(std::span<const std::byte> datagram) {
     return reply();
   }
   if (framed.state != Framed::State::whole || framed.bytes != datagram.size() || framed.packet.probe_reply) {
-    log_.line(fmt::format("{}: a datagram that is no packet of our Etherbone", endpoint_name(from_)));
+    log_.line("{}: a datagram that is no packet of our Etherbone", endpoint_name(from_));
     return;
   }
   if (!admit()) return;
   heard_ = Clock::now();
-  try {
-    served_->take(datagram, reply_);
-  } catch (const std::exception& e) {  // no memory
-    log_.line(e.what());
-  }
+  served_->take(datagram, reply_);
   reply();
   if (served_->released()) free_device("has done");
 }
@@ -79,13 +79,13 @@ void UdpListener::take(std::span<const std::byte> datagram) {
 bool UdpListener::admit() {
   if (served_) {
     if (from_ == owner_) return true;
-    log_.line(fmt::format("{} was refused: {} has the device", endpoint_name(from_), endpoint_name(owner_)));
+    log_.line("{} was refused: {} has the device", endpoint_name(from_), endpoint_name(owner_));
     return false;
   }
   if (from_ == owner_ && Clock::now() - freed_ < kAfterglow) return false;
   owner_ = from_;
   served_.emplace(device_, ServedDevice::Options{.bare = options_.bare, .datagrams = true});
-  log_.line(fmt::format("{} has the device", endpoint_name(owner_)));
+  log_.line("{} has the device", endpoint_name(owner_));
   return true;
 }
 
@@ -101,24 +101,24 @@ void UdpListener::watch() {
   watch_.expires_after(std::chrono::duration_cast<Clock::duration>(std::min(idle / 4, decltype(idle){1})));
   watch_.async_wait([this, idle](const error_code& error) {
     if (error) return;
+    watch();
     if (served_ && Clock::now() - heard_ > idle) {
       free_device(fmt::format("said nothing for {:.0f} s", options_.idle_seconds));
     }
-    watch();
   });
 }
 
 void UdpListener::free_device(const std::string& why) {
-  log_.line(fmt::format("{} went: {}{}", endpoint_name(owner_), why,
-                        served_->refusals() == 0 ? ""
-                                                 : fmt::format("; {} accesses were refused, the last: {}",
-                                                               served_->refusals(), served_->refusal())));
+  log_.line("{} went: {}{}", endpoint_name(owner_), why,
+            served_->refusals() == 0 ? ""
+                                     : fmt::format("; {} accesses were refused, the last: {}",
+                                                   served_->refusals(), served_->refusal()));
   served_.reset();
   freed_ = Clock::now();
   try {
     device_.reset();
   } catch (const std::exception& e) {
-    log_.line(fmt::format("the device could not be reset: {}", e.what()));
+    log_.line("the device could not be reset: {}", e.what());
   }
 }
 

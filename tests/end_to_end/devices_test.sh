@@ -108,6 +108,9 @@ refused 2 'leave it out' measure --model lenet --device "$first" --hardware tiny
 works check --baseline cycles.json --update --model lenet --policy w8a8,w4a4 --hardware tiny
 works check --baseline cycles.json --update --layer 'linear in=64 out=10' --policy w2a2 --hardware tiny
 grep -q '3 entries, 1 added' out || fail "an entry was not added: $(cat out)"
+tiny=f=4,p=2,activation_rows=1024,weight_rows=512,parameter_slots=32,staging_words=512  # in words that are not its name
+works check --baseline cycles.json --update --layer 'linear in=64 out=10' --policy w2a2 --hardware $tiny
+grep -q '3 entries, 0 added, 0 changed' out || fail "the same hardware in other words is another one: $(cat out)"
 works check --baseline cycles.json
 works check --baseline cycles.json --device "$second" --fresh
 cp cycles.json before.json

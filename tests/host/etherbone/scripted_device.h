@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,7 +30,10 @@ class ScriptedDevice final : public Device {
   }
 
   const HardwareInfo& info() const override { return info_; }
-  Address memory_size() const override { return kBytes; }
+  Address memory_size() const override {
+    if (memory_asked++ == no_memory_at) throw std::bad_alloc();
+    return kBytes;
+  }
   Address memory_base() const override { return 0x2000'0000; }
 
   void write_memory(Address address, std::span<const std::byte> bytes) override {
@@ -80,6 +84,8 @@ class ScriptedDevice final : public Device {
   int starts = 0;
   int resets = 0;
   std::uint32_t fails_at = 0xffff'ffff;  ///< the register whose access is refused
+  mutable int memory_asked = 0;          ///< how often its size was; a server does that once for each client
+  int no_memory_at = -1;                 ///< which of these times throws
 
  private:
   HardwareInfo info_;

@@ -204,6 +204,31 @@ TEST(EtherboneServer, a_client_that_goes_ends_its_job) {
   EXPECT_EQ(next.read(registers::kStatus), 0u);
 }
 
+TEST(EtherboneServer, a_client_for_whom_there_is_no_memory_frees_the_device) {
+  ScriptedDevice device;
+  device.no_memory_at = 0;
+  const RunningServer server(device);
+  Client unlucky(server.port());
+  EXPECT_EQ(unlucky.line(), "");
+  Client next(server.port());
+  expect_device(next);
+}
+
+TEST(EtherboneServer, a_waiting_client_for_whom_there_is_no_memory_is_passed_over) {
+  ScriptedDevice device;
+  device.no_memory_at = 1;
+  const RunningServer server(device);
+  auto owner = std::make_unique<Client>(server.port());
+  owner->line();
+  Client unlucky(server.port());
+  unlucky.line();
+  Client next(server.port());
+  next.line();
+  owner.reset();
+  EXPECT_EQ(unlucky.line(), "");
+  EXPECT_EQ(next.line(), "Bitloop 1 ready\n");
+}
+
 TEST(EtherboneServer, strangers_are_sent_away_and_free_the_device) {
   ScriptedDevice device;
   Log log;

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <random>
 
 #include "host/error.h"
@@ -163,6 +165,70 @@ TEST_F(TcpBusTest, silence_ends_at_the_deadline) {
   const auto again = connect(server.port());
   const std::vector<std::byte> much(std::size_t{64} << 20);  // more than the system's buffers take
   EXPECT_THAT(failure<DeviceLost>([&] { again->write(0, much); }), HasSubstr("timeout="));
+}
+
+TEST_F(TcpBusTest, who_drips_bytes_does_not_keep_us) {
+  const auto seconds = [](const auto& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const RunningServer server(device_);
+  std::atomic<bool> drips = false;
+  TcpProxy proxy(
+      server.port(),
+      [&](TcpProxy::Way way, auto&) {
+        if (drips && way == TcpProxy::Way::to_client) ::usleep(20'000);
+        return true;
+      },
+      1);
+  const auto bus = connect(proxy.port());
+  bus->serve(255);
+  drips = true;
+  std::vector<std::byte> bytes(1000);
+  EXPECT_LT(seconds([&] {
+              EXPECT_THAT(failure<DeviceLost>([&] { bus->read(etherbone::service::kMemory, bytes); }),
+                          HasSubstr("did not answer within 0.3 s"));
+            }),
+            2);
+  const auto repeats = [](const char* text, useconds_t pause) {
+    return [text, pause](const Socket& client, const std::atomic<bool>& ends) {
+      while (!ends && client.send(std::as_bytes(std::span(std::string_view(text))))) ::usleep(pause);
+    };
+  };
+  const FakeServer mumbles(repeats("B", 20'000));
+  EXPECT_LT(seconds([&] { failure<DeviceError>([&] { connect(mumbles.port(), "connect=0.2"); }); }), 2);
+  const FakeServer chatters(repeats("Bitloop 1 busy\n", 0));
+  EXPECT_LT(seconds([&] {
+              EXPECT_THAT(failure<DeviceError>([&] { connect(chatters.port(), "wait=0.2"); }),
+                          HasSubstr("another client"));
+            }),
+            2);
+}
+
+TEST_F(TcpBusTest, a_transfer_may_take_longer_than_each_of_its_records) {
+  const RunningServer server(device_);
+  std::atomic<int> answers = 0;
+  constexpr std::size_t kAnswer = 32;  // bytes of one with 4 words
+  TcpProxy proxy(
+      server.port(),
+      [&](TcpProxy::Way way, auto&) {
+        if (way == TcpProxy::Way::to_client && ++answers > 1) ::usleep(30'000);
+        return true;
+      },
+      kAnswer);
+  const auto bus = connect(proxy.port(), "burst=4");
+  bus->serve(255);
+  std::vector<std::byte> bytes(std::size_t{20} * 4 * 4);
+  bus->read(etherbone::service::kMemory, bytes);
+  EXPECT_GE(answers, 20);
+  const FakeServer slow([](const Socket& client, const std::atomic<bool>& ends) {
+    client.send(std::as_bytes(std::span(std::string_view("Bitloop 1 ready\n"))));
+    std::vector<std::byte> room(65536);
+    while (!ends && (!client.readable(20) || client.receive(room) > 0)) ::usleep(1'000);
+  });
+  const std::vector<std::byte> much(std::size_t{64} << 20);  // a second of it
+  connect(slow.port())->write(0, much);
 }
 
 TEST_F(TcpBusTest, a_cut_connection_is_told_and_made_anew) {
