@@ -182,9 +182,10 @@ int update(const console::Options& options, console::Format format, const std::f
   std::size_t changed = 0;
   for (std::size_t i = 0; i < works.size(); ++i) {
     const BaselineEntry& now = measured[i];
-    const auto before = std::find_if(entries.begin(), entries.end(), [&](const BaselineEntry& e) {
-      return e.workload == now.workload || e.workload == works[i];
-    });
+    const auto before = adds
+                            ? std::find_if(entries.begin(), entries.end(),
+                                           [&](const BaselineEntry& e) { return e.workload == now.workload; })
+                            : entries.begin() + static_cast<std::ptrdiff_t>(i);
     if (before == entries.end()) {
       entries.push_back(now);
       ++added;

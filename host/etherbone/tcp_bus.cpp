@@ -209,21 +209,23 @@ class TcpBus final : public Bus {
     requests_.clear();
   }
 
-  /// Of a record: that it is taken, or answered. Single bytes do not restart it, so that nobody who drips
-  /// them keeps us.
+  /// Of a record: that the other end has it, or answers it. Single bytes do not restart it, so that nobody
+  /// who drips them keeps us.
   void restart_clock() {
     deadline_ = after(address_.timeout);
     unsent_ = connection_->unsent();
   }
 
   void progress(const char* what) {
-    if (!connection_->progress(deadline_)) {
-      throw DeviceLost(
-          fmt::format("{} did not {} within {:g} s; is the device stuck, or is a longer time needed "
-                      "(timeout=SECONDS)?",
-                      name_, what, address_.timeout.count()));
-    }
-    if (unsent_ - connection_->unsent() >= record_bytes_) restart_clock();
+    const bool moved = connection_->progress(deadline_);
+    // Also what nothing here tells of: the system takes bytes again only once many have gone, and what is
+    // asked for waits behind all that was written.
+    if (connection_->unsent() + record_bytes_ <= unsent_) return restart_clock();
+    if (moved) return;
+    throw DeviceLost(
+        fmt::format("{} did not {} within {:g} s; is the device stuck, or is a longer time needed "
+                    "(timeout=SECONDS)?",
+                    name_, what, address_.timeout.count()));
   }
 
   // --- Receiving

@@ -1,8 +1,10 @@
 #include "host/etherbone/tcp_connection.h"
 
 #include <fmt/format.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
@@ -89,6 +91,9 @@ class StreamConnection final : public TcpConnection {
   Stream& stream() { return stream_; }
 
  protected:
+  int descriptor() const override {
+    return const_cast<Stream&>(stream_).lowest_layer().native_handle();  // which changes nothing
+  }
   void start_write(std::span<const std::byte> bytes) override {
     stream_.async_write_some(asio::buffer(bytes.data(), bytes.size()),
                              [this](const error_code& error, std::size_t count) { written(error, count); });
@@ -108,6 +113,7 @@ struct TlsStream {
   TlsStream(asio::ssl::context own, tcp::socket socket)
       : context(std::move(own)), stream(std::move(socket), context) {}
 
+  auto& lowest_layer() { return stream.lowest_layer(); }
   template <class Buffer, class Handler>
   void async_write_some(const Buffer& buffer, Handler&& handler) {
     stream.async_write_some(buffer, std::forward<Handler>(handler));
@@ -169,6 +175,12 @@ bool refused_by_tls([[maybe_unused]] const error_code& error) {
 
 TcpConnection::TcpConnection(std::string name, std::unique_ptr<asio::io_context> context)
     : name_(std::move(name)), buffer_(kBufferBytes), context_(std::move(context)) {}
+
+std::size_t TcpConnection::unsent() const {
+  int held = 0;
+  if (::ioctl(descriptor(), SIOCOUTQ, &held) != 0) held = 0;
+  return outgoing_.size() + static_cast<std::size_t>(std::max(held, 0));
+}
 
 bool TcpConnection::progress(Clock::time_point until) {
   if (!writing_ && !outgoing_.empty()) {

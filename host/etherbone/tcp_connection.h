@@ -27,8 +27,9 @@ class TcpConnection {
   /// To be sent; they must stay as they are while `sending`. One call at a time.
   void send(std::span<const std::byte> bytes) { outgoing_ = bytes; }
   [[nodiscard]] bool sending() const { return !outgoing_.empty() || writing_; }
-  /// Bytes of them that were not taken yet.
-  [[nodiscard]] std::size_t unsent() const { return outgoing_.size(); }
+  /// Bytes that the other end's machine has not said it has: of those to be sent, and of what the system
+  /// still holds of earlier ones.
+  [[nodiscard]] std::size_t unsent() const;
   /// What came and was not consumed yet.
   [[nodiscard]] std::span<const std::byte> received() const {
     return std::span(buffer_).subspan(consumed_, filled_ - consumed_);
@@ -42,6 +43,7 @@ class TcpConnection {
  protected:
   TcpConnection(std::string name, std::unique_ptr<boost::asio::io_context> context);
 
+  [[nodiscard]] virtual int descriptor() const = 0;
   virtual void start_write(std::span<const std::byte> bytes) = 0;
   virtual void start_read(std::span<std::byte> room) = 0;
   void written(const boost::system::error_code& error, std::size_t bytes);

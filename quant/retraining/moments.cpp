@@ -1,5 +1,6 @@
 #include "quant/retraining/moments.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -45,7 +46,7 @@ Moments moments_of(const at::Tensor& sums) {
   const auto count = static_cast<double>(sums.size(0) * inner);
   for (std::int64_t f = 0; f < filters; ++f) {
     const double mean = totals[static_cast<std::size_t>(f)].values / count;
-    const double variance = totals[static_cast<std::size_t>(f)].squares / count - mean * mean;
+    const double variance = std::max(0.0, totals[static_cast<std::size_t>(f)].squares / count - mean * mean);
     moments.mean.data_ptr<float>()[f] = static_cast<float>(mean);
     moments.variance.data_ptr<float>()[f] = static_cast<float>(variance);
   }

@@ -231,6 +231,24 @@ TEST_F(TcpBusTest, a_transfer_may_take_longer_than_each_of_its_records) {
   connect(slow.port())->write(0, much);
 }
 
+/// The system says that a full buffer takes bytes again only once much of it is free: here after 0.6 s.
+TEST_F(TcpBusTest, a_steady_way_may_be_slow) {
+  const FakeServer slow(
+      [](const Socket& client, const std::atomic<bool>& ends) {
+        client.send(std::as_bytes(std::span(std::string_view("Bitloop 1 ready\n"))));
+        std::byte room[1024];
+        while (!ends && (!client.readable(20) || client.receive(room) > 0)) ::usleep(10'000);
+      },
+      8192);
+  const auto bus = connect(slow.port(), "connect=5");
+  const std::vector<std::byte> much(std::size_t{192} << 10);
+  const auto begin = std::chrono::steady_clock::now();
+  bus->write(0, much);
+  std::vector<std::byte> bytes(4);
+  EXPECT_THAT(failure<DeviceLost>([&] { bus->read(0, bytes); }), HasSubstr("did not answer within 0.3 s"));
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+}
+
 TEST_F(TcpBusTest, a_cut_connection_is_told_and_made_anew) {
   std::atomic<std::size_t> passes = 40'000;  // bytes from the server before the cut
   const RunningServer server(device_);
