@@ -18,10 +18,10 @@ class FakeServer {
  public:
   using Serve = std::function<void(const Socket& client, const std::atomic<bool>& ends)>;
 
-  /// `buffer`: bytes that may lie at the server before it reads them; 0: as many as the system likes.
-  explicit FakeServer(Serve serve, int buffer = 0)
-      : listener_(Socket::bound(SOCK_STREAM)), thread_([this, serve = std::move(serve), buffer] {
-          if (buffer > 0) ::setsockopt(listener_.handle(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  /// `window`: bytes that may lie at the server before it reads them; 0: as many as the system likes.
+  explicit FakeServer(Serve serve, int window = 0)
+      : listener_(Socket::bound(SOCK_STREAM)), thread_([this, serve = std::move(serve), window] {
+          if (window > 0) listener_.narrow(window);
           while (!ends_) {
             const Socket client = listener_.accept(20);
             if (client.open()) serve(client, ends_);

@@ -160,8 +160,13 @@ TEST_F(RemoteDeviceTest, a_late_copy_of_start_has_ended_before_anything_is_read)
   const RunningServer server(device_, Scheme::udp);
   const UdpProxy proxy(server.port(), {.repeated = 1}, 1);
   const auto remote = open("udp", proxy.port(), "lifetime=0.02");
-  expect_jobs_work(*remote);
-  EXPECT_GT(device_.starts, 2);
+  // A copy that overtakes what it copies starts nothing, as on a machine that is busy elsewhere.
+  int jobs = 0;
+  do {
+    expect_jobs_work(*remote);
+    jobs += 2;
+  } while (device_.starts <= jobs && jobs < 40);
+  EXPECT_GT(device_.starts, jobs);
 }
 
 TEST_F(RemoteDeviceTest, memory_of_any_alignment_is_written_and_read) {
