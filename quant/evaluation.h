@@ -61,7 +61,7 @@ class FloatCheckpoint {
   std::shared_ptr<const Impl> impl;
 };
 
-/// How a policy is retrained from the float checkpoint. The defaults cost LeNet about 2.2 s on one core.
+/// How a policy is retrained from the float checkpoint. The defaults cost LeNet about 2.8 s on one core.
 struct Retraining {
   int epochs = 1;
   int images = 36000;           ///< training images per epoch (a fixed, seeded subset); 0: all
