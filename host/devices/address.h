@@ -52,7 +52,7 @@ struct DeviceAddress {
   Seconds connect_timeout{5};  ///< connect=
   Seconds timeout{2};          ///< timeout=: for a record to be taken, and to be answered
   Seconds job_deadline{600};   ///< job=: for one job, by the clock on the wall
-  Seconds wait{0};             ///< wait=: for a device that another client owns
+  Seconds wait{1};             ///< wait=: for a device that another client owns, or has just left
   Seconds lifetime{0.02};      ///< lifetime=: no copy of a datagram comes later than that (UDP)
   int window = 8;              ///< window=: datagrams under way (UDP)
   std::optional<int> burst;    ///< burst=: words per record, 1..255; default 255, without a server by UDP 4

@@ -32,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kDeadline =
     8;  // seconds: of one job with all that its options allow (kOptions), and reserve
-constexpr const char* kOptions = "timeout=0.3&connect=1&job=0.6";
+constexpr const char* kOptions = "timeout=0.3&connect=1&job=0.6&wait=2";
 
 const MemoryModel kMemory = [] {
   MemoryModel memory;

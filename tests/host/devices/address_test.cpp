@@ -53,6 +53,8 @@ TEST(DeviceAddressTest, deadlines_are_read) {
   EXPECT_EQ(address.timeout.count(), 0.5);
   EXPECT_EQ(address.job_deadline.count(), 60);
   EXPECT_EQ(address.wait.count(), 3);
+  // Long enough for a server to learn that the client before has left.
+  EXPECT_EQ(parse_device("tcp://127.0.0.1").wait.count(), 1);
 }
 
 TEST(DeviceAddressTest, boards_without_a_server_are_described) {

@@ -344,7 +344,7 @@ TEST_F(TcpBusTest, a_device_that_another_client_owns_is_told_or_waited_for) {
   const RunningServer server(device_);
   auto owner = connect(server.port());
   EXPECT_THAT(
-      failure<DeviceError>([&] { connect(server.port()); }),
+      failure<DeviceError>([&] { connect(server.port(), "wait=0"); }),
       AllOf(HasSubstr("owner=127.0.0.1:"), HasSubstr("seconds="), HasSubstr("waiting="), HasSubstr("wait=")));
   std::thread leaves([&] {
     ::usleep(100'000);
