@@ -18,52 +18,16 @@
 #include <sstream>
 #include <thread>
 
-#include "host/compiler.h"
 #include "host/devices/address.h"
 #include "host/devices/pool.h"
 #include "host/etherbone/remote_device.h"
 #include "sim/sim_device.h"
+#include "tests/host/job_case.h"
 
 using namespace bitloop;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-struct Case {
-  std::shared_ptr<const host::Job> job;
-  std::vector<std::uint8_t> image;
-  host::Measurement measurement;
-  host::CodeTensor result;
-};
-
-/// Jobs of several shapes and widths, with what they give on the device in this process.
-std::vector<Case> make_cases(host::Device& device) {
-  constexpr const char* kLayers[] = {"conv in=32x6x6 out=16 kernel=3 stride=1 pad=1",
-                                     "conv in=16x9x7 out=40 kernel=1 stride=1 pad=0",
-                                     "dwconv in=32x8x8 kernel=3 stride=2 pad=1", "linear in=200 out=30"};
-  constexpr int kPairs[][2] = {{1, 1}, {1, 2}, {2, 2}, {4, 4}, {8, 8}, {2, 8}};
-  std::vector<Case> cases;
-  std::mt19937_64 random{1};
-  const auto add = [&](const host::Network& network, int weight_bits, int input_bits) {
-    const auto job = std::make_shared<const host::Job>(host::compile(
-        host::random_quantization(network, host::uniform_policy(network, weight_bits, input_bits), random()),
-        device.info()));
-    const unsigned codes = 1u << (job->input_bits == 0 ? 8 : job->input_bits);
-    Case one{job, {}, {}, {}};
-    for (std::int64_t i = 0; i < job->image_shape.elements(); ++i)
-      one.image.push_back(static_cast<std::uint8_t>(random() % codes));
-    host::Driver driver(device);
-    driver.load(job);
-    one.measurement = driver.run(one.image);
-    one.result = driver.read_tensor(job->tensors.back());
-    cases.push_back(std::move(one));
-  };
-  for (const char* layer : kLayers) {
-    for (const auto& pair : kPairs) add(host::single_layer_network(layer), pair[0], pair[1]);
-  }
-  for (const auto& pair : kPairs) add(host::zoo_network("lenet"), pair[0], pair[1]);
-  return cases;
-}
 
 struct Footprint {
   std::size_t kilobytes = 0;
@@ -115,7 +79,11 @@ int main(int argc, char** argv) try {
   for (std::string process; std::getline(watched, process, ',');) processes.push_back(process);
 
   const auto own = sim::make_sim_device(hardware);
-  const std::vector<Case> cases = make_cases(*own);
+  std::vector<host::test::JobCase> cases = host::test::make_job_cases(*own);
+  const host::Network lenet = host::zoo_network("lenet");
+  std::mt19937_64 random{2};
+  for (const int bits : {1, 2, 4, 8})
+    cases.push_back(host::test::make_job_case(*own, lenet, host::uniform_policy(lenet, bits, bits), random));
   std::vector<host::DevicePool::Member> members;
   for (const std::string& text : host::split_devices(argv[1])) {
     members.push_back({text, [address = host::parse_device(text)] {
@@ -150,12 +118,8 @@ int main(int argc, char** argv) try {
   constexpr std::size_t kBatch = 256;
   for (std::size_t start = 0; start < jobs && (minutes == 0 || elapsed() < 60 * minutes); start += kBatch) {
     pool.for_each(std::min(kBatch, jobs - start), [&](host::Driver& driver, std::size_t i) {
-      const Case& one = cases[(start + i) * 7 % cases.size()];
-      driver.load(one.job);
-      const host::Measurement measurement = driver.run(one.image);
-      const bool same = measurement.total == one.measurement.total &&
-                        measurement.segments == one.measurement.segments &&
-                        driver.read_tensor(one.job->tensors.back()) == one.result;
+      const host::test::JobCase& one = cases[(start + i) * 5 % cases.size()];
+      const bool same = one.run(driver) == one.expected;
       if (rate > 0) {
         const double due = static_cast<double>(start + i) / rate;
         std::this_thread::sleep_for(std::chrono::duration<double>(due - elapsed()));

@@ -5,51 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <random>
 #include <thread>
 
-#include "host/compiler.h"
 #include "host/devices/address.h"
-#include "host/driver.h"
 #include "host/etherbone/remote_device.h"
 #include "host/etherbone/server.h"
 #include "sim/sim_device.h"
 #include "tests/host/etherbone/udp_proxy.h"
-#include "tests/host/random_cases.h"
+#include "tests/host/job_case.h"
 
 namespace bitloop::sim {
 namespace {
-
-struct Case {
-  std::shared_ptr<const host::Job> job;
-  std::vector<std::uint8_t> image;
-  host::Measurement measurement;
-  host::CodeTensor result;
-};
-
-std::vector<Case> cases(host::Device& device) {
-  std::vector<Case> made;
-  std::mt19937_64 random{1};
-  for (const char* layer :
-       {"conv in=32x6x6 out=16 kernel=3 stride=1 pad=1", "dwconv in=32x8x8 kernel=3 stride=2 pad=1",
-        "conv in=16x9x7 out=40 kernel=1 stride=1 pad=0", "linear in=200 out=30"}) {
-    for (const int bits : {1, 2, 4, 8}) {
-      const host::Network network = host::single_layer_network(layer);
-      Case one;
-      one.job = std::make_shared<const host::Job>(host::compile(
-          host::random_quantization(network, host::uniform_policy(network, bits, bits), random()),
-          device.info()));
-      one.image = host::test::random_input(one.job->image_shape,
-                                           one.job->input_bits == 0 ? 8 : one.job->input_bits, random);
-      host::Driver driver(device);
-      driver.load(one.job);
-      one.measurement = driver.run(one.image);
-      one.result = driver.read_tensor(one.job->tensors.back());
-      made.push_back(std::move(one));
-    }
-  }
-  return made;
-}
 
 TEST(LossyNetwork, loses_no_job_and_changes_no_byte) {
   const char* text = std::getenv("BITLOOP_LOSSY_JOBS");
@@ -57,7 +23,7 @@ TEST(LossyNetwork, loses_no_job_and_changes_no_byte) {
   MemoryModel memory;
   memory.bytes = 1 << 20;
   const auto board = make_sim_device("tiny", memory);
-  const std::vector<Case> expected = cases(*board);
+  const std::vector<host::test::JobCase> cases = host::test::make_job_cases(*board);
   host::etherbone::ServerOptions options;
   options.listen = host::etherbone::parse_listen("udp://127.0.0.1:0");
   host::etherbone::Server server(*board, options);
@@ -71,12 +37,8 @@ TEST(LossyNetwork, loses_no_job_and_changes_no_byte) {
         host::parse_device(fmt::format("udp://127.0.0.1:{}?lifetime=0.003&timeout=20", network.port())));
     host::Driver driver(*device);
     for (int i = 0; i < jobs; ++i) {
-      const Case& one = expected[static_cast<std::size_t>(i) * 7 % expected.size()];
-      driver.load(one.job);
-      const host::Measurement measurement = driver.run(one.image);
-      ASSERT_EQ(measurement.total, one.measurement.total) << "job " << i;
-      ASSERT_EQ(measurement.segments, one.measurement.segments) << "job " << i;
-      ASSERT_EQ(driver.read_tensor(one.job->tensors.back()), one.result) << "job " << i;
+      const host::test::JobCase& one = cases[static_cast<std::size_t>(i) * 5 % cases.size()];
+      ASSERT_EQ(one.run(driver), one.expected) << "job " << i;
     }
     fmt::print("{} jobs, {} datagrams lost, repeated or delayed\n", jobs, network.faults());
     EXPECT_GT(network.faults(), jobs);

@@ -13,7 +13,6 @@
 #include <random>
 #include <thread>
 
-#include "host/compiler.h"
 #include "host/devices/address.h"
 #include "host/driver.h"
 #include "host/error.h"
@@ -21,6 +20,7 @@
 #include "host/etherbone/server.h"
 #include "host/registers.h"
 #include "sim/sim_device.h"
+#include "tests/host/job_case.h"
 #include "tests/sim/faulty_wire.h"
 
 namespace bitloop::sim {
@@ -128,30 +128,11 @@ class ServedBoard {
   std::thread thread_;
 };
 
-struct Expected {
-  std::string fingerprint;
-  host::Job job;
-  std::vector<std::uint8_t> image;
-  host::Measurement measurement;
-  host::CodeTensor result;
-};
-
-Expected expected_of_direct_run() {
-  Expected expected;
+host::test::JobCase make_case() {
   const host::Network network = host::single_layer_network("conv in=32x6x6 out=16 kernel=3 stride=1 pad=1");
   const auto device = make_sim_device("tiny", kMemory);
-  expected.fingerprint = device->info().fingerprint;
-  expected.job = host::compile(host::random_quantization(network, host::uniform_policy(network, 2, 4), 1),
-                               device->info());
   std::mt19937_64 random{1};
-  const unsigned codes = 1u << (expected.job.input_bits == 0 ? 8 : expected.job.input_bits);
-  for (std::int64_t i = 0; i < expected.job.image_shape.elements(); ++i)
-    expected.image.push_back(static_cast<std::uint8_t>(random() % codes));
-  host::Driver driver(*device);
-  driver.load(expected.job);
-  expected.measurement = driver.run(expected.image);
-  expected.result = driver.read_tensor(expected.job.tensors.back());
-  return expected;
+  return host::test::make_job_case(*device, network, host::uniform_policy(network, 2, 4), random);
 }
 
 class RemoteFaults : public testing::Test {
@@ -160,7 +141,7 @@ class RemoteFaults : public testing::Test {
     driver_.reset();
     device_.reset();
     device_ = host::etherbone::open_remote_device(host::parse_device(
-        fmt::format("tcp://127.0.0.1:{}?{}&fingerprint={}", wire_.port(), kOptions, expected_.fingerprint)));
+        fmt::format("tcp://127.0.0.1:{}?{}&fingerprint={}", wire_.port(), kOptions, fingerprint_)));
     driver_ = std::make_unique<host::Driver>(*device_);
   }
 
@@ -168,11 +149,8 @@ class RemoteFaults : public testing::Test {
   bool job() {
     try {
       if (device_ == nullptr) connect();
-      driver_->load(expected_.job);  // a copy: it is placed anew each time
-      const host::Measurement measurement = driver_->run(expected_.image);
-      EXPECT_EQ(measurement.total, expected_.measurement.total);
-      EXPECT_EQ(measurement.segments, expected_.measurement.segments);
-      EXPECT_EQ(driver_->read_tensor(expected_.job.tensors.back()), expected_.result);
+      const auto copy = std::make_shared<const host::Job>(*case_.job);  // which is placed anew each time
+      EXPECT_EQ(host::test::run_job(*driver_, copy, case_.image), case_.expected);
       return true;
     } catch (const DeviceError& error) {
       last_error_ = error.what();
@@ -184,7 +162,8 @@ class RemoteFaults : public testing::Test {
 
   FaultyWire wire_;
   ServedBoard served_{wire_};
-  Expected expected_ = expected_of_direct_run();
+  host::test::JobCase case_ = make_case();
+  std::string fingerprint_ = make_sim_device("tiny", kMemory)->info().fingerprint;
   std::unique_ptr<host::Device> device_;
   std::unique_ptr<host::Driver> driver_;
   std::string last_error_;
