@@ -45,16 +45,6 @@ bool complete(asio::io_context& context, Clock::time_point until, const Start& s
   return done;
 }
 
-/// Little waits in the system's buffer: Linux says that a full one takes bytes again only once a third of it
-/// is free, and on a slow way that would look like a device that is stuck (timeout=).
-void limit_ahead([[maybe_unused]] tcp::socket& socket) {
-#ifdef TCP_NOTSENT_LOWAT
-  using Ahead = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
-  error_code ignored;  // it works without
-  socket.set_option(Ahead(128 << 10), ignored);
-#endif
-}
-
 tcp::socket connect_socket(asio::io_context& context, const DeviceAddress& address, Clock::time_point until) {
   std::vector<tcp::endpoint> endpoints;
   for (const auto& host : resolve_host(address, until)) endpoints.emplace_back(host, address.port);
@@ -77,7 +67,6 @@ tcp::socket connect_socket(asio::io_context& context, const DeviceAddress& addre
                                  peer_name(address), error.message()));
   }
   socket.set_option(tcp::no_delay(true));
-  limit_ahead(socket);
   return socket;
 }
 
