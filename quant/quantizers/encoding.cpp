@@ -1,33 +1,36 @@
 #include "quant/quantizers/encoding.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace bitloop::quant {
-namespace {
 
-double largest_value(int bits) { return bits == 1 ? 1 : bits == 2 ? 3 : bits == 4 ? 7 : 127; }
-
-at::Tensor per_filter(const at::Tensor& values, const at::Tensor& like) {
-  return like.dim() == 4 ? values.view({1, -1, 1, 1}) : values.view({1, -1});
-}
-
-}  // namespace
-
-at::Tensor weight_values(const at::Tensor& ratio, int bits) {
+WeightRounding weight_rounding(int bits) {
   switch (bits) {
     case 1:
-      return ratio.ge(0).to(ratio.scalar_type()).mul_(2).sub_(1);
+      return {.spacing = 2, .before = 0, .low = -1, .high = 0, .shift = 1, .limit = 2};
     case 2:
-      return ratio.mul(0.5).floor_().clamp_(-2, 1).mul_(2).add_(1);
+      return {.spacing = 2, .before = 0, .low = -2, .high = 1, .shift = 1, .limit = 4};
+    case 4:
+      return {.low = -7, .high = 7, .limit = 7};
     default:
-      return ratio.add(0.5).floor_().clamp_(-largest_value(bits), largest_value(bits));
+      return {.low = -127, .high = 127, .limit = 127};
   }
 }
 
+at::Tensor weight_values(const at::Tensor& ratio, int bits) {
+  const WeightRounding to = weight_rounding(bits);
+  return ratio.mul(1 / to.spacing)
+      .add_(to.before)
+      .floor_()
+      .clamp_(to.low, to.high)
+      .mul_(to.spacing)
+      .add_(to.shift);
+}
+
 at::Tensor weight_pass(const at::Tensor& ratio, int bits) {
-  const double limit = bits == 1 ? 2 : bits == 2 ? 4 : largest_value(bits);
-  return ratio.abs().le(limit).to(ratio.scalar_type());
+  return ratio.abs().le(weight_rounding(bits).limit).to(ratio.scalar_type());
 }
 
 at::Tensor weight_codes(const at::Tensor& values, int bits) {
@@ -40,25 +43,10 @@ CodeRange code_range(int bits, bool is_signed) {
   return {zero, -zero, (1 << bits) - 1 - zero};
 }
 
-Requantized requantize_codes(const at::Tensor& d, const at::Tensor& multiplier, const at::Tensor& offset,
-                             const CodeRange& range) {
-  at::Tensor exact = at::addcmul(per_filter(offset, d), d, per_filter(multiplier, d));
-  at::Tensor codes = exact.add(0.5).floor_().clamp_(range.low, range.high);
-  return {std::move(codes), std::move(exact)};
-}
-
-at::Tensor requantize_gradient(const at::Tensor& gradient, const at::Tensor& exact, const CodeRange& range) {
-  // hardtanh's gradient is exactly this mask, in one pass.
-  return at::hardtanh_backward(gradient, exact, range.low, range.high);
-}
-
-at::Tensor round_to_multiplier(const at::Tensor& values) {
-  constexpr int kDropped = 24 - 16;  // a float has 24 significant bits
-  return values.contiguous()
-      .view(at::kInt)
-      .add(1 << (kDropped - 1))
-      .bitwise_and_(~((1 << kDropped) - 1))
-      .view(at::kFloat);
+float round_to_multiplier(float value) {
+  constexpr std::uint32_t kDropped = 24 - 16;  // a float has 24 significant bits
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value) + (1U << (kDropped - 1));
+  return std::bit_cast<float>(bits & ~((1U << kDropped) - 1));
 }
 
 host::Requantization to_requantization(double multiplier, double offset) {

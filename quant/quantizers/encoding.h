@@ -11,10 +11,20 @@ namespace bitloop::quant {
 // Weights. A weight stands for `value * scale`, value from {-1,1}, {-3,-1,1,3}, -7..7 or -127..127. `ratio`
 // is weight / scale; all of this works on float tensors that hold integers.
 
-/// The nearest value; upwards at ties, so that 0 becomes +1 at 1 and 2 bits.
+/// value = clamp(floor(ratio / spacing + before), low, high) * spacing + shift: the nearest one, upwards at
+/// ties, so that 0 becomes +1 at 1 and 2 bits.
+struct WeightRounding {
+  float spacing = 1;  ///< of values
+  float before = 0.5;
+  float low = 0, high = 0;
+  float shift = 0;
+  /// The gradient passes where |ratio| is at most that: within the outermost cell of 1 and 2 bits, or the
+  /// largest value of 4 and 8 bits.
+  float limit = 0;
+};
+WeightRounding weight_rounding(int bits);
 at::Tensor weight_values(const at::Tensor& ratio, int bits);
-/// 1 where the gradient passes (|ratio| within the outermost cell of 1 and 2 bits, or the largest value of 4
-/// and 8 bits), else 0.
+/// 1 where the gradient passes, else 0.
 at::Tensor weight_pass(const at::Tensor& ratio, int bits);
 /// Codes that the hardware stores: value = alpha * code - beta.
 at::Tensor weight_codes(const at::Tensor& values, int bits);
@@ -29,20 +39,8 @@ struct CodeRange {
 };
 CodeRange code_range(int bits, bool is_signed);
 
-/// What quantizing a layer's result needs again in the backward pass.
-struct Requantized {
-  at::Tensor codes;  ///< code - zero
-  at::Tensor exact;  ///< before rounding and clamping
-};
-/// codes = clamp(floor(d * multiplier + offset + 1/2), low, high); multiplier and offset per filter
-/// (dimension 1).
-Requantized requantize_codes(const at::Tensor& d, const at::Tensor& multiplier, const at::Tensor& offset,
-                             const CodeRange& range);
-/// Gradient before rounding and clamping: passes inside of the range, 0 outside.
-at::Tensor requantize_gradient(const at::Tensor& gradient, const at::Tensor& exact, const CodeRange& range);
-
-/// To 16 significant bits, half upwards: the multipliers that the hardware has.
-at::Tensor round_to_multiplier(const at::Tensor& values);
+/// To 16 significant bits, half upwards: the multipliers that the hardware has. 0 or more.
+float round_to_multiplier(float value);
 
 /// M, s and B of a filter: y = round_half_up(d * multiplier + offset). Uses all 16 bits of M unless s or B
 /// would leave its range.

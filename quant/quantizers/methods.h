@@ -11,7 +11,7 @@
 
 namespace bitloop::quant {
 
-/// How a quantizer trains its scales.
+/// How a quantizer trains the scales of activations.
 enum class ScaleTraining {
   fixed,    ///< as calibrated
   learned,  ///< by the gradient of rounding and clipping (LSQ, Esser et al. 2020)
@@ -28,7 +28,7 @@ struct RatioGradient {
 struct Method {
   std::string_view name;
   std::string_view about;  ///< one line with its source
-  ScaleTraining weight_scale = ScaleTraining::learned;
+  bool learns_weight_scales = true;
   ScaleTraining activation_scale = ScaleTraining::learned;
   /// Weight to ratio (weight in units of its scale) before rounding; `scale` is [filter, 1...].
   at::Tensor (*ratio)(const at::Tensor& weight, const at::Tensor& scale, int bits) = nullptr;

@@ -5,6 +5,8 @@
 
 #include "quant/pooling.h"
 #include "quant/retraining/moments.h"
+#include "quant/retraining/per_filter.h"
+#include "quant/retraining/weight_rounding.h"
 
 namespace bitloop::quant {
 namespace {
@@ -74,8 +76,9 @@ std::vector<std::int64_t> image_sizes(const host::Shape& shape, std::int64_t ima
 
 /// One number as an affine map of everything.
 Affine single_affine(double multiplier, const at::Device& device) {
-  const at::Tensor m = at::full({1}, multiplier, at::TensorOptions(at::kFloat).device(device));
-  return {round_to_multiplier(m), at::zeros_like(m), {}, {}};
+  const float rounded = round_to_multiplier(static_cast<float>(multiplier));
+  const at::Tensor m = at::full({1}, rounded, at::TensorOptions(at::kFloat).device(device));
+  return {m, at::zeros_like(m), {}, {}};
 }
 
 }  // namespace
@@ -101,9 +104,8 @@ void QuantizedGraph::allocate(const ClippingTable& table) {
       scales = method_.start_scale(from.weight.flatten(1), scales, layer.bits);
     const bool normalized = from.gain.defined();
     const at::Tensor ones = at::ones_like(scales);
-    const bool learns = method_.weight_scale != ScaleTraining::fixed;
     parameters_.add(layer.weight, from.weight, weight_rate(layer.bits));
-    parameters_.add(layer.log_scale, scales.log(), learns ? kScaleRate : 0);
+    parameters_.add(layer.log_scale, scales.log(), method_.learns_weight_scales ? kScaleRate : 0);
     parameters_.add(layer.gain, normalized ? from.gain : ones, normalized ? 1 : 0);
     parameters_.add(layer.shift, normalized ? from.shift : from.bias, 1);
     layer.mean = normalized ? from.mean : at::zeros_like(scales);
@@ -166,8 +168,8 @@ QuantizedGraph::Weights QuantizedGraph::quantized_weights(const Step& step) cons
   Weights weights;
   weights.scale = layer.log_scale.value.exp();
   weights.ratio = method_.ratio(layer.weight.value, column(weights.scale, layer.weight.value), layer.bits);
-  weights.sign = layer.gain.value.ge(0).to(at::kFloat).mul_(2).sub_(1);
-  weights.values = weight_values(weights.ratio, layer.bits).mul_(column(weights.sign, weights.ratio));
+  weights.sign = per_filter([](float gain) { return gain >= 0 ? 1.0F : -1.0F; }, layer.gain.value);
+  weights.values = round_weights(weights.ratio, weights.sign, layer.bits);
   return weights;
 }
 
@@ -179,18 +181,22 @@ Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights) const
 Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights, const at::Tensor& mean,
                                  const at::Tensor& inverse_deviation) const {
   const LayerState& layer = layers_.at(step.weight_layer);
-  const at::Tensor slope = layer.gain.value * inverse_deviation;
   const double inverse_scale = 1 / scale_of(step.output, bits_.written.at(step.output));
-  const double input_scale = scale_of(step.input, bits_.read(step.input));
-  const at::Tensor exact = slope.abs() * weights.scale * (input_scale * inverse_scale);
-  const at::Tensor offset = (layer.shift.value - slope * mean) * inverse_scale;
+  const auto per_unit = static_cast<float>(inverse_scale);
+  const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)) * inverse_scale);
+  const at::Tensor exact = per_filter(
+      [&](float gain, float inverse, float scale) { return std::abs(gain * inverse) * scale * input; },
+      layer.gain.value, inverse_deviation, weights.scale);
+  const at::Tensor offset = per_filter([&](float shift, float gain, float inverse,
+                                           float m) { return (shift - gain * inverse * m) * per_unit; },
+                                       layer.shift.value, layer.gain.value, inverse_deviation, mean);
   Affine affine;
-  affine.multiplier = round_to_multiplier(exact);
-  affine.offset = round_to_bias(offset, affine.multiplier);
+  affine.multiplier = per_filter(round_to_multiplier, exact);
+  affine.offset = per_filter(round_to_bias, offset, affine.multiplier);
   if (step.layer->activation == host::Activation::leaky_relu) {
     affine.slope = step.layer->negative_slope;
-    affine.negative_multiplier = round_to_multiplier(exact * affine.slope);
-    affine.negative_offset = round_to_bias(offset * affine.slope, affine.negative_multiplier);
+    affine.negative_multiplier = per_filter(round_to_multiplier, exact * affine.slope);
+    affine.negative_offset = per_filter(round_to_bias, offset * affine.slope, affine.negative_multiplier);
   }
   return affine;
 }
@@ -244,15 +250,22 @@ void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistic
   const bool corrects = !step.layer->batch_norm && float_means_ != nullptr;
   if (statistics == Statistics::stored || (!step.layer->batch_norm && !corrects)) return;
   // Of the real-valued result before normalization.
-  const at::Tensor unit = saved.weights.scale * scale_of(step.input, bits_.read(step.input));
-  auto [mean, variance] = moments_of(saved.sums);
-  mean = mean * unit * saved.weights.sign;
+  const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)));
+  const Moments moments = moments_of(saved.sums);
+  const at::Tensor mean =
+      per_filter([&](float m, float scale, float sign) { return m * (scale * input) * sign; }, moments.mean,
+                 saved.weights.scale, saved.weights.sign);
   if (corrects) {
     layer.shift.value.copy_(float_means_->at(step.weight_layer) - mean);
     return;
   }
   saved.mean = mean;
-  saved.inverse_deviation = (variance * unit.square()).add_(kBatchNormEpsilon).rsqrt_();
+  saved.inverse_deviation = per_filter(
+      [&](float variance, float scale) {
+        const float unit = scale * input;
+        return 1 / std::sqrt(variance * (unit * unit) + static_cast<float>(kBatchNormEpsilon));
+      },
+      moments.variance, saved.weights.scale);
   if (statistics != Statistics::re_estimated) return;
   layer.mean = saved.mean;
   layer.inverse_deviation = saved.inverse_deviation;
@@ -342,21 +355,31 @@ void QuantizedGraph::backward_affine(const Step& step, const Saved& saved, const
   layer.shift.gradient.add_(rounding.offset, inverse_scale);
   if (!step.layer->batch_norm) return;
   // normalized = (d * signed_unit - mean) * inverse_deviation; its products with the gradient, per filter.
-  const at::Tensor unit = saved.weights.scale * scale_of(step.input, bits_.read(step.input));
-  const at::Tensor signed_unit = unit * saved.weights.sign;
+  const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)));
+  const at::Tensor signed_unit = per_filter([&](float scale, float sign) { return scale * input * sign; },
+                                            saved.weights.scale, saved.weights.sign);
   layer.gain.gradient.add_(
-      (rounding.multiplier * signed_unit - rounding.offset * saved.mean) * saved.inverse_deviation,
+      per_filter([](float g_d, float unit, float g, float mean,
+                    float inverse) { return (g_d * unit - g * mean) * inverse; },
+                 rounding.multiplier, signed_unit, rounding.offset, saved.mean, saved.inverse_deviation),
       inverse_scale);
   if (statistics == Statistics::stored) return;
   // The batch's mean and deviation depend on every d. With d_hat = (d - mean_d) * deviation_unit:
   // g_d -= factor * (g_offset + d_hat * sum(g * d_hat)).
-  const double count = static_cast<double>(saved.sums.numel() / saved.sums.size(1));
-  const at::Tensor mean_d = saved.mean / signed_unit;
-  const at::Tensor factor = saved.affine.multiplier / count;
-  const at::Tensor deviation_unit = saved.inverse_deviation * unit;
-  const at::Tensor g_hat = (rounding.multiplier - rounding.offset * mean_d) * deviation_unit;
-  const at::Tensor slope = factor * g_hat * deviation_unit;
-  subtract_affine(g_sums, saved.sums, factor * rounding.offset - slope * mean_d, slope);
+  const auto count = static_cast<float>(saved.sums.numel() / saved.sums.size(1));
+  const at::Tensor slope = per_filter(
+      [&](float g_d, float g, float mean, float unit, float inverse, float multiplier) {
+        const float deviation_unit = inverse * std::abs(unit);
+        const float g_hat = (g_d - g * (mean / unit)) * deviation_unit;
+        return multiplier / count * g_hat * deviation_unit;
+      },
+      rounding.multiplier, rounding.offset, saved.mean, signed_unit, saved.inverse_deviation,
+      saved.affine.multiplier);
+  const at::Tensor constant =
+      per_filter([&](float g, float mean, float unit, float multiplier,
+                     float s) { return multiplier / count * g - s * (mean / unit); },
+                 rounding.offset, saved.mean, signed_unit, saved.affine.multiplier, slope);
+  subtract_affine(g_sums, saved.sums, constant, slope);
 }
 
 at::Tensor QuantizedGraph::backward_product(const Step& step, const Saved& saved, const at::Tensor& g_sums,
@@ -384,19 +407,16 @@ void QuantizedGraph::backward_weight_rounding(const Step& step, const Saved& sav
                                               const at::Tensor& g_values) {
   LayerState& layer = layers_.at(step.weight_layer);
   const Weights& weights = saved.weights;
-  const at::Tensor pass = weight_pass(weights.ratio, layer.bits);
-  const at::Tensor g_ratio = g_values * column(weights.sign, g_values) * pass;
+  const WeightGradient rounding =
+      weight_gradient(g_values, weights.ratio, weights.values, weights.sign, layer.bits);
   const at::Tensor& weight = layer.weight.value;
-  const RatioGradient below =
-      method_.ratio_gradient(g_ratio, weight, column(weights.scale, weight), weights.ratio, layer.bits);
+  const RatioGradient below = method_.ratio_gradient(rounding.ratio, weight, column(weights.scale, weight),
+                                                     weights.ratio, layer.bits);
   layer.weight.gradient.add_(below.weight);
-  if (method_.weight_scale == ScaleTraining::fixed) return;
+  if (!method_.learns_weight_scales) return;
   // A weight stands for value * scale: the scale's gradient by way of the product, then by way of the ratio.
-  at::Tensor by_value = g_values * weights.values;
-  if (method_.weight_scale == ScaleTraining::clipped) by_value.mul_(1 - pass);
-  layer.log_scale.gradient.add_(by_value.flatten(1).sum(1));
-  if (method_.weight_scale == ScaleTraining::learned && below.log_scale.defined())
-    layer.log_scale.gradient.add_(below.log_scale);
+  layer.log_scale.gradient.add_(rounding.product.flatten(1).sum(1));
+  if (below.log_scale.defined()) layer.log_scale.gradient.add_(below.log_scale);
 }
 
 at::Tensor QuantizedGraph::backward_weights(const Step& step, const Saved& saved, const at::Tensor& above,

@@ -237,26 +237,14 @@ SharedMultipliers share_multipliers(double first, double second) {
   return shared;
 }
 
-at::Tensor round_to_bias(const at::Tensor& offset, const at::Tensor& multiplier) {
+float round_to_bias(float offset, float multiplier) {
   constexpr int kMultiplierBits = 16, kLargestShift = 47;
-  if (fast(offset) && fast(multiplier) && offset.sizes() == multiplier.sizes()) {
-    const at::Tensor from = offset.contiguous(), beside = multiplier.contiguous();
-    at::Tensor result = at::empty_like(from);
-    for (std::int64_t f = 0; f < from.numel(); ++f) {
-      int exponent = 0;  // multiplier = 0.5..1 times 2^exponent
-      std::frexp(beside.data_ptr<float>()[f], &exponent);
-      const int shift = std::clamp(kMultiplierBits - exponent, 1, kLargestShift);
-      const double units =
-          std::floor(std::ldexp(static_cast<double>(from.data_ptr<float>()[f]), shift) + 0.5);
-      result.data_ptr<float>()[f] = static_cast<float>(std::ldexp(units, -shift));
-    }
-    return result;
-  }
-  const at::Tensor exponent = std::get<1>(at::frexp(multiplier));
-  const at::Tensor shift = at::rsub(exponent, kMultiplierBits).clamp_(1, kLargestShift);
+  int exponent = 0;  // multiplier = 0.5..1 times 2^exponent
+  std::frexp(multiplier, &exponent);
+  const int shift = std::clamp(kMultiplierBits - exponent, 1, kLargestShift);
+  const double units = std::floor(std::ldexp(static_cast<double>(offset), shift) + 0.5);
   // A whole number of 2^-s below 2^24 of them, or an offset that was one: a float holds it either way.
-  const at::Tensor units = at::ldexp(offset.to(at::kDouble), shift).add_(0.5).floor_();
-  return at::ldexp(units, shift.neg()).to(offset.scalar_type());
+  return static_cast<float>(std::ldexp(units, -shift));
 }
 
 at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range) {

@@ -22,9 +22,9 @@ struct SharedMultipliers {
 };
 SharedMultipliers share_multipliers(double first, double second);
 
-/// Offsets to the precision that the hardware's biases have beside these multipliers: M = multiplier * 2^s of
+/// An offset to the precision that the hardware's biases have beside this multiplier: M = multiplier * 2^s of
 /// 16 bits gives the shift s, and the bias is a whole number of 2^-s.
-at::Tensor round_to_bias(const at::Tensor& offset, const at::Tensor& multiplier);
+float round_to_bias(float offset, float multiplier);
 
 /// The affine map from dot products to codes, per filter (dimension 1), or one for all.
 struct Affine {

@@ -7,7 +7,9 @@
 
 #include "fixtures.h"
 #include "quant/retraining/integers.h"
+#include "quant/retraining/per_filter.h"
 #include "quant/retraining/quantized_graph.h"
+#include "quant/retraining/weight_rounding.h"
 #include "quant/threads.h"
 
 namespace bitloop::quant {
@@ -155,7 +157,8 @@ class Reference {
   }
   static at::Tensor multiplier(const at::Tensor& exact) {
     return straight_through(
-        round_to_multiplier(exact.detach().abs().to(at::kFloat)).to(at::kDouble) * exact.detach().sign(),
+        per_filter(round_to_multiplier, exact.detach().abs().to(at::kFloat)).to(at::kDouble) *
+            exact.detach().sign(),
         exact);
   }
   static at::Tensor by_filter(const at::Tensor& t, const at::Tensor& like) {
@@ -244,7 +247,9 @@ class Reference {
       const at::Tensor m = multiplier(gain * inverse * unit / out_scale * slope);
       const at::Tensor o = (shift - gain * inverse * mean) / out_scale * slope;
       const at::Tensor bias = straight_through(
-          round_to_bias(o.detach().to(at::kFloat), m.detach().abs().to(at::kFloat)).to(at::kDouble), o);
+          per_filter(round_to_bias, o.detach().to(at::kFloat), m.detach().abs().to(at::kFloat))
+              .to(at::kDouble),
+          o);
       return d * by_filter(m, d) + by_filter(bias, d);
     };
     at::Tensor z = exact(1);
@@ -397,11 +402,11 @@ INSTANTIATE_TEST_SUITE_P(Policies, Graph,
 
 TEST(Rounding, other_devices_kernels_agree_with_the_fast_ones) {
   const at::Tensor d = at::randint(-300, 300, {5, 6, 4, 4}).to(at::kFloat), g = at::randn({5, 6, 4, 4});
-  Affine affine{round_to_multiplier(at::rand({6}) * 0.1), at::randn({6}), {}, {}};
+  Affine affine{per_filter(round_to_multiplier, at::rand({6}) * 0.1), at::randn({6}), {}, {}};
   for (const bool leaky : {false, true}) {
     if (leaky) {
       affine.slope = 0.1;
-      affine.negative_multiplier = round_to_multiplier(affine.multiplier * 0.1);
+      affine.negative_multiplier = per_filter(round_to_multiplier, affine.multiplier * 0.1);
       affine.negative_offset = affine.offset * 0.1;
     }
     const auto wide = [](const at::Tensor& t) { return t.defined() ? t.to(at::kDouble) : t; };
@@ -416,6 +421,24 @@ TEST(Rounding, other_devices_kernels_agree_with_the_fast_ones) {
     compare(ours.multiplier, expected.multiplier, "multiplier");
     compare(ours.offset, expected.offset, "offset");
     EXPECT_NEAR(ours.log_scale, expected.log_scale, 1e-3 * std::abs(expected.log_scale) + 1e-4);
+  }
+}
+
+TEST(WeightRounding, other_devices_kernels_agree_with_the_fast_ones) {
+  const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+  const at::Tensor sign = at::tensor({1.0F, -1.0F, 1.0F, -1.0F});
+  for (const int bits : host::kWidths) {
+    for (const auto& shape : std::vector<std::vector<std::int64_t>>{{4, 3, 5, 5}, {4, 33}}) {
+      // Multiples of 1/4: ties, limits and zeros occur.
+      const at::Tensor ratio = at::randint(-5 << bits, 5 << bits, shape).to(at::kFloat).div_(4);
+      const at::Tensor values = round_weights(ratio, sign, bits);
+      EXPECT_TRUE(values.to(at::kDouble).equal(round_weights(wide(ratio), wide(sign), bits))) << bits;
+      const at::Tensor g = at::randn(shape);
+      const WeightGradient ours = weight_gradient(g, ratio, values, sign, bits);
+      const WeightGradient expected = weight_gradient(wide(g), wide(ratio), wide(values), wide(sign), bits);
+      EXPECT_TRUE(wide(ours.ratio).equal(expected.ratio)) << bits;
+      compare(ours.product, expected.product, "product");
+    }
   }
 }
 

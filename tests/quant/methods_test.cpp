@@ -148,7 +148,7 @@ TEST(Dorefa, a_dead_filter_has_finite_ratios_and_a_scale) {
 TEST(Pact, trains_activation_ranges_by_what_is_beyond_them_and_decays_them) {
   const Method& method = method_of("pact");
   EXPECT_EQ(method.activation_scale, ScaleTraining::clipped);
-  EXPECT_EQ(method.weight_scale, ScaleTraining::fixed);
+  EXPECT_FALSE(method.learns_weight_scales);
   EXPECT_GT(method.range_decay, 0);
 }
 

@@ -55,15 +55,6 @@ TEST(WeightEncoding, gradient_passes_only_inside_of_the_range) {
   EXPECT_THAT(values_of(weight_pass(ratio, 8)), ElementsAre(1, 1, 1, 1, 1, 1, 1));
 }
 
-TEST(ActivationCodes, are_rounded_half_up_and_clamped_and_pass_the_gradient_inside) {
-  const at::Tensor d = at::tensor({-3.0F, 0.4F, 0.5F, 1.5F, 2.9F, 9.0F}).view({1, 1, 1, 6});
-  const CodeRange range = code_range(2, false);
-  const Requantized result = requantize_codes(d, at::ones(1), at::zeros(1), range);
-  EXPECT_THAT(values_of(result.codes), ElementsAre(0, 0, 1, 2, 3, 3));
-  EXPECT_THAT(values_of(requantize_gradient(at::ones_like(d), result.exact, range)),
-              ElementsAre(0, 1, 1, 1, 1, 0));
-}
-
 TEST(ActivationCodes, signed_ranges_are_offset_by_half) {
   const CodeRange range = code_range(4, true);
   EXPECT_EQ(range.zero, 8);
@@ -72,8 +63,10 @@ TEST(ActivationCodes, signed_ranges_are_offset_by_half) {
 }
 
 TEST(Multipliers, are_rounded_to_16_bits) {
-  EXPECT_THAT(values_of(round_to_multiplier(at::tensor({65535.0F, 65535.5F, 32768.49F, 0.0F}))),
-              ElementsAre(65535, 65536, 32768, 0));
+  EXPECT_EQ(round_to_multiplier(65535.0F), 65535);
+  EXPECT_EQ(round_to_multiplier(65535.5F), 65536);
+  EXPECT_EQ(round_to_multiplier(32768.49F), 32768);
+  EXPECT_EQ(round_to_multiplier(0.0F), 0);
 }
 
 TEST(Multipliers, use_all_16_bits_and_approximate_the_real_map) {
