@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/split.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
 #include <charconv>
@@ -150,17 +151,44 @@ std::vector<float> Options::numbers_of(const std::string& name) const {
 }
 
 std::string Options::required(const std::string& name, std::string_view hint) const {
-  if (!has(name)) throw InputError(fmt::format("bitloop {} needs --{}: for example {}", verb_, name, hint));
+  if (!has(name) || text_of(name).empty())
+    throw InputError(fmt::format("bitloop {} needs --{}: for example {}", verb_, name, hint));
   return text_of(name);
+}
+
+void Options::require_writable(const std::filesystem::path& path,
+                               std::initializer_list<const char*> inputs) const {
+  namespace fs = std::filesystem;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  if (!fs::is_directory(folder)) {
+    throw InputError(
+        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
+  }
+  const fs::file_status status = fs::symlink_status(path);
+  if (path.empty() || (fs::exists(status) && !fs::is_regular_file(status))) {
+    throw InputError(fmt::format("--out '{}' is no regular file: choose another one", path.string()));
+  }
+  for (const char* input : inputs) {
+    std::error_code ignored;
+    if (has(input) && fs::equivalent(path, text_of(input), ignored)) {
+      throw InputError(
+          fmt::format("--out {} would overwrite --{}: choose another file", path.string(), input));
+    }
+  }
 }
 
 std::vector<std::string> Options::words(const std::string& name,
                                         const std::vector<std::string>& allowed) const {
+  const std::string text = text_of(name);
+  if (text.empty()) return {};
   std::vector<std::string> words;
-  std::istringstream list(text_of(name));
-  for (std::string word; std::getline(list, word, ',');) {
+  boost::split(words, text, [](char c) { return c == ','; });
+  for (const std::string& word : words) {
+    if (word.empty()) {
+      throw InputError(
+          fmt::format("--{} '{}' has a comma too many: give words with one between two", name, text));
+    }
     if (!allowed.empty()) require_name("word in --" + name, word, allowed);
-    words.push_back(word);
   }
   return words;
 }

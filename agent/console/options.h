@@ -2,6 +2,8 @@
 
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +60,11 @@ class Options {
   [[nodiscard]] std::vector<float> numbers_of(const std::string& name) const;
   /// An option that the verb cannot do without; `hint` shows one.
   [[nodiscard]] std::string required(const std::string& name, std::string_view hint) const;
-  /// Comma-separated words, each of which must be one of `allowed` (where that is not empty).
+  /// Asked before the work whose result --out gets: `path` must be a file in a folder that is there, and none
+  /// that an option of `inputs` reads.
+  void require_writable(const std::filesystem::path& path, std::initializer_list<const char*> inputs) const;
+  /// Comma-separated words, each of which must be one of `allowed` (where that is not empty); none of them is
+  /// empty.
   [[nodiscard]] std::vector<std::string> words(const std::string& name,
                                                const std::vector<std::string>& allowed) const;
 

@@ -91,9 +91,14 @@ Evaluation comparison(const console::Options& options, int epochs) {
 }
 
 Evaluation integer_accuracy(const console::Options& options, int epochs) {
+  const bool on_device = options.text_of("on") == "device";
+  const auto open_devices = [&] {
+    return console::open_pool(console::device_choice(options), console::Purpose::results);
+  };
+  // Nobody retrains for a device that is not there; while we retrain others may use it.
+  if (on_device) (void)open_devices()->hardware();
   const auto [task, model] = quantized_model(options, epochs);
   quant::require_classifier(model.integers.network);
-  const bool on_device = options.text_of("on") == "device";
   const std::size_t all = task.data.test.size();
   const auto images = static_cast<std::size_t>(options.integer_of("images", 0, 100'000'000));
   if (images > all) {
@@ -107,7 +112,7 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       .quantizer = model.quantizer};
   if (on_device) {
     console::ProgressBar bar("device");
-    const auto devices = console::open_pool(console::device_choice(options), console::Purpose::results);
+    const auto devices = open_devices();
     evaluation.accuracy =
         agent::device_accuracy(*devices, model, task.data.test, images == 0 ? all : images,
                                [&](double done, const std::string& note) { bar.update(done, note); });
@@ -145,7 +150,7 @@ int eval(const console::Arguments& arguments) {
   add_task_options(options);
   add_policy_options(options);
   options.integer("retrain", 0, "epochs of retraining first");
-  add_retraining_options(options, /*images=*/0);
+  add_retraining_options(options, /*images=*/0, quant::comparison_names());
   options.text("on", "integer", "integer (the integer reference) or device");
   options.integer("images", 0, "only so many of the test split (0: all)");
   options.device_options();

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agent/console/table.h"
 #include "agent/learning/quantized.h"
@@ -51,29 +52,19 @@ std::filesystem::path target(const console::Options& options, const std::string&
   throw Error("an export format has no file name: please report it");
 }
 
-/// Writing renames a file into place: what is there must be one that may go.
-void check_target(const std::filesystem::path& path, const console::Options& options) {
-  namespace fs = std::filesystem;
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  if (!fs::is_directory(folder)) {
-    throw InputError(
-        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
+/// What a job is compiled for; the other forms are for any hardware.
+std::optional<host::HardwareInfo> hardware_of(const console::Options& options, const std::string& format) {
+  if (format == "job")
+    return console::open_pool(console::device_choice(options), console::Purpose::cycles)->hardware();
+  for (const char* name : {"device", "hardware", "memory"}) {
+    if (options.given(name))
+      throw InputError(fmt::format("--{} goes with --format job: leave it out for {}", name, format));
   }
-  const fs::file_status status = fs::symlink_status(path);
-  if (path.empty() || (fs::exists(status) && !fs::is_regular_file(status))) {
-    throw InputError(fmt::format("--out '{}' is no regular file: choose another one", path.string()));
-  }
-  for (const char* input : {"model", "checkpoint", "policy"}) {
-    std::error_code ignored;
-    if (options.has(input) && fs::equivalent(path, options.text_of(input), ignored)) {
-      throw InputError(
-          fmt::format("--out {} would overwrite --{}: choose another file", path.string(), input));
-    }
-  }
+  return {};
 }
 
-void write(const console::Options& options, const std::string& format, const quant::QuantizedModel& model,
-           const std::filesystem::path& path) {
+void write(const std::string& format, const quant::QuantizedModel& model,
+           const std::optional<host::HardwareInfo>& hardware, const std::filesystem::path& path) {
   if (format == "onnx") {
     quant::export_onnx(model, path);
   } else if (format == "guide") {
@@ -81,8 +72,7 @@ void write(const console::Options& options, const std::string& format, const qua
   } else if (format == "policy") {
     host::write_file_atomically(path, host::to_json(model.integers.policy).dump(2) + "\n");
   } else {
-    const auto devices = console::open_pool(console::device_choice(options), console::Purpose::cycles);
-    host::write_job(host::compile(model.integers, devices->hardware()), path);
+    host::write_job(host::compile(model.integers, hardware.value()), path);
   }
 }
 
@@ -102,9 +92,11 @@ int export_network(const console::Arguments& arguments) {
   const std::string format = options.text_of("format");
   console::require_name("format", format, form_names());
   const std::filesystem::path path = target(options, format);
-  check_target(path, options);
+  options.require_writable(path, {"model", "checkpoint", "policy"});
+  // Before the work, which may be long, so that a device that is not there costs nothing.
+  const std::optional<host::HardwareInfo> hardware = hardware_of(options, format);
   const auto quantized = quantized_model(options, static_cast<int>(options.integer_of("retrain", 0, 10'000)));
-  write(options, format, quantized.model, path);
+  write(format, quantized.model, hardware, path);
   console::print(fmt::format("{}: {} bytes\n", path.string(), std::filesystem::file_size(path)));
   return 0;
 }

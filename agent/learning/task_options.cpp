@@ -43,10 +43,12 @@ agent::TaskSpec task_spec(const console::Options& options) {
   return agent::with_absolute_paths(spec);
 }
 
-void add_retraining_options(console::Options& options, int images) {
+void add_retraining_options(console::Options& options, int images,
+                            const std::vector<std::string>& more_quantizers) {
   const quant::Retraining d;
-  options.text("quantizer", d.quantizer,
-               "how weights and scales are trained: lsq, pact, dorefa or symmetric");
+  std::string quantizers = "how weights and scales are trained: lsq, pact, dorefa or symmetric";
+  if (!more_quantizers.empty()) quantizers += "; for comparison only: " + console::one_of(more_quantizers);
+  options.text("quantizer", d.quantizer, quantizers.c_str());
   options.text("clipping", d.clipping, "start scales: mixed, max, mse, aciq, kl, percentile or equalized");
   options.integer("retrain-images", images, "images per epoch of retraining (0: all)");
   options.text("optimizer", d.optimizer, "adam or sgd");

@@ -11,9 +11,10 @@ void add_task_options(console::Options& options);
 agent::TaskSpec task_spec(const console::Options& options);
 
 /// --quantizer, --clipping, --optimizer, --learning-rate, --distillation, --retrain-augmented, --patience,
-/// --retrain-images (by default `images`), --seed; the epochs are the verb's own.
-void add_retraining_options(console::Options& options, int images);
-/// `more_quantizers`: names beside those that the hardware executes.
+/// --retrain-images (by default `images`), --seed; the epochs are the verb's own. `more_quantizers`: names
+/// beside those that the hardware executes.
+void add_retraining_options(console::Options& options, int images,
+                            const std::vector<std::string>& more_quantizers = {});
 quant::Retraining retraining_of(const console::Options& options,
                                 const std::vector<std::string>& more_quantizers = {});
 

@@ -45,11 +45,7 @@ int train(const console::Arguments& arguments) {
   console::require_name("optimizer", training.optimizer, {"adam", "sgd"});
   training.learning_rate = options.number_of("learning-rate", 1e-9, 1e3);
   training.batch = static_cast<int>(options.integer_of("batch", 2, 65'536));
-  const std::filesystem::path folder = out.has_parent_path() ? out.parent_path() : ".";
-  if (!std::filesystem::is_directory(folder)) {
-    throw InputError(
-        fmt::format("folder {} does not exist: make it or choose another --out", folder.string()));
-  }
+  options.require_writable(out, {"model", "checkpoint"});
   const agent::Task task = agent::open_task(task_spec(options));
   const auto& [model, data] = task;
 

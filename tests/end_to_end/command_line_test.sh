@@ -77,6 +77,7 @@ echo '{"version":1,' > torn.json
 refused 'torn.json' measure --model lenet --policy torn.json
 
 refused '--out' search
+refused '--out' search --out ''
 refused 'vgg' search --out run --model vgg
 refused 'cifar' search --out run --data cifar
 refused "method 'magic'" search --out run --method magic
@@ -86,6 +87,7 @@ refused 'budget' search --out run --budget nan
 refused 'episodes' search --out run --episodes x
 refused 'episodes' search --out run --episodes 0
 refused 'pinned' search --out run --pin conv9
+refused 'comma' search --out run --pin first,
 refused 'objective' search --out run --objective fame
 refused 'device' search --out run --device tcp://nowhere:1
 refused 'format' search --out run --format xml

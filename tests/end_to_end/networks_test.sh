@@ -97,12 +97,22 @@ refused 'quantizer' eval $task --quantizer magic
 refused 'clipping' eval $task --clipping magic
 refused 'conv9' eval $task --pin conv9
 refused 'mean' eval $task --mean 0.5,x --std 1
+refused 'comma' eval $task --mean 0.5, --std 1,
+refused 'comma' eval $task --pin conv1,,conv2
 refused 'augmentation' eval $task --augment tilt
 refused 'input' eval --model lenet --data folder:photos --input 28
 refused 'format' export $quantized --format tar --out x
 refused 'folder' export $quantized --format onnx --out none/x.onnx
 refused '--out' export $quantized --format onnx
 refused 'overwrite' export --model exported.onnx $data --format onnx --out exported.onnx
+refused '--hardware' export $quantized --format guide --out x.json --hardware tiny
+refused 'huge' export $quantized --format job --out x.job --hardware huge
+# Told before the work whose result would be lost.
+refused '--out' train $data --out ''
+refused 'regular file' train $data --out photos
+refused 'overwrite' train --model exported.onnx $data --out exported.onnx
+"$bitloop" eval $quantized --on device --device tcp://127.0.0.1:1 > out 2> err && fail 'a device that is not there'
+grep -q 'retraining' err && fail "retrained for a device that is not there: $(cat err)"
 mkfifo pipe && refused 'regular' export $quantized --format onnx --out pipe
 refused 'images' eval $task --policy float --images 5
 echo 'no picture' > photos/test/top/broken.png

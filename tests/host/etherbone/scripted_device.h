@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -82,7 +83,7 @@ class ScriptedDevice final : public Device {
   Cycles left = 0;        ///< of the job that runs
   Cycles waited = 0;      ///< sum of the limits of all waits
   int starts = 0;
-  int resets = 0;
+  std::atomic<int> resets = 0;  ///< asked for while a server runs
   std::uint32_t fails_at = 0xffff'ffff;  ///< the register whose access is refused
   mutable int memory_asked = 0;          ///< how often its size was; a server does that once for each client
   int no_memory_at = -1;                 ///< which of these times throws
