@@ -1,10 +1,25 @@
 #include "agent/quant_evaluator.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "host/compiler.h"
 
 namespace bitloop::agent {
+
+quant::QuantizedModel retrained_or_not(const quant::Quantizer& quantizer, const host::Policy& policy,
+                                       quant::Retraining retraining) {
+  try {
+    return quantizer.quantize(policy, retraining);
+  } catch (const quant::Diverged&) {
+    const bool widest = std::ranges::all_of(policy.layers, [](const host::LayerBits& bits) {
+      return bits.weight_bits == 8 && bits.input_bits == 8;
+    });
+    if (widest) throw;
+    retraining.epochs = 0;
+    return quantizer.quantize(policy, retraining);
+  }
+}
 
 QuantEvaluator::QuantEvaluator(std::shared_ptr<const quant::Quantizer> quantizer,
                                const quant::Split& reward_split, const quant::Retraining& retraining,
@@ -23,7 +38,7 @@ std::vector<Outcome> QuantEvaluator::evaluate(std::span<const host::Policy> poli
 
 Outcome QuantEvaluator::evaluate(const host::Policy& policy) {
   const auto start = std::chrono::steady_clock::now();
-  const quant::QuantizedModel model = quantizer_->quantize(policy, retraining_);
+  const quant::QuantizedModel model = retrained_or_not(*quantizer_, policy, retraining_);
   const quant::Accuracy accuracy =
       quant::IntegerReference(model.integers).accuracy(reward_split_, model.output_scale());
   const auto job = std::make_shared<const host::Job>(host::compile(model.integers, devices_->hardware()));

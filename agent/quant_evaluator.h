@@ -8,6 +8,11 @@
 
 namespace bitloop::agent {
 
+/// The policy's integers after retraining; where that diverges, before it, so that one policy does not end a
+/// search. Where it diverges at 8 bits the options are wrong: quant::Diverged.
+quant::QuantizedModel retrained_or_not(const quant::Quantizer& quantizer, const host::Policy& policy,
+                                       quant::Retraining retraining);
+
 /// The real evaluation of a policy: retrains the network under it, takes the accuracy of its integers on the
 /// reward split from the integer reference, and the cycles of those very integers, compiled, from the device.
 /// One thread at a time; several may share a quantizer, which trains on the calling thread, and devices.

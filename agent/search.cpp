@@ -176,7 +176,7 @@ std::vector<Search::Finalist> Search::retrain_finalists(const std::vector<Episod
   observer("final retraining", 0, "");
   parallel_for(static_cast<int>(distinct.size()), workers_, [&](int item, int worker) {
     Finalist& f = finalists[distinct[item]];
-    f.model = quantizer_->quantize(f.policy, config_.final_retraining);
+    f.model = retrained_or_not(*quantizer_, f.policy, config_.final_retraining);
     f.reward = quant::IntegerReference(f.model.integers).accuracy(data_.reward, f.model.output_scale());
     ++done;
     // One thread draws; the others' progress shows at its next turn.

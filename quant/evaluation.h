@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "host/error.h"
 #include "quant/data/dataset.h"
 #include "quant/model.h"
 #include "quant/quantized_model.h"
@@ -83,6 +84,12 @@ struct Retraining {
   std::uint64_t calibration_seed = 0;
 };
 
+/// Retraining has left the numbers.
+class Diverged : public InputError {
+ public:
+  Diverged() : InputError("retraining diverged: use a smaller --learning-rate") {}
+};
+
 /// Retrains the float network under a policy: start weights and scales (one per tensor and bit-width),
 /// batch-norm re-estimation, retraining on one thread, integers. Deterministic in (policy, options),
 /// whichever thread calls; `const` and safe to call from several threads at once.
@@ -93,7 +100,7 @@ class Quantizer {
   Quantizer(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data);
   ~Quantizer();
   /// Any network where `options.epochs` is 0 (it needs no labels then); else a classifier of the data's
-  /// classes. Throws InputError for options out of their range and names that nobody has.
+  /// classes. Throws InputError for options out of their range and names that nobody has, and Diverged.
   [[nodiscard]] QuantizedModel quantize(const host::Policy& policy, const Retraining& options,
                                         const Progress& progress = {}) const;
   /// Also which class the graph that was trained, on floats, gives every image of a split: to be compared

@@ -14,8 +14,8 @@ namespace bitloop::quant {
 /// value = clamp(floor(ratio / spacing + before), low, high) * spacing + shift: the nearest one, upwards at
 /// ties, so that 0 becomes +1 at 1 and 2 bits.
 struct WeightRounding {
-  float spacing = 1;  ///< of values
-  float before = 0.5;
+  float spacing = 1;   ///< of values
+  float before = 0.5;  ///< 1/2 where 0 is a value, else 0
   float low = 0, high = 0;
   float shift = 0;
   /// The gradient passes where |ratio| is at most that: within the outermost cell of 1 and 2 bits, or the

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "host/error.h"
+#include "quant/per_filter.h"
 #include "quant/quantizers/level_grid.h"
 
 namespace bitloop::quant {
@@ -20,13 +21,6 @@ at::Tensor plain_ratio(const at::Tensor& weight, const at::Tensor& scale, int /*
 RatioGradient plain_gradient(const at::Tensor& gradient, const at::Tensor& /*weight*/,
                              const at::Tensor& scale, const at::Tensor& ratio, int /*bits*/) {
   return {gradient / scale, (gradient * ratio).flatten(1).sum(1).neg_()};
-}
-
-/// [filter] to a shape that multiplies [filter, ...].
-at::Tensor column(const at::Tensor& per_filter, const at::Tensor& like) {
-  std::vector<std::int64_t> sizes(like.dim(), 1);
-  sizes.front() = -1;
-  return per_filter.view(sizes);
 }
 
 /// What DoReFa multiplies tanh(w) with: [filter, 1...].

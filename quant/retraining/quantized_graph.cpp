@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/evaluation.h"
+#include "quant/per_filter.h"
 #include "quant/pooling.h"
 #include "quant/retraining/moments.h"
-#include "quant/retraining/per_filter.h"
 #include "quant/retraining/weight_rounding.h"
 
 namespace bitloop::quant {
@@ -17,18 +18,10 @@ constexpr double kScaleRate = 0.1;
 // Weights of few values must move far before one of them changes. Measured on LeNet.
 constexpr double weight_rate(int bits) { return bits == 1 ? 4 : bits == 2 ? 2 : bits == 4 ? 1 : 0.5; }
 constexpr double kImageScale = 1.0 / 255;
+/// No network's scales are smaller, or larger than its reciprocal; a float holds both.
+constexpr double kSmallestScale = 1e-30;
 
 using host::LayerKind;
-
-/// [filter] to a shape that multiplies [filter, ...].
-at::Tensor column(const at::Tensor& per_filter, const at::Tensor& like) {
-  return like.dim() == 4 ? per_filter.view({-1, 1, 1, 1}) : per_filter.view({-1, 1});
-}
-
-/// [filter] to a shape that multiplies [image, filter, ...].
-at::Tensor channel(const at::Tensor& per_filter, const at::Tensor& like) {
-  return like.dim() == 4 ? per_filter.view({1, -1, 1, 1}) : per_filter.view({1, -1});
-}
 
 void accumulate(at::Tensor& sum, const at::Tensor& gradient) {
   if (sum.defined())
@@ -82,6 +75,10 @@ Affine single_affine(double multiplier, const at::Device& device) {
 }
 
 }  // namespace
+
+void require_convergence(bool converges) {
+  if (!converges) throw Diverged();
+}
 
 QuantizedGraph::QuantizedGraph(const StartPoint& start, const host::Policy& policy, const Method& method,
                                const ClippingTable& table)
@@ -142,7 +139,9 @@ const Parameter& QuantizedGraph::log_scale(int tensor, int bits) const {
 double QuantizedGraph::scale_of(int tensor, int bits) const {
   if (is_logits(tensor)) return 1;
   if (!has_scale(tensor)) return kImageScale;
-  return std::exp(static_cast<double>(log_scale(tensor, bits).value.item<float>()));
+  const double scale = std::exp(static_cast<double>(log_scale(tensor, bits).value.item<float>()));
+  require_convergence(scale > kSmallestScale && scale < 1 / kSmallestScale);
+  return scale;
 }
 
 CodeRange QuantizedGraph::range_of(const Step& step) const {
@@ -407,15 +406,14 @@ void QuantizedGraph::backward_weight_rounding(const Step& step, const Saved& sav
                                               const at::Tensor& g_values) {
   LayerState& layer = layers_.at(step.weight_layer);
   const Weights& weights = saved.weights;
-  const WeightGradient rounding =
-      weight_gradient(g_values, weights.ratio, weights.values, weights.sign, layer.bits);
   const at::Tensor& weight = layer.weight.value;
-  const RatioGradient below = method_.ratio_gradient(rounding.ratio, weight, column(weights.scale, weight),
-                                                     weights.ratio, layer.bits);
+  const RatioGradient below =
+      method_.ratio_gradient(weight_gradient(g_values, weights.ratio, weights.sign, layer.bits), weight,
+                             column(weights.scale, weight), weights.ratio, layer.bits);
   layer.weight.gradient.add_(below.weight);
   if (!method_.learns_weight_scales) return;
   // A weight stands for value * scale: the scale's gradient by way of the product, then by way of the ratio.
-  layer.log_scale.gradient.add_(rounding.product.flatten(1).sum(1));
+  layer.log_scale.gradient.add_((g_values * weights.values).flatten(1).sum(1));
   if (below.log_scale.defined()) layer.log_scale.gradient.add_(below.log_scale);
 }
 
@@ -424,9 +422,9 @@ at::Tensor QuantizedGraph::backward_weights(const Step& step, const Saved& saved
   const at::Tensor gradient = above.reshape(saved.pooled.sizes());
   RoundingGradient rounding;
   if (is_logits(step.output)) {
-    const auto per_filter = [](const at::Tensor& t) { return t.transpose(0, 1).flatten(1).sum(1); };
-    rounding = {gradient * channel(saved.affine.multiplier, gradient), per_filter(gradient * saved.pooled),
-                per_filter(gradient), 0};
+    const auto sums = [](const at::Tensor& t) { return t.transpose(0, 1).flatten(1).sum(1); };
+    rounding = {gradient * channel(saved.affine.multiplier, gradient), sums(gradient * saved.pooled),
+                sums(gradient), 0};
   } else {
     rounding =
         rounding_gradient(gradient, saved.pooled, saved.affine, range_of(step), method_.activation_scale);

@@ -18,6 +18,9 @@ enum class Statistics {
   re_estimated  ///< as of_batch, and they become the stored ones
 };
 
+/// Throws Diverged where it does not.
+void require_convergence(bool converges);
+
 /// A network under one policy as it is retrained: parameters, and the hardware's arithmetic on floats,
 /// forward and backward. All tensors between layers are codes less their zero code; sums of their products
 /// are exact, and multipliers have the hardware's 16 bits, so the graph that is trained computes what the

@@ -149,6 +149,7 @@ void Retrainer::retrain(const Progress& progress) {
       const at::Tensor logits = graph_.forward(start_.codes_of(batch->pixels), statistics, &pass);
       const at::Tensor probabilities = logits.log_softmax(1);
       sum -= (targets * probabilities).sum().item<double>() / static_cast<double>(logits.size(0));
+      require_convergence(std::isfinite(sum));
       graph_.backward(pass, probabilities.exp().sub_(targets).div_(static_cast<double>(logits.size(0))),
                       statistics);
       const double cosine = 0.5 * (1 + std::cos(M_PI * static_cast<double>(done) / steps));

@@ -1,10 +1,10 @@
 #include "quant/retraining/rounding.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
+#include "quant/per_filter.h"
 #include "quant/vectorized.h"
 
 namespace bitloop::quant {
@@ -44,14 +44,6 @@ struct Rows {
   at::Tensor dense;
   bool transposed = false;
 };
-
-/// Shapes a per-filter vector to multiply [image, filter, ...].
-at::Tensor channel(const at::Tensor& per_filter, const at::Tensor& like) {
-  if (per_filter.numel() == 1) return per_filter.view({});
-  std::vector<std::int64_t> sizes(static_cast<std::size_t>(like.dim()), 1);
-  sizes.at(1) = -1;
-  return per_filter.view(sizes);
-}
 
 struct Line {
   double multiplier, offset, negative_multiplier, negative_offset;
@@ -187,8 +179,6 @@ std::vector<Line> lines_of(const Affine& affine) {
   return lines;
 }
 
-bool fast(const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; }
-
 at::Tensor exact_codes(const at::Tensor& d, const Affine& affine) {
   const at::Tensor first = at::addcmul(channel(affine.offset, d), d, channel(affine.multiplier, d));
   if (!affine.negative_multiplier.defined()) return first;
@@ -248,7 +238,7 @@ float round_to_bias(float offset, float multiplier) {
 }
 
 at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range) {
-  if (!fast(d)) return exact_codes(d, affine).add_(0.5).floor_().clamp_(range.low, range.high);
+  if (!has_kernels(d)) return exact_codes(d, affine).add_(0.5).floor_().clamp_(range.low, range.high);
   const Rows rows(d, affine.multiplier);
   at::Tensor codes = at::empty_like(rows.dense);
   const Extent& extent = rows.extent;
@@ -267,7 +257,7 @@ at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeR
 
 RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
                                    const CodeRange& range, ScaleTraining training) {
-  if (!fast(d)) return general_gradient(gradient, d, affine, range, training);
+  if (!has_kernels(d)) return general_gradient(gradient, d, affine, range, training);
   const Rows rows(d, affine.multiplier);
   const at::Tensor g = rows.arranged(gradient);
   RoundingGradient result;
@@ -302,7 +292,7 @@ RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor&
 
 at::Tensor add_codes(const at::Tensor& x1, const at::Tensor& x2, double m1, double m2,
                      const CodeRange& range) {
-  if (!fast(x1)) return (x1 * m1 + x2 * m2).add_(0.5).floor_().clamp_(range.low, range.high);
+  if (!has_kernels(x1)) return (x1 * m1 + x2 * m2).add_(0.5).floor_().clamp_(range.low, range.high);
   const at::Tensor a = x1.contiguous(), b = x2.contiguous();
   at::Tensor codes = at::empty_like(a);
   add_row(a.data_ptr<float>(), b.data_ptr<float>(), a.numel(), m1, m2, range.low, range.high,
@@ -312,7 +302,7 @@ at::Tensor add_codes(const at::Tensor& x1, const at::Tensor& x2, double m1, doub
 
 AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const at::Tensor& x2, double m1,
                          double m2, const CodeRange& range, ScaleTraining training) {
-  if (!fast(x1)) {
+  if (!has_kernels(x1)) {
     const at::Tensor exact = x1 * m1 + x2 * m2;
     const at::Tensor codes = exact.add(0.5).floor_().clamp_(range.low, range.high);
     const at::Tensor pass = gradient * exact.ge(range.low).logical_and_(exact.le(range.high));
@@ -337,7 +327,7 @@ AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const
 
 void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b) {
   const Extent extent = extent_of(sums, a);
-  if (!fast(gradient) || !gradient.is_contiguous() || !sums.is_contiguous() || extent.inner == 1) {
+  if (!has_kernels(gradient) || !gradient.is_contiguous() || !sums.is_contiguous() || extent.inner == 1) {
     gradient.sub_(at::addcmul(channel(a, sums), sums, channel(b, sums)));
     return;
   }

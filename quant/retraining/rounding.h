@@ -14,6 +14,9 @@ namespace bitloop::quant {
 // zero. Arithmetic on the CPU is in double, where a dot product times a 16-bit multiplier is exact: the codes
 // are those of the hardware. Elsewhere ATen's float operations do the same but for ties.
 
+/// Whether the kernels here take it; for others LibTorch's operations do the same.
+inline bool has_kernels(const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; }
+
 /// An add's multipliers as the hardware has them: both shifted by the same `shift`, the larger of 16 bits.
 struct SharedMultipliers {
   std::uint16_t first = 0, second = 0;

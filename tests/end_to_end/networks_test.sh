@@ -99,6 +99,7 @@ refused 'conv9' eval $task --pin conv9
 refused 'mean' eval $task --mean 0.5,x --std 1
 refused 'comma' eval $task --mean 0.5, --std 1,
 refused 'comma' eval $task --pin conv1,,conv2
+refused 'diverged' eval $quantized --optimizer sgd --learning-rate 1000
 refused 'augmentation' eval $task --augment tilt
 refused 'input' eval --model lenet --data folder:photos --input 28
 refused 'format' export $quantized --format tar --out x
