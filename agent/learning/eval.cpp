@@ -92,11 +92,11 @@ Evaluation comparison(const console::Options& options, int epochs) {
 
 Evaluation integer_accuracy(const console::Options& options, int epochs) {
   const bool on_device = options.text_of("on") == "device";
-  const auto open_devices = [&] {
-    return console::open_pool(console::device_choice(options), console::Purpose::results);
-  };
-  // Nobody retrains for a device that is not there; while we retrain others may use it.
-  if (on_device) (void)open_devices()->hardware();
+  std::shared_ptr<host::DevicePool> devices;
+  if (on_device) {
+    devices = console::open_pool(console::device_choice(options), console::Purpose::results);
+    (void)devices->hardware();  // nobody retrains for a device that is not there
+  }
   const auto [task, model] = quantized_model(options, epochs);
   quant::require_classifier(model.integers.network);
   const std::size_t all = task.data.test.size();
@@ -112,7 +112,6 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       .quantizer = model.quantizer};
   if (on_device) {
     console::ProgressBar bar("device");
-    const auto devices = open_devices();
     evaluation.accuracy =
         agent::device_accuracy(*devices, model, task.data.test, images == 0 ? all : images,
                                [&](double done, const std::string& note) { bar.update(done, note); });

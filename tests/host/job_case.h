@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <ostream>
 #include <random>
 #include <vector>
 
@@ -19,6 +20,14 @@ struct JobOutcome {
   bool operator==(const JobOutcome& other) const {
     return measurement.total == other.measurement.total &&
            measurement.segments == other.measurement.segments && result == other.result;
+  }
+  /// What a failed comparison prints.
+  friend void PrintTo(const JobOutcome& outcome, std::ostream* out) {
+    *out << outcome.measurement.cycles() << " cycles in " << outcome.measurement.segments.size()
+         << " segments, counters";
+    for (const auto counter : outcome.measurement.total) *out << ' ' << counter;
+    *out << ", codes";
+    for (const auto code : outcome.result.codes) *out << ' ' << int{code};
   }
 };
 

@@ -82,8 +82,9 @@ class ScriptedDevice final : public Device {
   Cycles job_cycles = 1;  ///< of jobs that start from now on
   Cycles left = 0;        ///< of the job that runs
   Cycles waited = 0;      ///< sum of the limits of all waits
-  int starts = 0;
-  std::atomic<int> resets = 0;  ///< asked for while a server runs
+  // Tests read them while a server's thread runs.
+  std::atomic<int> starts = 0;
+  std::atomic<int> resets = 0;
   std::uint32_t fails_at = 0xffff'ffff;  ///< the register whose access is refused
   mutable int memory_asked = 0;          ///< how often its size was; a server does that once for each client
   int no_memory_at = -1;                 ///< which of these times throws
