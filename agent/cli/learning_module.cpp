@@ -17,10 +17,10 @@ std::filesystem::path module_path() {
 }  // namespace
 
 int learning_verb(const std::string& verb, const console::Arguments& arguments) {
-  // LibTorch's threads would otherwise spin for milliseconds while they wait for each other, which on a busy
-  // machine takes the cores from those that work (measured: training five times slower). Not to spin at all
-  // makes a small network's training a third slower on an idle one. GNU's OpenMP counts turns of its loop, of
-  // some tens of nanoseconds each; it reads the number when it is loaded.
+  // LibTorch's threads would otherwise spin long while they wait for each other, which on a busy machine
+  // takes the cores from those that work (measured: training five times slower). Not to spin at all makes
+  // LeNet's float training a third slower on an idle machine; so many turns of GNU OpenMP's loop cost 12 %
+  // beside one busy process. Read when OpenMP is loaded.
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0);
   const auto path = module_path();
   // Never closed: LibTorch does not survive being unloaded.

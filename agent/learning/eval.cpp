@@ -91,9 +91,8 @@ Evaluation comparison(const console::Options& options, int epochs) {
 }
 
 Evaluation integer_accuracy(const console::Options& options, int epochs) {
-  const bool on_device = options.text_of("on") == "device";
   std::shared_ptr<host::DevicePool> devices;
-  if (on_device) {
+  if (options.text_of("on") == "device") {
     devices = console::open_pool(console::device_choice(options), console::Purpose::results);
     (void)devices->hardware();  // nobody retrains for a device that is not there
   }
@@ -110,7 +109,7 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       .data = task.data.name,
       .policy = options.has("run") ? model.integers.policy.key() : options.text_of("policy"),
       .quantizer = model.quantizer};
-  if (on_device) {
+  if (devices) {
     console::ProgressBar bar("device");
     evaluation.accuracy =
         agent::device_accuracy(*devices, model, task.data.test, images == 0 ? all : images,

@@ -172,9 +172,8 @@ class TcpBus final : public Bus {
     }
     if (!owner.empty()) {
       throw DeviceError(
-          fmt::format("{} is used by another client ({}), still after {:g} s; wait longer with "
-                      "wait=SECONDS",
-                      name_, printable(owner), wait.count()));
+          fmt::format("{} is used by another client ({}); wait longer than {:g} s with wait=SECONDS", name_,
+                      printable(owner), wait.count()));
     }
     if (!connection_->received().empty()) stranger(connection_->received());
     // Silent: a plain Etherbone server may be.
