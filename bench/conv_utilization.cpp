@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "bench/single_layer.h"
-#include "host/registers.h"
+#include "host/device/registers.h"
 #include "sim/sim_device.h"
 
 using namespace bitloop;

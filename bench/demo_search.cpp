@@ -100,7 +100,8 @@ int main(int argc, char** argv) {
   const auto images = summary["test_images"].get<double>();
   const double accuracy = best["test_accuracy"].get<double>();
   for (const UniformPolicy& policy : uniform_within_budget(bitloop)) {
-    // the interval of the difference of two accuracies over n images each, as in agent/statistics.h
+    // the interval of the difference of two accuracies over n images each, as in
+    // agent/evaluation/statistics.h
     const double spread =
         1.96 * std::sqrt((accuracy * (1 - accuracy) + policy.accuracy * (1 - policy.accuracy)) / images);
     if (policy.accuracy - accuracy > spread) better += policy.name + " ";

@@ -8,8 +8,9 @@
 #include <cstdio>
 #include <ctime>
 
-#include "host/error.h"
-#include "quant/evaluation.h"
+#include "host/base/error.h"
+#include "quant/reference/integer_reference.h"
+#include "quant/retraining/quantizer.h"
 
 using namespace bitloop;
 

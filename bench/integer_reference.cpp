@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "host/error.h"
-#include "quant/evaluation.h"
-#include "quant/threads.h"
+#include "host/base/error.h"
+#include "quant/reference/integer_reference.h"
+#include "quant/tensor/threads.h"
 #include "quant/training/float_network.h"
 
 using namespace bitloop;

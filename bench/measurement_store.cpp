@@ -11,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-#include "host/measure.h"
+#include "host/measurement/measure.h"
 #include "sim/sim_device.h"
 
 using namespace bitloop;

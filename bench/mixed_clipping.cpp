@@ -11,9 +11,9 @@
 #include <cmath>
 #include <cstdio>
 
-#include "agent/task.h"
-#include "host/error.h"
-#include "quant/threads.h"
+#include "agent/evaluation/task.h"
+#include "host/base/error.h"
+#include "quant/tensor/threads.h"
 
 using namespace bitloop;
 

@@ -12,10 +12,10 @@
 #include <random>
 #include <string>
 
-#include "host/all_pairs.h"
-#include "host/measure.h"
+#include "host/measurement/all_pairs.h"
+#include "host/measurement/measure.h"
 #include "sim/sim_device.h"
-#include "tests/host/random_cases.h"
+#include "tests/host/network/random_cases.h"
 
 using namespace bitloop;
 

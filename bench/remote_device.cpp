@@ -12,9 +12,9 @@
 #include <functional>
 #include <vector>
 
+#include "host/device/registers.h"
 #include "host/etherbone/remote_device.h"
 #include "host/etherbone/server.h"
-#include "host/registers.h"
 
 using namespace bitloop;
 

@@ -18,11 +18,11 @@
 #include <sstream>
 #include <thread>
 
-#include "host/devices/address.h"
-#include "host/devices/pool.h"
+#include "host/driver/address.h"
+#include "host/driver/pool.h"
 #include "host/etherbone/remote_device.h"
 #include "sim/sim_device.h"
-#include "tests/host/job_case.h"
+#include "tests/host/driver/job_case.h"
 
 using namespace bitloop;
 using Clock = std::chrono::steady_clock;

@@ -10,9 +10,9 @@
 #include <cstdio>
 #include <random>
 
-#include "agent/task.h"
-#include "host/error.h"
-#include "quant/threads.h"
+#include "agent/evaluation/task.h"
+#include "host/base/error.h"
+#include "quant/tensor/threads.h"
 
 using namespace bitloop;
 

@@ -8,9 +8,9 @@
 #include <ctime>
 #include <vector>
 
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "host/registers.h"
+#include "host/compiler/compiler.h"
+#include "host/device/registers.h"
+#include "host/driver/driver.h"
 #include "sim/sim_device.h"
 
 using namespace bitloop;

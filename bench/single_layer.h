@@ -3,8 +3,8 @@
 #include <string_view>
 #include <vector>
 
-#include "host/compiler.h"
-#include "host/driver.h"
+#include "host/compiler/compiler.h"
+#include "host/driver/driver.h"
 
 namespace bitloop::bench {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "host/device.h"
+#include "host/device/device.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::sim {

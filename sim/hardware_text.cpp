@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::sim {
 namespace {

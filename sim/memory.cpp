@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::sim {
 namespace {

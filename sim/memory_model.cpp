@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::sim {
 namespace {

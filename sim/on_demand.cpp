@@ -20,9 +20,9 @@
 #include <thread>
 #include <vector>
 
-#include "host/error.h"
-#include "host/file_lock.h"
-#include "host/sha256.h"
+#include "host/base/error.h"
+#include "host/base/file_lock.h"
+#include "host/base/sha256.h"
 
 extern char** environ;
 
@@ -189,17 +189,16 @@ std::string on_demand_obstacle() {
 
 std::string rtl_fingerprint(const std::string& parameters) {
   std::vector<fs::path> sources;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(BITLOOP_RTL, error)) {
-    if (entry.path().extension() == ".sv") sources.push_back(entry.path());
-  }
-  if (error || sources.empty()) {
+  std::ifstream list(fs::path(BITLOOP_RTL) / "accelerator.f");
+  for (std::string line; std::getline(list, line);) sources.push_back(fs::path(BITLOOP_RTL) / line);
+  if (sources.empty()) {
     throw Error(
         fmt::format("the RTL in {} is gone, which hardware is built from: bring it back, or use a "
                     "configuration that is compiled in",
                     BITLOOP_RTL));
   }
-  std::sort(sources.begin(), sources.end());
+  std::sort(sources.begin(), sources.end(),
+            [](const fs::path& a, const fs::path& b) { return a.filename() < b.filename(); });
   std::string text;
   for (const fs::path& source : sources) {
     text += fmt::format("{} {}\n", source.filename().string(), sha256_hex(read_file(source)));

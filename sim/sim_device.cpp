@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "sim/configuration.h"
 #include "sim/hardware_text.h"
 #include "sim/on_demand.h"

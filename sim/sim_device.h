@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "host/device.h"
+#include "host/device/device.h"
 #include "sim/memory_model.h"
 
 namespace bitloop::sim {

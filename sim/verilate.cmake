@@ -2,11 +2,13 @@
 #   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder)
 # Writes OUT/PREFIX.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
 # Fingerprint: the first 64 bits of the SHA-256 over all sources, sorted by name, and all parameters except Datapath.
-file(GLOB sources LIST_DIRECTORIES false "${RTL}/*.sv")
-list(SORT sources)
+include("${CMAKE_CURRENT_LIST_DIR}/../cmake/rtl_sources.cmake")
+rtl_sources(sources "${RTL}")
 string(REPLACE "|" ";" parameters "${PARAMETERS}")
 set(text "")
-foreach(source IN LISTS sources)
+set(by_name ${sources})
+list(SORT by_name COMPARE FILE_BASENAME)
+foreach(source IN LISTS by_name)
   get_filename_component(name "${source}" NAME)
   file(SHA256 "${source}" hash)
   string(APPEND text "${name} ${hash}\n")
@@ -25,11 +27,6 @@ endforeach()
 string(SHA256 hash "${text}")
 string(SUBSTRING "${hash}" 0 16 fingerprint)
 
-# Packages first: the other files name them.
-set(packages ${sources})
-list(FILTER packages INCLUDE REGEX "_pkg\\.sv$")
-list(FILTER sources EXCLUDE REGEX "_pkg\\.sv$")
-
 file(REMOVE_RECURSE "${OUT}")
 file(MAKE_DIRECTORY "${OUT}")
 # -fno-const-bit-op-tree: that optimization of 5.006 gives wrong results (verilator#4059, #4832, #4857).
@@ -38,7 +35,7 @@ execute_process(
   COMMAND "${VERILATOR}" --cc -O3 --x-assign fast --x-initial fast --noassert -fno-const-bit-op-tree ${trace}
           --unroll-count 1024 --unroll-stmts 200000 --output-split 0 -Wno-fatal -Wno-lint -Wno-style
           ${VERILATOR_FLAGS} ${arguments} "-GFingerprint=64'h${fingerprint}" --prefix "${PREFIX}" --top-module accelerator
-          -Mdir "${OUT}" ${packages} ${sources}
+          -Mdir "${OUT}" ${sources}
   COMMAND_ERROR_IS_FATAL ANY)
 
 file(GLOB generated RELATIVE "${OUT}" "${OUT}/${PREFIX}*.cpp")

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "host/error.h"
-#include "host/registers.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "sim/configuration.h"
 #include "sim/memory.h"
 

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "host/atomic_file.h"
-#include "host/error.h"
+#include "host/base/atomic_file.h"
+#include "host/base/error.h"
 
 namespace bitloop::cli {
 namespace {

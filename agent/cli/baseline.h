@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "host/device.h"
-#include "host/measure.h"
+#include "host/device/device.h"
+#include "host/measurement/measure.h"
 
 namespace bitloop::cli {
 

@@ -11,10 +11,10 @@
 #include "agent/cli/verbs.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "host/error.h"
-#include "host/measure.h"
-#include "host/policy.h"
-#include "quant/model.h"
+#include "host/base/error.h"
+#include "host/measurement/measure.h"
+#include "host/network/policy.h"
+#include "quant/open_model.h"
 
 namespace bitloop::cli {
 namespace {

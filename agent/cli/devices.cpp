@@ -9,9 +9,9 @@
 #include "agent/cli/verbs.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "host/devices/address.h"
-#include "host/devices/self_test.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/driver/address.h"
+#include "host/driver/self_test.h"
 
 namespace bitloop::cli {
 namespace {

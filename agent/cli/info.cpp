@@ -4,9 +4,9 @@
 
 #include "agent/cli/verbs.h"
 #include "agent/console/table.h"
-#include "agent/methods.h"
-#include "host/error.h"
-#include "host/network.h"
+#include "agent/searchers/methods.h"
+#include "host/base/error.h"
+#include "host/network/network.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::cli {

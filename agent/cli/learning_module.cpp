@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "agent/cli/verbs.h"
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::cli {
 namespace {

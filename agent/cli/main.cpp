@@ -9,7 +9,7 @@
 
 #include "agent/cli/verbs.h"
 #include "agent/console/table.h"
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace {
 

@@ -9,12 +9,12 @@
 #include "agent/cli/verbs.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "host/all_pairs.h"
-#include "host/energy.h"
-#include "host/error.h"
-#include "host/measure.h"
-#include "host/roofline.h"
-#include "quant/model.h"
+#include "host/base/error.h"
+#include "host/measurement/all_pairs.h"
+#include "host/measurement/energy.h"
+#include "host/measurement/measure.h"
+#include "host/measurement/roofline.h"
+#include "quant/open_model.h"
 
 namespace bitloop::cli {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "agent/cli/verbs.h"
 #include "agent/console/table.h"
-#include "host/error.h"
+#include "host/base/error.h"
 #include "host/etherbone/server.h"
 #include "sim/sim_device.h"
 

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "agent/console/table.h"
+#include "host/base/error.h"
 #include "host/board/memory_mapped_device.h"
-#include "host/devices/address.h"
-#include "host/error.h"
+#include "host/driver/address.h"
 #include "host/etherbone/remote_device.h"
 
 namespace bitloop::console {

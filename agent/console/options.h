@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "host/devices/pool.h"
-#include "host/measurement_store.h"
-#include "host/network.h"
+#include "host/driver/pool.h"
+#include "host/measurement/measurement_store.h"
+#include "host/network/network.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::console {

@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::console {
 namespace {

@@ -6,16 +6,17 @@
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "agent/device_accuracy.h"
+#include "agent/evaluation/device_accuracy.h"
+#include "agent/evaluation/statistics.h"
 #include "agent/learning/quantized.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
-#include "agent/statistics.h"
-#include "host/error.h"
-#include "quant/geometry.h"
-#include "quant/quantizers/comparison.h"
-#include "quant/quantizers/methods.h"
-#include "quant/threads.h"
+#include "host/base/error.h"
+#include "quant/model/geometry.h"
+#include "quant/reference/integer_reference.h"
+#include "quant/retraining/comparison.h"
+#include "quant/retraining/quantizer.h"
+#include "quant/tensor/threads.h"
 
 namespace bitloop::learning {
 namespace {

@@ -7,10 +7,10 @@
 #include "agent/learning/quantized.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
-#include "agent/run_folder.h"
-#include "host/atomic_file.h"
-#include "host/compiler.h"
-#include "host/error.h"
+#include "agent/run/run_folder.h"
+#include "host/base/atomic_file.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
 #include "quant/onnx/export.h"
 
 namespace bitloop::learning {

@@ -8,11 +8,12 @@
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
 #include "agent/learning/verbs.h"
-#include "agent/run_folder.h"
-#include "host/compiler.h"
-#include "host/devices/pool.h"
-#include "host/error.h"
-#include "quant/evaluation.h"
+#include "agent/run/run_folder.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
+#include "host/driver/pool.h"
+#include "quant/model/quantized_model.h"
+#include "quant/reference/integer_reference.h"
 
 namespace bitloop::learning {
 namespace {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/learning/verbs.h"
-#include "host/error.h"
+#include "host/base/error.h"
 
 extern "C" int bitloop_learning_verb(const std::string& verb, const bitloop::console::Arguments& arguments) {
   if (verb == "search") return bitloop::learning::search(arguments);

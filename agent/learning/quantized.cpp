@@ -4,8 +4,9 @@
 
 #include "agent/console/progress.h"
 #include "agent/learning/task_options.h"
-#include "agent/run_folder.h"
-#include "host/error.h"
+#include "agent/run/run_folder.h"
+#include "host/base/error.h"
+#include "quant/retraining/quantizer.h"
 
 namespace bitloop::learning {
 namespace {

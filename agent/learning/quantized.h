@@ -1,7 +1,8 @@
 #pragma once
 
 #include "agent/console/options.h"
-#include "agent/task.h"
+#include "agent/evaluation/task.h"
+#include "quant/model/quantized_model.h"
 
 namespace bitloop::learning {
 

@@ -1,4 +1,4 @@
-#include "agent/search.h"
+#include "agent/run/search.h"
 
 #include <fmt/format.h>
 
@@ -12,8 +12,9 @@
 #include "agent/learning/report.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
-#include "agent/methods.h"
-#include "host/error.h"
+#include "agent/run/files.h"
+#include "agent/searchers/methods.h"
+#include "host/base/error.h"
 
 namespace bitloop::learning {
 namespace {

@@ -1,8 +1,7 @@
 #include "agent/learning/task_options.h"
 
-#include "host/error.h"
-#include "quant/quantizers/clipping.h"
-#include "quant/quantizers/methods.h"
+#include "host/base/error.h"
+#include "quant/quantizers/names.h"
 
 namespace bitloop::learning {
 

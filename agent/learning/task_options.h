@@ -1,8 +1,9 @@
 #pragma once
 
 #include "agent/console/options.h"
-#include "agent/task.h"
-#include "host/policy.h"
+#include "agent/evaluation/task.h"
+#include "host/network/policy.h"
+#include "quant/retraining/retraining.h"
 
 namespace bitloop::learning {
 

@@ -6,8 +6,8 @@
 #include "agent/console/table.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
-#include "host/error.h"
-#include "quant/evaluation.h"
+#include "host/base/error.h"
+#include "quant/training/float_checkpoint.h"
 
 namespace bitloop::learning {
 namespace {

@@ -11,9 +11,9 @@
 #include <span>
 #include <string>
 
+#include "host/base/error.h"
 #include "host/board/daemon_options.h"
 #include "host/board/memory_mapped_device.h"
-#include "host/error.h"
 #include "host/etherbone/server.h"
 #include "host/etherbone/service.h"
 

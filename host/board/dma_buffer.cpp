@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::host::board {
 namespace {

@@ -9,10 +9,10 @@
 #include <thread>
 #include <utility>
 
+#include "host/base/error.h"
 #include "host/board/range_set.h"
-#include "host/devices/board_registers.h"
-#include "host/error.h"
-#include "host/registers.h"
+#include "host/device/board_registers.h"
+#include "host/device/registers.h"
 
 namespace bitloop::host::board {
 namespace {

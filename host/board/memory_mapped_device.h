@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "host/device.h"
+#include "host/device/device.h"
 
 namespace bitloop::host::board {
 

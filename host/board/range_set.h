@@ -4,7 +4,7 @@
 #include <iterator>
 #include <map>
 
-#include "host/device.h"
+#include "host/device/device.h"
 
 namespace bitloop::host::board {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "host/base/error.h"
 #include "host/board/dma_buffer.h"
 #include "host/board/mapping.h"
 #include "host/board/memory_mapped_device.h"
 #include "host/board/uio_interrupt.h"
-#include "host/error.h"
 
 namespace bitloop::host::board {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "host/etherbone/server.h"
 
 namespace bitloop::host::etherbone {

@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "host/device/bus_limits.h"
+
 /// The Etherbone wire format, in the subset that LiteX speaks: one record per packet, 32-bit data, all fields
 /// big-endian. (litex/tools/remote/etherbone.py and liteeth describe it; a record's writes come before its
 /// reads, writes go to consecutive words, reads name each address.)
@@ -15,11 +17,6 @@ namespace bitloop::host::etherbone {
 
 inline constexpr std::size_t kHeaderBytes = 8;        ///< of a packet
 inline constexpr std::size_t kRecordHeaderBytes = 4;  ///< of a record
-inline constexpr std::size_t kLargestRecord = 255;    ///< words written, and words read, per record
-inline constexpr std::uint16_t kDefaultPort = 1234;
-
-/// Bytes per address on the wire, on which both ends must agree.
-enum class AddressSize : std::uint8_t { bits32 = 4, bits64 = 8 };
 
 /// Bytes of a packet whose record writes and reads this many words.
 std::size_t packet_bytes(std::size_t writes, std::size_t reads, AddressSize size);

@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "host/devices/board_registers.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/board_registers.h"
+#include "host/device/registers.h"
 #include "host/etherbone/printable.h"
 #include "host/etherbone/service.h"
-#include "host/registers.h"
 
 namespace bitloop::host::etherbone {
 namespace {
@@ -244,7 +244,7 @@ class RemoteDevice final : public Device {
                       bus_->name(), what, value));
     };
     check(record_words >= 1 && record_words <= kLargestRecord, "largest record", record_words);
-    check(layout_.memory_size >= service::kPageSize && layout_.memory_size <= service::kLargestMemory,
+    check(layout_.memory_size >= service::kPageSize && layout_.memory_size <= kLargestServedMemory,
           "memory's size", layout_.memory_size);
     check(layout_.memory_base % service::kPageSize == 0 && layout_.memory_base <= 0xffff'ffff,
           "memory's address", layout_.memory_base);

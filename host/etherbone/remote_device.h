@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "host/device.h"
-#include "host/devices/address.h"
+#include "host/device/device.h"
+#include "host/driver/address.h"
 #include "host/etherbone/bus.h"
 
 namespace bitloop::host::etherbone {

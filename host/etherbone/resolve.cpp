@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::host::etherbone {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/devices/address.h"
+#include "host/driver/address.h"
 
 namespace bitloop::host::etherbone {
 

@@ -8,7 +8,7 @@
 #include <exception>
 #include <random>
 
-#include "host/registers.h"
+#include "host/device/registers.h"
 
 namespace bitloop::host::etherbone {
 namespace {
@@ -53,9 +53,7 @@ std::uint64_t memory_hash(const std::string& fingerprint) {
 }  // namespace
 
 ServedDevice::ServedDevice(Device& device, Options options)
-    : device_(device),
-      options_(options),
-      memory_size_(std::min(device.memory_size(), service::kLargestMemory)) {
+    : device_(device), options_(options), memory_size_(std::min(device.memory_size(), kLargestServedMemory)) {
   gathered_.reserve(kGathered);
   fill_page();
 }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "host/device.h"
+#include "host/device/device.h"
 #include "host/etherbone/digest.h"
 #include "host/etherbone/packet.h"
 #include "host/etherbone/service.h"

@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "host/etherbone/alertness.h"
 #include "host/etherbone/event_log.h"
 #include "host/etherbone/listener.h"

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "host/device.h"
-#include "host/devices/address.h"
+#include "host/device/device.h"
+#include "host/driver/address.h"
 
 namespace bitloop::host::etherbone {
 

@@ -6,7 +6,7 @@
 /// The addresses that a Bitloop server (`bitloop serve`, `bitloopd`) answers at, and its service page: what a
 /// client must know of a device that the device's own registers do not tell, and what makes a socket sound.
 /// docs/boards.md describes it. A board without such a server (LiteEth itself, litex_server) has no service
-/// page; then the device's text names its registers and its memory (host/devices/address.h).
+/// page; then the device's text names its registers and its memory (host/driver/address.h).
 ///
 /// All are 32-bit words, by byte offset from kServicePage. "lo, hi": 64 bits in two words.
 namespace bitloop::host::etherbone::service {
@@ -15,7 +15,6 @@ inline constexpr std::uint64_t kRegisters = 0x0000'0000;    ///< 4 KB: the accel
 inline constexpr std::uint64_t kServicePage = 0x0000'1000;  ///< 4 KB
 inline constexpr std::uint64_t kMemory = 0x4000'0000;       ///< the memory window
 inline constexpr std::uint64_t kPageSize = 0x1000;
-inline constexpr std::uint64_t kLargestMemory = 0x8000'0000;  ///< bytes of a window that can be served
 
 inline constexpr std::uint32_t kMagicValue = 0x424c5356;  ///< ASCII 'BLSV'
 inline constexpr std::uint32_t kVersionValue = 1;

@@ -7,7 +7,8 @@
 #include <thread>
 #include <utility>
 
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "host/etherbone/digest.h"
 #include "host/etherbone/packet.h"
 #include "host/etherbone/printable.h"
@@ -15,7 +16,6 @@
 #include "host/etherbone/resolve.h"
 #include "host/etherbone/service.h"
 #include "host/etherbone/tcp_connection.h"
-#include "host/registers.h"
 
 namespace bitloop::host::etherbone {
 namespace {

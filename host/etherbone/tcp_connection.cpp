@@ -13,7 +13,7 @@
 #include <thread>
 #include <utility>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "host/etherbone/alertness.h"
 #include "host/etherbone/resolve.h"
 #include "host/etherbone/tls.h"

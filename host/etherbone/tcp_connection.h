@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "host/devices/address.h"
+#include "host/driver/address.h"
 
 namespace bitloop::host::etherbone {
 

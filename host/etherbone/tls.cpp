@@ -6,7 +6,7 @@
 
 #include <boost/system/error_code.hpp>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::host::etherbone {
 namespace {

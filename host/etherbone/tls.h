@@ -4,7 +4,7 @@
 
 #include <boost/asio/ssl/context.hpp>
 
-#include "host/devices/address.h"
+#include "host/driver/address.h"
 
 namespace bitloop::host::etherbone {
 

@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "host/etherbone/alertness.h"
 #include "host/etherbone/packet.h"
 #include "host/etherbone/printable.h"
@@ -20,7 +21,6 @@
 #include "host/etherbone/resolve.h"
 #include "host/etherbone/round_trip.h"
 #include "host/etherbone/service.h"
-#include "host/registers.h"
 
 namespace bitloop::host::etherbone {
 namespace {

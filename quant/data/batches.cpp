@@ -12,8 +12,8 @@
 #include <random>
 #include <thread>
 
-#include "host/error.h"
-#include "quant/order.h"
+#include "host/base/error.h"
+#include "quant/tensor/order.h"
 
 namespace bitloop::quant {
 namespace {

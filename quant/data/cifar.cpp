@@ -8,9 +8,9 @@
 #include <span>
 #include <string_view>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/packed_file.h"
-#include "quant/hash.h"
+#include "quant/model/hash.h"
 
 namespace bitloop::quant {
 namespace {

@@ -7,11 +7,12 @@
 
 #include <filesystem>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/cifar.h"
 #include "quant/data/idx.h"
 #include "quant/data/image_folder.h"
 #include "quant/data/splits.h"
+#include "quant/model/geometry.h"
 
 namespace bitloop::quant {
 namespace {
@@ -80,6 +81,23 @@ Dataset load_dataset(std::string_view spec, const DataOptions& options) {
   SourceSet source = read_set(spec, options);
   source.spec = spec;
   return split_set(std::move(source), options);
+}
+
+void check_images(const host::Network& network, const Dataset& data) {
+  const host::Shape& in = network.tensors.at(network.input).shape;
+  if (in == data.shape) return;
+  throw InputError(fmt::format(
+      "{} takes {}x{}x{} images but {} holds {}x{}x{}: choose another model or data set", network.name,
+      in.channels, in.height, in.width, data.name, data.shape.channels, data.shape.height, data.shape.width));
+}
+
+void check_fit(const host::Network& network, const Dataset& data) {
+  require_classifier(network);
+  check_images(network, data);
+  const host::Shape& out = network.tensors.at(network.output()).shape;
+  if (out.elements() == data.classes) return;
+  throw InputError(fmt::format("{} has {} outputs but {} has {} classes: choose another model or data set",
+                               network.name, out.elements(), data.name, data.classes));
 }
 
 }  // namespace bitloop::quant

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "host/network.h"
+#include "host/network/network.h"
 
 namespace bitloop::quant {
 
@@ -61,5 +61,10 @@ void check_given(const DataOptions& options, const Dataset& data);
 /// missing, truncated or mislabelled file (magic, counts, label range) and an image that does not decode,
 /// naming the file.
 Dataset load_dataset(std::string_view spec, const DataOptions& options = {});
+
+/// Throws InputError where the network cannot take the data's images, naming both sizes.
+void check_images(const host::Network& network, const Dataset& data);
+/// Also where it is no classifier of the data's classes.
+void check_fit(const host::Network& network, const Dataset& data);
 
 }  // namespace bitloop::quant

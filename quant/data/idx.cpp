@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/packed_file.h"
 
 namespace bitloop::quant {

@@ -13,7 +13,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/image_header.h"
 
 namespace bitloop::quant {

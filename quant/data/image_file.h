@@ -8,7 +8,7 @@
 #include <streambuf>
 #include <vector>
 
-#include "host/network.h"
+#include "host/network/network.h"
 
 namespace bitloop::quant {
 

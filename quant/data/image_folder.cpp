@@ -13,10 +13,10 @@
 #include <system_error>
 #include <thread>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/image_file.h"
-#include "quant/order.h"
-#include "quant/threads.h"
+#include "quant/tensor/order.h"
+#include "quant/tensor/threads.h"
 
 namespace bitloop::quant {
 namespace {

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::quant {
 namespace {

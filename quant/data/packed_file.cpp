@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::quant {
 namespace {

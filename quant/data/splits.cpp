@@ -7,8 +7,8 @@
 #include <cmath>
 #include <span>
 
-#include "host/error.h"
-#include "quant/hash.h"
+#include "host/base/error.h"
+#include "quant/model/hash.h"
 
 namespace bitloop::quant {
 namespace {

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstring>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/onnx/file.h"
 
 namespace bitloop::quant::importer {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::quant::importer {
 namespace {

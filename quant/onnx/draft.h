@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "quant/model.h"
+#include "quant/model/model.h"
 #include "quant/onnx/constant.h"
 #include "quant/onnx/node.h"
 

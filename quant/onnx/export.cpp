@@ -7,9 +7,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "host/atomic_file.h"
-#include "host/error.h"
-#include "quant/model.h"
+#include "host/base/atomic_file.h"
+#include "host/base/error.h"
+#include "quant/model/model.h"
 #include "quant/onnx/graph_writer.h"
 
 namespace bitloop::quant {

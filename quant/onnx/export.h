@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "quant/quantized_model.h"
+#include "quant/model/quantized_model.h"
 
 namespace bitloop::quant {
 

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::quant::importer {
 namespace {

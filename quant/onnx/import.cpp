@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/onnx/file.h"
 #include "quant/onnx/operators.h"
 

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "quant/model.h"
+#include "quant/model/model.h"
 
 namespace bitloop::quant {
 

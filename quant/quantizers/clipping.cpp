@@ -7,11 +7,11 @@
 #include <cmath>
 #include <limits>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/quantizers/analytic_clipping.h"
 #include "quant/quantizers/histogram_clipping.h"
 #include "quant/quantizers/level_grid.h"
-#include "quant/threads.h"
+#include "quant/tensor/threads.h"
 
 namespace bitloop::quant {
 namespace {

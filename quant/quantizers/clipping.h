@@ -7,8 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "host/policy.h"
+#include "host/network/policy.h"
 #include "quant/quantizers/encoding.h"
+#include "quant/quantizers/names.h"
 
 namespace bitloop::quant {
 
@@ -25,7 +26,6 @@ enum class Clipping {
 std::string_view name_of(Clipping clipping);
 /// Throws InputError, listing the names.
 Clipping clipping_of(std::string_view name);
-std::vector<std::string> clipping_names();
 
 /// A layer's weights and what decides which clipping is best for them.
 struct WeightSample {

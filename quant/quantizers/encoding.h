@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "host/quantized_network.h"
+#include "host/network/quantized_network.h"
 
 namespace bitloop::quant {
 

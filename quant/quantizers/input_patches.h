@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "host/network.h"
+#include "host/network/network.h"
 
 namespace bitloop::quant {
 

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "host/error.h"
-#include "quant/per_filter.h"
+#include "host/base/error.h"
 #include "quant/quantizers/level_grid.h"
+#include "quant/tensor/per_filter.h"
 
 namespace bitloop::quant {
 namespace {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quant/quantizers/clipping.h"
+#include "quant/quantizers/names.h"
 
 namespace bitloop::quant {
 
@@ -44,6 +45,5 @@ struct Method {
 
 /// `lsq`, `pact`, `dorefa`, `symmetric`. Throws InputError, listing them.
 const Method& method_of(std::string_view name);
-std::vector<std::string> method_names();
 
 }  // namespace bitloop::quant

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "quant/quantized_model.h"
+#include "quant/model/quantized_model.h"
 #include "quant/retraining/quantized_graph.h"
 
 namespace bitloop::quant {

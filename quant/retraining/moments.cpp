@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "quant/vectorized.h"
+#include "quant/tensor/vectorized.h"
 
 namespace bitloop::quant {
 namespace {

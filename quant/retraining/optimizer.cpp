@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::quant {
 namespace {

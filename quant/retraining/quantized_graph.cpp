@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "quant/evaluation.h"
-#include "quant/per_filter.h"
-#include "quant/pooling.h"
 #include "quant/retraining/moments.h"
+#include "quant/retraining/pooling.h"
+#include "quant/retraining/retraining.h"
 #include "quant/retraining/weight_rounding.h"
+#include "quant/tensor/per_filter.h"
 
 namespace bitloop::quant {
 namespace {

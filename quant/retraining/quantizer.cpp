@@ -1,11 +1,13 @@
+#include "quant/retraining/quantizer.h"
+
 #include <fmt/format.h>
 
 #include <chrono>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/retraining/integers.h"
 #include "quant/retraining/retrainer.h"
-#include "quant/threads.h"
+#include "quant/tensor/threads.h"
 
 namespace bitloop::quant {
 

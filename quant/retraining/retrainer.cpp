@@ -6,9 +6,9 @@
 #include <cmath>
 #include <limits>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/batches.h"
-#include "quant/order.h"
+#include "quant/tensor/order.h"
 
 namespace bitloop::quant {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "quant/retraining/optimizer.h"
 #include "quant/retraining/quantized_graph.h"
+#include "quant/retraining/retraining.h"
 
 namespace bitloop::quant {
 

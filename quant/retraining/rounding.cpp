@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "quant/per_filter.h"
-#include "quant/vectorized.h"
+#include "quant/tensor/per_filter.h"
+#include "quant/tensor/vectorized.h"
 
 namespace bitloop::quant {
 namespace {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <random>
 
-#include "host/error.h"
-#include "quant/geometry.h"
-#include "quant/order.h"
+#include "host/base/error.h"
+#include "quant/model/geometry.h"
 #include "quant/quantizers/input_patches.h"
-#include "quant/threads.h"
+#include "quant/tensor/order.h"
+#include "quant/tensor/threads.h"
 #include "quant/training/device.h"
 
 namespace bitloop::quant {

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "quant/evaluation.h"
-#include "quant/plan.h"
 #include "quant/quantizers/clipping.h"
+#include "quant/reference/plan.h"
+#include "quant/training/float_checkpoint.h"
 #include "quant/training/float_network.h"
 
 namespace bitloop::quant {

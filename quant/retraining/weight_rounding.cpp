@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstdint>
 
-#include "quant/per_filter.h"
 #include "quant/quantizers/encoding.h"
 #include "quant/retraining/rounding.h"
-#include "quant/vectorized.h"
+#include "quant/tensor/per_filter.h"
+#include "quant/tensor/vectorized.h"
 
 namespace bitloop::quant {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::quant {
 namespace {

@@ -6,12 +6,12 @@
 #include <cstdlib>
 #include <future>
 
-#include "host/error.h"
-#include "quant/container.h"
-#include "quant/geometry.h"
-#include "quant/hash.h"
-#include "quant/order.h"
-#include "quant/threads.h"
+#include "host/base/error.h"
+#include "quant/model/container.h"
+#include "quant/model/geometry.h"
+#include "quant/model/hash.h"
+#include "quant/tensor/order.h"
+#include "quant/tensor/threads.h"
 #include "quant/training/device.h"
 #include "quant/training/float_network.h"
 
@@ -200,5 +200,8 @@ std::vector<double> FloatCheckpoint::weight_deviations() const {
   for (const FloatLayer& layer : impl->layers) deviations.push_back(layer.weight.std(false).item<double>());
   return deviations;
 }
+
+const std::vector<float>& FloatCheckpoint::mean() const { return impl->mean; }
+const std::vector<float>& FloatCheckpoint::deviation() const { return impl->deviation; }
 
 }  // namespace bitloop::quant

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "host/error.h"
-#include "quant/geometry.h"
+#include "host/base/error.h"
+#include "quant/model/geometry.h"
 #include "quant/training/normalization.h"
 
 namespace bitloop::quant {
@@ -213,23 +213,6 @@ std::vector<FloatLayer> start_layers(const host::Network& network, std::uint64_t
     }
   }
   return layers;
-}
-
-void check_images(const host::Network& network, const Dataset& data) {
-  const host::Shape& in = network.tensors.at(network.input).shape;
-  if (in == data.shape) return;
-  throw InputError(fmt::format(
-      "{} takes {}x{}x{} images but {} holds {}x{}x{}: choose another model or data set", network.name,
-      in.channels, in.height, in.width, data.name, data.shape.channels, data.shape.height, data.shape.width));
-}
-
-void check_fit(const host::Network& network, const Dataset& data) {
-  require_classifier(network);
-  check_images(network, data);
-  const host::Shape& out = network.tensors.at(network.output()).shape;
-  if (out.elements() == data.classes) return;
-  throw InputError(fmt::format("{} has {} outputs but {} has {} classes: choose another model or data set",
-                               network.name, out.elements(), data.name, data.classes));
 }
 
 }  // namespace bitloop::quant

@@ -3,10 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "quant/evaluation.h"
+#include "quant/training/float_checkpoint.h"
 
 namespace bitloop::quant {
 
@@ -69,10 +70,5 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
 /// filter), LeNet's usual start; in networks with residual adds, whose gradients have further to go, the
 /// convolutions' are normal with variance 2 / inputs (He et al. 2015).
 std::vector<FloatLayer> start_layers(const host::Network& network, std::uint64_t seed);
-
-/// Throws InputError where the network cannot take the data's images, naming both sizes.
-void check_images(const host::Network& network, const Dataset& data);
-/// Also where it is no classifier of the data's classes.
-void check_fit(const host::Network& network, const Dataset& data);
 
 }  // namespace bitloop::quant

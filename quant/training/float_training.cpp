@@ -1,12 +1,13 @@
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
 
 #include <cmath>
 #include <memory>
 
-#include "host/error.h"
+#include "host/base/error.h"
 #include "quant/data/batches.h"
-#include "quant/threads.h"
+#include "quant/tensor/threads.h"
 #include "quant/training/device.h"
 #include "quant/training/float_network.h"
 #include "quant/training/kept_memory.h"

@@ -1,7 +1,7 @@
 #include "quant/training/normalization.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "quant/vectorized.h"
+#include "quant/tensor/vectorized.h"
 
 namespace bitloop::quant {
 namespace {

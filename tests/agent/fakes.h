@@ -7,11 +7,11 @@
 #include <random>
 #include <string>
 
-#include "agent/cycle_meter.h"
-#include "agent/environment.h"
-#include "agent/evaluator.h"
-#include "host/error.h"
-#include "host/network.h"
+#include "agent/environment/environment.h"
+#include "agent/evaluation/cycle_meter.h"
+#include "agent/evaluation/evaluator.h"
+#include "host/base/error.h"
+#include "host/network/network.h"
 
 // Stand-ins for hardware and training, for tests only.
 namespace bitloop::agent::test {

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "quant/evaluation.h"
+#include "host/compiler/compiler.h"
+#include "host/driver/driver.h"
+#include "quant/reference/integer_reference.h"
 #include "sim/sim_device.h"
 
 namespace bitloop {

@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "host/error.h"
-#include "host/job.h"
-#include "host/sha256.h"
+#include "host/base/error.h"
+#include "host/base/sha256.h"
+#include "host/program/job.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bitloop;

@@ -15,9 +15,9 @@
 #include <string>
 #include <thread>
 
-#include "host/devices/address.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/driver/address.h"
+#include "host/driver/driver.h"
 #include "host/etherbone/remote_device.h"
 
 namespace {

@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "host/etherbone/served_device.h"
-#include "host/registers.h"
 
 namespace {
 

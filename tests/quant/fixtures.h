@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "host/policy.h"
+#include "host/network/policy.h"
 #include "quant/data/dataset.h"
 
 namespace bitloop::quant {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/registers.h"
+#include "host/device/registers.h"
 
 namespace bitloop::rtl_test {
 

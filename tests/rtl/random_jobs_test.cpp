@@ -20,13 +20,13 @@
 #include <utility>
 #include <vector>
 
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "host/error.h"
-#include "host/registers.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
+#include "host/device/registers.h"
+#include "host/driver/driver.h"
 #include "sim/sim_device.h"
-#include "tests/host/random_cases.h"
-#include "tests/host/random_graphs.h"
+#include "tests/host/network/random_cases.h"
+#include "tests/host/network/random_graphs.h"
 
 namespace bitloop {
 namespace {

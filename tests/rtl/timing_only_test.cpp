@@ -18,12 +18,12 @@
 #include "Vaccelerator_full.h"
 #include "Vmutant_elided.h"
 #include "Vmutant_full.h"
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
+#include "host/driver/driver.h"
 #include "sim/verilated_device.h"
-#include "tests/host/random_cases.h"
-#include "tests/host/random_graphs.h"
+#include "tests/host/network/random_cases.h"
+#include "tests/host/network/random_graphs.h"
 
 namespace bitloop {
 namespace {

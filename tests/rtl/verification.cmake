@@ -1,8 +1,5 @@
 # Verification of the RTL beside its test benches: formal proofs, protocol checkers, random state before reset, and Icarus
-# Verilog against Verilator. Included by tests/rtl/CMakeLists.txt; needs `root`, `rtl` and verilate().
-file(GLOB verification_rtl CONFIGURE_DEPENDS ${rtl}/*.sv)
-list(REMOVE_ITEM verification_rtl ${rtl}/registers_pkg.sv)
-list(PREPEND verification_rtl ${rtl}/registers_pkg.sv)
+# Verilog against Verilator. Included by tests/rtl/CMakeLists.txt; needs `root`, `rtl`, `rtl_sources` and verilate().
 set(assertions ${rtl}/assertions)
 
 # Like every test of reset: registers and memories start with random values.
@@ -17,7 +14,7 @@ foreach(program rtl_protocol_tests replay_recorder)
   target_link_libraries(${program} PRIVATE GTest::gtest)
 endforeach()
 verilate(rtl_protocol_tests
-         SOURCES ${verification_rtl} ${assertions}/axi_checker.sv ${assertions}/axi_lite_checker.sv
+         SOURCES ${rtl_sources} ${assertions}/axi_checker.sv ${assertions}/axi_lite_checker.sv
                  ${CMAKE_CURRENT_LIST_DIR}/protocol/checked_accelerator.sv
          TOP_MODULE checked_accelerator PREFIX Vchecked_accelerator
          VERILATOR_ARGS ${random_state} -Wno-BLKSEQ --assert OPT_FAST -O1)
@@ -26,7 +23,7 @@ foreach(checker axi_checker axi_lite_checker)
   verilate(rtl_protocol_tests SOURCES ${assertions}/${checker}.sv TOP_MODULE ${checker} PREFIX V${checker}
            VERILATOR_ARGS ${random_state} -Wno-BLKSEQ --noassert OPT_FAST -O1)
 endforeach()
-verilate(replay_recorder SOURCES ${verification_rtl} TOP_MODULE accelerator PREFIX Vreplayed
+verilate(replay_recorder SOURCES ${rtl_sources} TOP_MODULE accelerator PREFIX Vreplayed
          VERILATOR_ARGS ${random_state} ${tiny} OPT_FAST -O1)
 
 add_test(NAME rtl_protocol COMMAND rtl_protocol_tests)

@@ -5,10 +5,10 @@
 
 #include <random>
 
-#include "host/instruction.h"
-#include "host/measure.h"
+#include "host/measurement/measure.h"
+#include "host/program/instruction.h"
 #include "sim/sim_device.h"
-#include "tests/host/random_cases.h"
+#include "tests/host/network/random_cases.h"
 
 namespace bitloop::sim {
 namespace {

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "host/error.h"
-#include "host/registers.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::sim {

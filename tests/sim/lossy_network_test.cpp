@@ -7,12 +7,12 @@
 #include <cstdlib>
 #include <thread>
 
-#include "host/devices/address.h"
+#include "host/driver/address.h"
 #include "host/etherbone/remote_device.h"
 #include "host/etherbone/server.h"
 #include "sim/sim_device.h"
+#include "tests/host/driver/job_case.h"
 #include "tests/host/etherbone/udp_proxy.h"
-#include "tests/host/job_case.h"
 
 namespace bitloop::sim {
 namespace {

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::sim {
 namespace {

@@ -11,13 +11,13 @@
 #include <random>
 #include <thread>
 
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
+#include "host/driver/driver.h"
 #include "sim/hardware_text.h"
 #include "sim/on_demand.h"
 #include "sim/sim_device.h"
-#include "tests/host/random_cases.h"
+#include "tests/host/network/random_cases.h"
 
 namespace bitloop::sim {
 namespace {

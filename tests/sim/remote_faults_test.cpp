@@ -13,14 +13,14 @@
 #include <random>
 #include <thread>
 
-#include "host/devices/address.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
+#include "host/driver/address.h"
+#include "host/driver/driver.h"
 #include "host/etherbone/remote_device.h"
 #include "host/etherbone/server.h"
-#include "host/registers.h"
 #include "sim/sim_device.h"
-#include "tests/host/job_case.h"
+#include "tests/host/driver/job_case.h"
 #include "tests/sim/faulty_wire.h"
 
 namespace bitloop::sim {

@@ -15,18 +15,18 @@
 #include <random>
 #include <thread>
 
+#include "host/base/error.h"
 #include "host/board/memory_mapped_device.h"
 #include "host/board/uio_interrupt.h"
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/compiler/compiler.h"
+#include "host/device/registers.h"
+#include "host/driver/driver.h"
 #include "host/etherbone/remote_device.h"
 #include "host/etherbone/server.h"
-#include "host/registers.h"
 #include "sim/sim_device.h"
 #include "tests/host/board/incoherent_memory.h"
-#include "tests/host/random_cases.h"
-#include "tests/host/random_graphs.h"
+#include "tests/host/network/random_cases.h"
+#include "tests/host/network/random_graphs.h"
 
 namespace bitloop::sim {
 namespace {
@@ -280,7 +280,7 @@ TEST_F(SharedMemoryBoardTest, a_client_of_its_server_gets_the_same) {
   serving.join();
 }
 
-/// What host/registers.h says, and the memory-mapped device relies on, is what the RTL does.
+/// What host/device/registers.h says, and the memory-mapped device relies on, is what the RTL does.
 TEST(RegisterAccess, is_refused_by_the_hardware_where_the_map_says_so) {
   const auto device = make_simulated();
   const auto refused = [](const std::function<void()>& access) {

@@ -28,9 +28,8 @@ def hardware_parameters(configuration="default", **changes):
 
 def add_sources(platform):
     """The accelerator's sources (packages first: the others name them) and its plain-Verilog top."""
-    sources = sorted((ROOT / "rtl").glob("*.sv"))
-    for source in sorted(sources, key=lambda path: not path.stem.endswith("_pkg")):
-        platform.add_source(str(source), language="systemverilog")
+    for source in (ROOT / "rtl" / "accelerator.f").read_text().split():
+        platform.add_source(str(ROOT / "rtl" / source), language="systemverilog")
     platform.add_source(str(ROOT / "rtl" / "boards" / "axi" / "bitloop_axi_top.v"), language="verilog")
 
 

@@ -34,10 +34,8 @@ proc sources {folder parameters} {
   set out [open [file join $folder bitloop_axi_top.v] w]
   puts -nonewline $out $text
   close $out
-  set packages [lsort [glob [file join $root rtl *_pkg.sv]]]
-  set modules {}
-  foreach file [lsort [glob [file join $root rtl *.sv]]] {
-    if {$file ni $packages} { lappend modules $file }
-  }
-  return [concat $packages $modules [list [file join $folder bitloop_axi_top.v]]]
+  set in [open [file join $root rtl accelerator.f]]
+  set files [lmap line [split [string trim [read $in]] \n] { file join $root rtl $line }]
+  close $in
+  return [concat $files [list [file join $folder bitloop_axi_top.v]]]
 }

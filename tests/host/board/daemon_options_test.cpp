@@ -6,7 +6,7 @@
 #include <sstream>
 #include <vector>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::host::board::test {
 namespace {

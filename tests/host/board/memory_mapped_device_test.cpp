@@ -7,8 +7,8 @@
 #include <functional>
 #include <random>
 
-#include "host/devices/board_identity.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/board_identity.h"
 #include "tests/host/board/incoherent_memory.h"
 #include "tests/host/board/register_page.h"
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "host/registers.h"
+#include "host/device/registers.h"
 
 namespace bitloop::host::board::test {
 

@@ -12,9 +12,9 @@
 #include <fstream>
 #include <string>
 
+#include "host/base/error.h"
 #include "host/board/memory_mapped_device.h"
 #include "host/board/uio_interrupt.h"
-#include "host/error.h"
 #include "tests/host/board/register_page.h"
 
 namespace bitloop::host::board::test {

@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "host/devices/address.h"
+#include "host/driver/address.h"
 
 namespace bitloop::host::test {
 

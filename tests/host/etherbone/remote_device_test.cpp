@@ -6,18 +6,18 @@
 
 #include <random>
 
-#include "host/compiler.h"
-#include "host/devices/board_identity.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
+#include "host/device/board_identity.h"
+#include "host/device/registers.h"
+#include "host/driver/driver.h"
 #include "host/etherbone/service.h"
-#include "host/registers.h"
-#include "tests/host/emulator.h"
 #include "tests/host/etherbone/fake_server.h"
 #include "tests/host/etherbone/running_server.h"
 #include "tests/host/etherbone/tcp_proxy.h"
 #include "tests/host/etherbone/udp_proxy.h"
-#include "tests/host/random_cases.h"
+#include "tests/host/network/random_cases.h"
+#include "tests/host/program/emulator.h"
 
 namespace bitloop::host::test {
 namespace {

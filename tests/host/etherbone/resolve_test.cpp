@@ -6,7 +6,7 @@
 #include <future>
 #include <memory>
 
-#include "host/error.h"
+#include "host/base/error.h"
 
 namespace bitloop::host::etherbone {
 namespace {

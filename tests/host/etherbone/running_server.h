@@ -7,7 +7,7 @@
 #include <memory>
 #include <thread>
 
-#include "host/devices/address.h"
+#include "host/driver/address.h"
 #include "host/etherbone/server.h"
 
 namespace bitloop::host::test {

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "host/device.h"
-#include "host/error.h"
-#include "host/registers.h"
+#include "host/base/error.h"
+#include "host/device/device.h"
+#include "host/device/registers.h"
 
 namespace bitloop::host::test {
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <string>
 
-#include "host/registers.h"
+#include "host/device/registers.h"
 #include "tests/host/etherbone/scripted_device.h"
 #include "tests/host/etherbone/wire_text.h"
 

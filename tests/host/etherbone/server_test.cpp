@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "host/etherbone/packet.h"
 #include "host/etherbone/service.h"
-#include "host/registers.h"
 #include "tests/host/etherbone/running_server.h"
 #include "tests/host/etherbone/scripted_device.h"
 #include "tests/host/etherbone/sockets.h"

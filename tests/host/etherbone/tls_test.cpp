@@ -6,15 +6,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "host/compiler.h"
-#include "host/driver.h"
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/compiler/compiler.h"
+#include "host/driver/driver.h"
 #include "host/etherbone/remote_device.h"
-#include "tests/host/emulator.h"
 #include "tests/host/etherbone/certificates.h"
 #include "tests/host/etherbone/running_server.h"
 #include "tests/host/etherbone/tcp_proxy.h"
-#include "tests/host/random_cases.h"
+#include "tests/host/network/random_cases.h"
+#include "tests/host/program/emulator.h"
 
 namespace bitloop::host::test {
 namespace {

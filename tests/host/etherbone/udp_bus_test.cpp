@@ -4,13 +4,13 @@
 
 #include <random>
 
-#include "host/error.h"
+#include "host/base/error.h"
+#include "host/device/registers.h"
 #include "host/etherbone/remote_device.h"
 #include "host/etherbone/service.h"
-#include "host/registers.h"
-#include "tests/host/emulator.h"
 #include "tests/host/etherbone/running_server.h"
 #include "tests/host/etherbone/udp_proxy.h"
+#include "tests/host/program/emulator.h"
 
 namespace bitloop::host::test {
 namespace {

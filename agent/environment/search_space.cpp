@@ -1,0 +1,114 @@
+#include "agent/environment/search_space.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/base/error.h"
+
+namespace bitloop::agent {
+namespace {
+
+std::vector<int> activation_widths(bool is_signed, bool tied_pairs) {
+  if (tied_pairs || is_signed) return {2, 4, 8};
+  return {std::begin(host::kWidths), std::end(host::kWidths)};
+}
+
+}  // namespace
+
+int tied_weight_bits(int input_bits) { return input_bits <= 2 ? 1 : input_bits; }
+
+SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions& options)
+    : network_(network), tied_pairs_(options.tied_pairs) {
+  const auto layers = network_.weight_layers();
+  const std::vector<int> group = host::width_classes(network_);
+  std::vector<bool> fixed(network_.tensors.size(), false);
+  std::vector<bool> is_signed(network_.tensors.size(), false);
+  std::vector<bool> is_read(network_.tensors.size(), false);
+  fixed[group[network_.input]] = true;
+  for (std::size_t t = 0; t < network_.tensors.size(); ++t) {
+    if (network_.tensors[t].is_signed) is_signed[group[t]] = true;
+  }
+  const std::vector<std::string> names = host::named_layers(network_, options.pinned);
+  const auto pinned = [&](const host::Layer& layer) {
+    return std::find(names.begin(), names.end(), layer.name) != names.end();
+  };
+  for (const host::Layer* layer : layers) {
+    is_read[group[layer->input()]] = true;
+    if (pinned(*layer)) fixed[group[layer->input()]] = true;
+  }
+
+  std::vector<int> decision_of_group(network_.tensors.size(), -1);
+  for (const host::Layer& layer : network_.layers) {
+    if (layer.has_weights()) {
+      rows_.push_back({.name = layer.name});
+      if (!tied_pairs_ && !pinned(layer)) {
+        rows_.back().weight_decision = static_cast<int>(decisions_.size());
+        decisions_.push_back(
+            {Decision::Kind::weight, rows() - 1, {std::begin(host::kWidths), std::end(host::kWidths)}});
+      }
+    }
+    const int row = std::max(0, rows() - 1);
+    const int produced = group[layer.output];
+    if (fixed[produced] || !is_read[produced] || decision_of_group[produced] >= 0) continue;
+    decision_of_group[produced] = static_cast<int>(decisions_.size());
+    decisions_.push_back(
+        {Decision::Kind::activation, row, activation_widths(is_signed[produced], tied_pairs_)});
+  }
+  for (int row = 0; row < rows(); ++row)
+    rows_[row].input_decision = decision_of_group[group[layers[row]->input()]];
+}
+
+Assignment SearchSpace::highest() const {
+  Assignment assignment;
+  for (const Decision& decision : decisions_) assignment.push_back(decision.widths.back());
+  return assignment;
+}
+
+Assignment SearchSpace::lowest() const {
+  Assignment assignment;
+  for (const Decision& decision : decisions_) assignment.push_back(decision.widths.front());
+  return assignment;
+}
+
+host::Policy SearchSpace::policy(std::span<const int> assignment) const {
+  host::Policy policy{.network = network_.name, .layers = {}};
+  for (const Row& row : rows_) {
+    const int input_bits = row.input_decision < 0 ? 8 : assignment[row.input_decision];
+    const int free_bits = row.weight_decision < 0 ? 8 : assignment[row.weight_decision];
+    policy.layers.push_back({row.name, tied_pairs_ ? tied_weight_bits(input_bits) : free_bits, input_bits});
+  }
+  return policy;
+}
+
+Assignment SearchSpace::assignment(const host::Policy& policy) const {
+  Assignment assignment = highest();
+  if (policy.layers.size() == rows_.size()) {
+    for (int row = 0; row < rows(); ++row) {
+      if (rows_[row].weight_decision >= 0)
+        assignment[rows_[row].weight_decision] = policy.layers[row].weight_bits;
+      if (rows_[row].input_decision >= 0)
+        assignment[rows_[row].input_decision] = policy.layers[row].input_bits;
+    }
+  }
+  bool legal = this->policy(assignment).layers == policy.layers;
+  for (std::size_t i = 0; i < assignment.size(); ++i) {
+    const auto& widths = decisions_[i].widths;
+    legal = legal && std::find(widths.begin(), widths.end(), assignment[i]) != widths.end();
+  }
+  if (!legal) {
+    throw InputError(
+        fmt::format("policy '{}' is outside the search space of {}: its pinned layers, tied pairs or "
+                    "shared tensors differ",
+                    policy.key(), network_.name));
+  }
+  return assignment;
+}
+
+double SearchSpace::size() const {
+  double size = 1;
+  for (const Decision& decision : decisions_) size *= static_cast<double>(decision.widths.size());
+  return size;
+}
+
+}  // namespace bitloop::agent

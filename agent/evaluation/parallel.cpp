@@ -1,0 +1,34 @@
+#include "agent/evaluation/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace bitloop::agent {
+
+void parallel_for(int items, int workers, const std::function<void(int, int)>& work) {
+  std::atomic<int> next{0};
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  const auto loop = [&](int worker) {
+    for (int item = next++; item < items; item = next++) {
+      try {
+        work(item, worker);
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex);
+        if (!failure) failure = std::current_exception();
+        next = items;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int worker = 0; worker < std::min(items, workers); ++worker) threads.emplace_back(loop, worker);
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace bitloop::agent

@@ -1,0 +1,113 @@
+#include "agent/evaluation/task.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+
+#include "host/base/error.h"
+#include "quant/open_model.h"
+
+namespace bitloop::agent {
+namespace {
+
+constexpr int kNoiseImages = 64;
+
+bool is_file(const std::string& model) { return model.ends_with(".onnx"); }
+
+std::vector<float> per_channel(const std::vector<float>& given, const host::Shape& image, float otherwise) {
+  return given.empty() ? std::vector<float>(image.channels, otherwise) : given;
+}
+
+quant::Split noise_split(const host::Shape& shape, int classes, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  quant::Split split;
+  split.pixels.resize(static_cast<std::size_t>(kNoiseImages * shape.elements()));
+  for (auto& pixel : split.pixels) pixel = static_cast<std::uint8_t>(random());
+  for (int i = 0; i < kNoiseImages; ++i)
+    split.labels.push_back(static_cast<std::uint16_t>(random() % static_cast<std::uint64_t>(classes)));
+  return split;
+}
+
+quant::Dataset noise(const quant::FloatNetwork& model, const std::vector<float>& mean,
+                     const std::vector<float>& deviation) {
+  const host::Network& network = model.network;
+  quant::Dataset data;
+  data.name = data.spec = data.split_hash = "noise";
+  data.shape = network.tensors.at(network.input).shape;
+  data.classes = network.tensors.at(network.output()).shape.channels;
+  data.mean = per_channel(mean, data.shape, 0.5F);
+  data.deviation = per_channel(deviation, data.shape, 0.25F);
+  quant::check_given({.mean = data.mean, .deviation = data.deviation}, data);
+  data.train = noise_split(data.shape, data.classes, 1);
+  data.reward = noise_split(data.shape, data.classes, 2);
+  data.test = noise_split(data.shape, data.classes, 3);
+  return data;
+}
+
+/// The size to which an image folder is brought: the network's own, where the user does not say.
+std::optional<host::Shape> folder_image(const TaskSpec& spec, const quant::FloatNetwork& file) {
+  if (spec.input) return spec.input;
+  if (is_file(spec.model)) return file.network.tensors.at(file.network.input).shape;
+  const host::Network own = host::zoo_network(spec.model);
+  return own.tensors.at(own.input).shape;
+}
+
+}  // namespace
+
+TaskSpec with_absolute_paths(TaskSpec spec) {
+  const auto absolute = [](const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+  };
+  if (const auto colon = spec.data.find(':'); colon != std::string::npos && colon + 1 < spec.data.size())
+    spec.data = spec.data.substr(0, colon + 1) + absolute(spec.data.substr(colon + 1));
+  if (is_file(spec.model)) spec.model = absolute(spec.model);
+  if (!spec.checkpoint.empty()) spec.checkpoint = absolute(spec.checkpoint);
+  return spec;
+}
+
+Task open_task(const TaskSpec& spec) {
+  Task task;
+  if (is_file(spec.model)) task.model = quant::open_model(spec.model);
+  const auto& mean = spec.mean.empty() ? task.model.mean : spec.mean;
+  const auto& deviation = spec.deviation.empty() ? task.model.deviation : spec.deviation;
+  if (spec.data == "noise") {
+    if (!is_file(spec.model))
+      task.model = quant::open_model(spec.model, {.image = spec.input, .classes = {}});
+    task.data = noise(task.model, mean, deviation);
+  } else {
+    quant::DataOptions options{
+        .image = {}, .mean = mean, .deviation = deviation, .reward_from_test = spec.reward_from_test};
+    if (spec.data.starts_with("folder:")) {
+      options.image = folder_image(spec, task.model);
+    } else if (spec.input) {
+      throw InputError(fmt::format(
+          "--input sets the size of a folder's images; those of {} have their own: leave it out", spec.data));
+    }
+    task.data = quant::load_dataset(spec.data, options);
+    task.model = quant::open_model(spec.model, {.image = task.data.shape, .classes = task.data.classes});
+  }
+  if (spec.augmentation != "usual") task.data.augmentation = quant::augmentation_of(spec.augmentation);
+  task.model.mean = task.data.mean;
+  task.model.deviation = task.data.deviation;
+  return task;
+}
+
+quant::FloatCheckpoint open_weights(const TaskSpec& spec, const Task& task, const quant::Progress& progress) {
+  const host::Network& network = task.model.network;
+  if (!spec.checkpoint.empty()) {
+    auto checkpoint = quant::FloatCheckpoint::load(network, task.data, spec.checkpoint);
+    const bool same = spec.mean.empty() ||
+                      (checkpoint.mean() == task.data.mean && checkpoint.deviation() == task.data.deviation);
+    if (same) return checkpoint;
+    throw InputError(spec.checkpoint +
+                     " was trained with another mean and deviation: leave --mean and --std out");
+  }
+  if (task.model.trained()) return quant::FloatCheckpoint::imported(task.model, task.data);
+  if (network.outputs.size() > 1 || spec.data == "noise")
+    return quant::FloatCheckpoint::untrained(network, task.data, /*seed=*/1);
+  return quant::FloatCheckpoint::cached(network, task.data, {.epochs = spec.float_epochs}, progress);
+}
+
+}  // namespace bitloop::agent

@@ -1,0 +1,97 @@
+#include "host/compiler/image_feed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "host/base/error.h"
+#include "host/base/integers.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr long kStagedAtOnce = 128;  // words of one LOAD_IMAGE, at least
+
+}  // namespace
+
+ImageFeed::ImageFeed(const WindowOp& op, const HardwareInfo& hardware, Address image)
+    : op_(op), packing_(*op.packing), staging_words_(hardware.staging_words), image_(image) {}
+
+ImageFeed::ImageRows ImageFeed::image_rows(int first, int rows) const {
+  const long begin = static_cast<long>(first) * packing_.stride_y - packing_.pad;
+  const long end = begin + static_cast<long>(rows - 1) * packing_.stride_y + packing_.rows;
+  const long height = packing_.image.height;
+  return {std::clamp(begin, 0L, height), std::clamp(end, 0L, height)};
+}
+
+int ImageFeed::rows_that_fit(const Area& area) const {
+  for (int rows = area.rows; rows >= 1; rows = rows == 1 ? 0 : (rows + 1) / 2) {
+    const ImageRows needed = image_rows(area.first_row, rows);
+    const long first_word = needed.begin * packing_.image_row_bytes() / 8;
+    const long end_word = divide_up(needed.end * packing_.image_row_bytes(), 8);
+    if (end_word - first_word <= staging_words_) return rows;
+  }
+  throw InputError(
+      fmt::format("layer {}: {} image rows of {} bytes do not fit the staging ring of {} bytes; use a "
+                  "narrower image, a lower kernel or hardware with more",
+                  op_.name, packing_.rows, packing_.image_row_bytes(), staging_words_ * 8));
+}
+
+void ImageFeed::stage(const ImageRows& rows, Program& program) {
+  if (rows.begin >= rows.end) return;
+  const long first = rows.begin * packing_.image_row_bytes() / 8;
+  long end = divide_up(rows.end * packing_.image_row_bytes(), 8);
+  if (first < staged_begin_ || first > staged_end_) staged_begin_ = staged_end_ = first;
+  if (end <= staged_end_) return;
+  // Some words more than needed make fewer loads, unless they would push out rows that are needed.
+  const long image_end = divide_up(packing_.image.elements(), 8);
+  end = std::clamp(staged_end_ + kStagedAtOnce, end,
+                   std::max(end, std::min(image_end, first + staging_words_)));
+  program.append(LoadImage{static_cast<std::uint32_t>(image_ + staged_end_ * 8),
+                           static_cast<std::uint32_t>(end - staged_end_),
+                           static_cast<int>(staged_end_ % staging_words_)});
+  staged_end_ = end;
+  staged_begin_ = std::max(staged_begin_, end - staging_words_);
+}
+
+void ImageFeed::pack(const Area& area, int first_block, int end_block, const ChipRows& chip,
+                     Program& program) {
+  Area part = area;
+  ChipRows at = chip;
+  for (int done = 0; done < area.rows; done += part.rows) {
+    part.first_row = area.first_row + done;
+    part.rows = area.rows - done;
+    part.rows = rows_that_fit(part);
+    at.first = (chip.first + done * chip.pitch) % chip.ring;
+    stage(image_rows(part.first_row, part.rows), program);
+    for (int block = first_block; block < end_block; ++block) {
+      at.base = chip.base + (block - first_block) * words_per_block(8) * chip.stride;
+      pack_block(part, block, at, program);
+    }
+  }
+}
+
+void ImageFeed::pack_block(const Area& area, int block, const ChipRows& chip, Program& program) const {
+  Pack pack;
+  pack.image_height = packing_.image.height;
+  pack.image_width = packing_.image.width;
+  pack.channels = packing_.image.channels;
+  pack.columns = packing_.block_columns[block];
+  pack.rows = packing_.rows;
+  pack.stride_x = packing_.stride_x;
+  pack.stride_y = packing_.stride_y;
+  pack.packed_rows = area.rows;
+  pack.packed_width = area.columns;
+  pack.chip = chip;
+  pack.iy = area.first_row * packing_.stride_y - packing_.pad;
+  pack.ix = area.first_column * packing_.stride_x - packing_.pad;
+  for (int b = 0; b < block; ++b) pack.ix += packing_.block_columns[b];
+  pack.pad_codes = packing_.pad_codes;
+  const long ring_bytes = staging_words_ * 8;
+  pack.staging_byte =
+      static_cast<std::uint32_t>(modulo(static_cast<long>(pack.iy) * packing_.image_row_bytes(), ring_bytes));
+  pack.image_row_bytes = static_cast<std::uint32_t>(packing_.image_row_bytes());
+  program.append(pack);
+}
+
+}  // namespace bitloop::host

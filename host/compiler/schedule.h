@@ -1,0 +1,38 @@
+#pragma once
+
+#include "host/compiler/provision.h"
+#include "host/compiler/timeline.h"
+#include "host/device/device.h"
+#include "host/program/program.h"
+
+namespace bitloop::host {
+
+/// Emits a segment's compute steps in order, loads ahead of them as far as buffers allow, and stores behind
+/// them.
+class Schedule {
+ public:
+  virtual ~Schedule() = default;
+  /// Appends the whole segment.
+  void run();
+
+ protected:
+  explicit Schedule(const HardwareInfo& hardware) : program(hardware), timeline_(hardware) {}
+
+  [[nodiscard]] virtual int steps() const = 0;
+  [[nodiscard]] virtual double step_cycles(int step) const = 0;
+  /// Emits at most one load that `step` still lacks. `current` is the last step computed (-1: none); with
+  /// `now`, `step` comes next and must be served.
+  virtual Provision provide(int step, int current, bool now) = 0;
+  virtual void compute(int step) = 0;
+  virtual void store(int step) = 0;
+
+ public:
+  Program program;
+
+ private:
+  void prefetch(int current);
+
+  Timeline timeline_;
+};
+
+}  // namespace bitloop::host

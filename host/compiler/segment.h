@@ -1,0 +1,100 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/compiler/window_op.h"
+#include "host/device/device.h"
+
+namespace bitloop::host {
+
+/// Rows of positions in activation SRAM that wrap around.
+struct Ring {
+  int base = 0;    ///< bank row of word 0
+  int stride = 0;  ///< bank rows from word to word
+  int pitch = 0;   ///< positions from row to row
+  int rows = 0;
+  int words = 0;  ///< per position
+  [[nodiscard]] int positions() const { return pitch * rows; }
+  [[nodiscard]] int bank_rows() const { return stride * words; }
+  bool operator==(const Ring&) const = default;
+};
+
+/// Rows that whole turns of a ring must be a multiple of, so that its size is a multiple of P.
+int row_granule(int pitch, int pixels);
+/// A ring for `rows` rows of `width` positions, at bank row 0.
+Ring make_ring(int width, int rows, int words, int pixels);
+inline constexpr int kLargestRing = 65535;  ///< positions, 16-bit fields
+
+/// Where a segment finds an operand, or leaves a result, in one width.
+struct Place {
+  bool on_chip = false;    ///< the whole tensor lies in activation SRAM, in `ring`
+  bool in_memory = false;  ///< of a result: it is stored; of an operand that is not on chip: it is loaded
+  Ring ring;               ///< its first word is the operand's
+  Address offset = 0;      ///< in memory: of the tensor's first word, or of the image's bytes
+  int words = 0;           ///< in memory: per position, of the tensor that this is a part of
+  int first_word = 0;      ///< in memory: of this part
+};
+
+enum class StageKind { max_pool, add, requantize };
+
+/// What follows a segment's operation on chip. A max pool can only be the first.
+struct Stage {
+  StageKind kind = StageKind::requantize;
+  int output_bits = 8;
+  int layer = -1;             ///< of a pool or an add
+  int tensor = 0;             ///< that it writes
+  bool second_first = false;  ///< the add's first input is the segment's second operand
+  /// Of an ADD instruction; 0 of a pool, which has no parameters either.
+  [[nodiscard]] int operands() const {
+    return kind == StageKind::max_pool ? 0 : kind == StageKind::add ? 2 : 1;
+  }
+};
+
+/// Height and width of a result.
+struct Extent {
+  int height = 1;
+  int width = 1;
+  [[nodiscard]] long positions() const { return static_cast<long>(height) * width; }
+};
+
+/// Rows of activation SRAM, from first (inclusive) to end (exclusive).
+struct BankRows {
+  int first = 0;
+  int end = 0;
+  [[nodiscard]] int count() const { return end - first; }
+};
+
+/// What runs between two counter records: one operation over a whole tensor, and the stages that are fused
+/// behind it.
+struct Segment {
+  std::string name;         ///< of the layer that leads, or of what is done for it
+  std::vector<int> layers;  ///< that it computes, by index; the first is the operation's
+  WindowOp op;
+  Place input;
+  std::optional<Place> second;  ///< operand 2 of an add, here or in a stage; 8 bits
+  std::vector<Stage> stages;
+  std::optional<WindowOp> pool;  ///< of the first stage, where that is a max pool
+  std::vector<Place> results;    ///< of the operation, then of each stage
+  BankRows free;                 ///< where its rings may lie
+  int narrowed = -1;             ///< the tensor, where the operation only makes its narrow form
+  Address weights = 0;           ///< in memory
+  Address parameters = 0;        ///< in memory: those of the stages, then the operation's
+
+  /// Code width of result 0 (the operation's), 1, ...
+  [[nodiscard]] int result_bits(int result) const {
+    return result == 0 ? op.output_bits : stages[static_cast<std::size_t>(result) - 1].output_bits;
+  }
+  [[nodiscard]] Extent extent(int result) const {
+    const WindowOp& last = result > 0 && pool ? *pool : op;
+    return {last.output_height, last.output_width};
+  }
+  [[nodiscard]] int result_count() const { return static_cast<int>(results.size()); }
+  /// Parameter slots of the stages, F channels each: every group of a channel block has its own.
+  [[nodiscard]] int stage_slots(int lanes) const;
+  /// First of the slots of stage `index`, counted from the first stage's.
+  [[nodiscard]] int stage_slot(int index, int lanes) const;
+};
+
+}  // namespace bitloop::host

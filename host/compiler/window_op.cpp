@@ -1,0 +1,331 @@
+#include "host/compiler/window_op.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "host/base/error.h"
+#include "host/base/integers.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr int kPackLanes = 32;       // lanes of a channel block
+constexpr int kPackRowLanes = 24;    // columns * channels of one packed image row
+constexpr int kLargestChannels = 4;  // of an image
+constexpr int kLargestKernel = 255;
+constexpr int kLargestStride = 15;
+constexpr int kLargestDilation = 15;
+constexpr int kLargestPad = 127;
+constexpr int kLargestPackStride = 255;
+constexpr int kLargestRepeat = 15;
+constexpr int kLargestRow = 32767;  // signed 16-bit fields
+
+void limit(const Layer& layer, const char* what, long value, long largest) {
+  if (value > largest) {
+    throw InputError(fmt::format("layer {}: {} {} is too large for the hardware; the largest is {}",
+                                 layer.name, what, value, largest));
+  }
+}
+
+OpKind kind_of(const Layer& layer) {
+  switch (layer.kind) {
+    case LayerKind::conv:
+    case LayerKind::linear:
+      return OpKind::conv;
+    case LayerKind::depthwise:
+    case LayerKind::average_pool:
+      return OpKind::depthwise;
+    case LayerKind::add:
+      return OpKind::add;
+    case LayerKind::max_pool:
+      return OpKind::max_pool;
+    default:
+      return OpKind::copy;
+  }
+}
+
+/// What all layers share.
+WindowOp common_op(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits) {
+  const Shape& out = network.output_shape(layer);
+  WindowOp op;
+  op.name = layer.name;
+  op.kind = kind_of(layer);
+  op.output_height = out.height;
+  op.output_width = out.width;
+  op.output_bits = bits.written.at(layer.output);
+  op.filters = out.channels;
+  op.leaky = layer.activation == Activation::leaky_relu;
+  op.weight_bits = weight_bits;
+  limit(layer, "the number of output positions", op.output_positions(), (1L << 24) - 1);
+  return op;
+}
+
+void set_channels(WindowOp& op, int channels, bool wide) {
+  op.block_channels = wide ? 64 : kBlockChannels;
+  op.blocks = divide_up(channels, op.block_channels);
+  op.last_block_channels = channels - (op.blocks - 1) * op.block_channels;
+}
+
+/// Products of codes that each output sums, those of packed rows beyond the kernel included.
+long products_per_output(const WindowOp& op) {
+  long channels = static_cast<long>(op.blocks - 1) * op.block_channels + op.last_block_channels;
+  if (op.packing) {
+    const auto& columns = op.packing->block_columns;
+    channels =
+        std::accumulate(columns.begin(), columns.end(), 0L) * op.packing->rows * op.packing->image.channels;
+  }
+  return channels * op.kernel_height * op.kernel_width;
+}
+
+/// How many products of unsigned codes the array's 32-bit accumulator can sum.
+long most_products(int weight_bits, int input_bits) {
+  return ((1L << 32) - 1) / (((1L << weight_bits) - 1) * ((1L << input_bits) - 1));
+}
+
+void check_accumulator(const Layer& layer, const WindowOp& op) {
+  if (op.kind != OpKind::conv) return;
+  const long products = products_per_output(op);
+  const long most = most_products(op.weight_bits, op.input_bits);
+  if (products <= most) return;
+  int narrower = op.weight_bits;
+  while (narrower > 1 && products > most_products(narrower, op.input_bits)) narrower /= 2;
+  const bool fits = products <= most_products(narrower, op.input_bits);
+  throw InputError(fmt::format(
+      "layer {}: {} products per output of {}-bit weights and {}-bit inputs are too many for the hardware's "
+      "32-bit accumulator; the most are {}{}",
+      layer.name, products, op.weight_bits, op.input_bits, most,
+      fits ? fmt::format(", and {}-bit weights fit", narrower) : ""));
+}
+
+/// Sums of a depthwise window have 22 signed bits.
+void check_depthwise(const Layer& layer, const WindowOp& op, const HardwareInfo& hardware) {
+  if (op.kind != OpKind::depthwise && op.kind != OpKind::add) return;
+  if (hardware.filters < 4) {
+    throw InputError(fmt::format("layer {}: hardware with F={} has no engine for it; the least is F=4",
+                                 layer.name, hardware.filters));
+  }
+  if (op.kind == OpKind::add) return;
+  const int widest = op.unit_weights ? 1 : op.weight_bits >= 4 ? (1 << (op.weight_bits - 1)) : 3;
+  const long largest = static_cast<long>(op.kernel_height) * op.kernel_width * ((1 << op.input_bits) - 1) *
+                       (op.weight_bits == 1 && !op.unit_weights ? 1 : widest);
+  if (largest < (1L << 21)) return;
+  throw InputError(
+      fmt::format("layer {}: a window of {}x{} at {} input bits sums more than the 22 bits of the depthwise "
+                  "engine; use a "
+                  "smaller kernel or fewer bits",
+                  layer.name, op.kernel_height, op.kernel_width, op.input_bits));
+}
+
+int packed_stride(const WindowOp& op) { return op.packing ? op.packing->stride_y : 1; }
+
+void check_limits(const Layer& layer, const WindowOp& op) {
+  limit(layer, "the number of input positions", static_cast<long>(op.input_height) * op.input_width,
+        (1L << 24) - 1);
+  limit(layer, "the last window's row",
+        static_cast<long>(op.output_height) * std::max(op.stride_y, packed_stride(op)), kLargestRow);
+  limit(layer, "the upsampling factor", op.repeat, kLargestRepeat);
+  limit(layer, "kernel height", op.kernel_height, kLargestKernel);
+  limit(layer, "kernel width", op.kernel_width, kLargestKernel);
+  limit(layer, "stride", std::max(op.stride_x, op.stride_y), kLargestStride);
+  limit(layer, "pad", op.pad, kLargestPad);
+  limit(layer, "the number of channel blocks", op.blocks, 65535);
+  check_accumulator(layer, op);
+}
+
+WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const TensorBits& bits,
+                            int weight_bits) {
+  const Tensor& in = network.tensors[layer.input()];
+  const Window window = layer_window(network, layer);
+  WindowOp op = common_op(network, layer, bits, weight_bits);
+  const int tensor = layer.input();
+  op.input_bits = layer.has_weights()   ? bits.read(tensor)
+                  : layer.keeps_codes() ? op.output_bits
+                                        : bits.written[tensor];
+  op.input_height = in.shape.height;
+  op.input_width = in.shape.width;
+  op.kernel_height = window.height;
+  op.kernel_width = window.width;
+  op.stride_y = op.stride_x = window.stride;
+  op.pad = window.pad;
+  op.unit_weights = layer.kind == LayerKind::average_pool;
+  if (layer.kind == LayerKind::upsample) op.repeat = layer.stride;
+  if (op.kind == OpKind::add) op.operands = static_cast<int>(layer.inputs.size());
+  if (op.kind == OpKind::add || op.kind == OpKind::copy) {
+    op.kernel_height = op.kernel_width = op.stride_y = op.stride_x = 1;
+    op.pad = 0;
+    op.output_height = in.shape.height;  // the positions that pass; a copy's are repeated by its stores
+    op.output_width = in.shape.width;
+    op.filters = in.shape.channels;
+  }
+  const bool wide = op.input_bits == 1 && (op.kind == OpKind::max_pool || op.kind == OpKind::copy ||
+                                           (op.kind == OpKind::conv && weight_bits == 1));
+  set_channels(op, in.shape.channels, wide);
+  if (in.is_signed && op.kind != OpKind::max_pool) op.zero_code = 1 << (op.input_bits - 1);
+  check_limits(layer, op);
+  return op;
+}
+
+/// A weight code that counts as zero; widths below 4 have none.
+int zero_weight(int weight_bits) { return weight_bits == 8 ? 128 : 8; }
+
+/// As many kernel rows per packed position as fit, so that rows beyond the kernel count nothing.
+int packed_rows(int kernel_height, int columns, int channels, int weight_bits, long staged_rows) {
+  const int most = static_cast<int>(std::min<long>(kPackLanes / (columns * channels), staged_rows));
+  if (most >= kernel_height) return kernel_height;
+  for (int rows = std::min(most, kLargestDilation); rows > 1; --rows) {
+    if (weight_bits >= 4 || kernel_height % rows == 0) return rows;
+  }
+  return 1;
+}
+
+ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& window, int weight_bits,
+                          int staging_words) {
+  limit(layer, "the number of image channels", image.channels, kLargestChannels);
+  ImagePacking packing;
+  packing.image = image;
+  packing.pad = window.pad;
+  packing.stride_x = window.stride;
+  const int most_columns = kPackRowLanes / image.channels;
+  const int blocks = divide_up(window.width, most_columns);
+  const int columns = divide_up(window.width, blocks);
+  for (int first = 0; first < window.width; first += columns) {
+    packing.block_columns.push_back(std::min(columns, window.width - first));
+  }
+  // a row may begin and end inside a word
+  const long staged_rows = (8L * staging_words - 14) / packing.image_row_bytes();
+  if (staged_rows < 1) {
+    throw InputError(
+        fmt::format("layer {}: an image row of {} bytes does not fit the staging ring of {}; use a narrower "
+                    "image or hardware "
+                    "with more staging_words",
+                    layer.name, packing.image_row_bytes(), 8L * staging_words));
+  }
+  packing.rows = packed_rows(window.height, columns, image.channels, weight_bits, staged_rows);
+  return packing;
+}
+
+/// Weights in the order of the packed lanes: channel (row * columns + column) * C + c of each block.
+WeightCodes packed_weights(const WindowOp& op, const Shape& image, const Window& window,
+                           const QuantizedLayer& integers) {
+  const ImagePacking& packing = *op.packing;
+  const int channels = (op.blocks - 1) * kBlockChannels + op.last_block_channels;
+  WeightCodes packed{op.filters, channels, op.kernel_height, 1, op.weight_bits, kBlockChannels, {}};
+  packed.codes.resize(static_cast<std::size_t>(op.filters) * channels * op.kernel_height);
+  for (int f = 0; f < op.filters; ++f) {
+    int first_column = 0;
+    for (int block = 0; block < op.blocks; first_column += packing.block_columns[block++]) {
+      const int columns = packing.block_columns[block];
+      for (int lane = 0; lane < packing.rows * columns * image.channels; ++lane) {
+        const int c = lane % image.channels;
+        const int column = first_column + lane / image.channels % columns;
+        for (int step = 0; step < op.kernel_height; ++step) {
+          const int row = step * packing.rows + lane / image.channels / columns;
+          const std::size_t to =
+              (static_cast<std::size_t>(f) * channels + block * kBlockChannels + lane) * op.kernel_height +
+              step;
+          const std::size_t from =
+              ((static_cast<std::size_t>(f) * image.channels + c) * window.height + row) * window.width +
+              column;
+          packed.codes[to] = row < window.height ? integers.weights[from]
+                                                 : static_cast<std::uint8_t>(zero_weight(op.weight_bits));
+        }
+      }
+    }
+  }
+  return packed;
+}
+
+WindowOp lower_image_layer(const Network& network, const Layer& layer, const TensorBits& bits,
+                           int weight_bits, int staging_words) {
+  const Shape& image = network.input_shape(layer);
+  const Window window = layer_window(network, layer);
+  limit(layer, "stride", window.stride, kLargestPackStride);
+  WindowOp op = common_op(network, layer, bits, weight_bits);
+  op.packing = plan_packing(layer, image, window, weight_bits, staging_words);
+  ImagePacking& packing = *op.packing;
+  op.input_width = op.output_width;
+  op.kernel_height = divide_up(window.height, packing.rows);
+  if (op.kernel_height == 1) {
+    packing.stride_y = window.stride;
+    op.input_height = op.output_height;
+  } else {
+    op.stride_y = window.stride;
+    op.dilation_y = packing.rows;
+    op.input_height = (op.output_height - 1) * window.stride + (op.kernel_height - 1) * packing.rows + 1;
+  }
+  op.blocks = static_cast<int>(packing.block_columns.size());
+  op.last_block_channels = packing.rows * packing.block_columns.back() * image.channels;
+  check_limits(layer, op);
+  return op;
+}
+
+}  // namespace
+
+int WindowOp::words_before(int block) const {
+  if (block_channels == 64) return block;
+  if (input_bits == 1) return divide_up(block, 2);
+  return block * input_bits / 2;
+}
+
+long WindowOp::tile_cycles(const ReductionPart& part) const {
+  const long taps =
+      static_cast<long>(part.end_block - part.first_block) * (part.end_row - part.first_row) * kernel_width;
+  if (kind == OpKind::copy) return 0;
+  if (by_blocks()) return taps * words_per_block(input_bits) * operands;
+  if (block_channels == 64) return taps;
+  if (input_bits == 1) return taps * weight_bits / 2;
+  return taps * weight_bits * input_bits / 2;
+}
+
+int WindowOp::first_input_row(int row) const { return std::clamp(row * stride_y - pad, 0, input_height); }
+
+int WindowOp::end_input_row(int row) const {
+  return std::clamp(row * stride_y - pad + (kernel_height - 1) * dilation_y + 1, 0, input_height);
+}
+
+WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits,
+               const HardwareInfo& hardware) {
+  const bool image = network.image_input && layer.input() == network.input;
+  if (image && layer.kind != LayerKind::conv && layer.kind != LayerKind::linear) {
+    throw InputError(
+        fmt::format("layer {}: only a convolution can read the image; let one come first", layer.name));
+  }
+  WindowOp op = image ? lower_image_layer(network, layer, bits, weight_bits, hardware.staging_words)
+                      : lower_tensor_layer(network, layer, bits, weight_bits);
+  check_depthwise(layer, op, hardware);
+  return op;
+}
+
+WindowOp narrow_op(const std::string& name, const Shape& shape, int bits) {
+  WindowOp op;
+  op.name = name;
+  op.kind = OpKind::add;
+  op.input_height = op.output_height = shape.height;
+  op.input_width = op.output_width = shape.width;
+  op.output_bits = bits;
+  op.filters = shape.channels;
+  set_channels(op, shape.channels, false);
+  return op;
+}
+
+void set_padding(WindowOp& op, const QuantizedLayer& integers) {
+  if (op.packing) {
+    std::copy(integers.pad_codes.begin(), integers.pad_codes.end(), op.packing->pad_codes.begin());
+  } else if (op.kind != OpKind::max_pool && !integers.pad_codes.empty()) {
+    op.zero_code = integers.pad_codes.front();
+  }
+}
+
+WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
+                          const QuantizedLayer& integers) {
+  const Window window = layer_window(network, layer);
+  const Shape& in = network.input_shape(layer);
+  if (op.packing) return packed_weights(op, in, window, integers);
+  const int channels = op.kind == OpKind::depthwise ? 1 : in.channels;
+  return {op.filters,     channels,          window.height,   window.width,
+          op.weight_bits, op.block_channels, integers.weights};
+}
+
+}  // namespace bitloop::host

@@ -1,0 +1,234 @@
+#include "host/measurement/measure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "host/base/error.h"
+#include "host/base/integers.h"
+#include "host/compiler/constants.h"
+#include "host/compiler/segment_program.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr std::uint64_t kSeed = 1;
+
+void add_to(Counters& sum, const Counters& counters) {
+  for (std::size_t i = 0; i < kCounters; ++i) sum[i] += counters[i];
+}
+
+/// What a job counts outside its records.
+Counters end_of(const Measurement& measurement) {
+  Counters sum{};
+  for (const Counters& segment : measurement.segments) add_to(sum, segment);
+  Counters end{};
+  for (std::size_t i = 0; i < kCounters; ++i) {
+    if (sum[i] > measurement.total[i]) {
+      throw DeviceError(fmt::format("counter {} of the segments' records exceeds the job's: {} and {}", i,
+                                    sum[i], measurement.total[i]));
+    }
+    end[i] = measurement.total[i] - sum[i];
+  }
+  return end;
+}
+
+Address pages(Address bytes) { return round_up(bytes, kPageBytes); }
+
+/// Room for one operand or result, at `offset`; returns the offset after it.
+Address give_room(Place& place, int height, int width, Address offset) {
+  place.offset = offset;
+  const int words = std::max(place.words, 1);
+  return offset + pages(kWordBytes * static_cast<Address>(height) * static_cast<Address>(width) *
+                        static_cast<Address>(words));
+}
+
+}  // namespace
+
+Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, Cycles limit) {
+  const unsigned mask = job->input_bits == 0 ? 255 : (1u << job->input_bits) - 1;
+  std::vector<std::uint8_t> input(static_cast<std::size_t>(job->image_shape.elements()));
+  for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>((i * 37 + 1) & mask);
+  driver.load(std::move(job));
+  return driver.run(input, limit);
+}
+
+Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& hardware, bool first) {
+  const WindowOp& op = segment.op;
+  Job job = empty_job(segment.name, hardware, op.packing.has_value());
+  Address end = kPageBytes;  // the job's own input comes first: a byte that nobody reads
+  if (op.packing) {
+    segment.input.offset = end;
+    end += pages(static_cast<Address>(op.packing->image.elements()));
+  } else {
+    end = give_room(segment.input, op.input_height, op.input_width, end);
+  }
+  if (segment.second) end = give_room(*segment.second, op.output_height, op.output_width, end);
+  for (int i = 0; i < segment.result_count(); ++i) {
+    const Extent extent = segment.extent(i);
+    end = give_room(segment.results[static_cast<std::size_t>(i)], extent.height * op.repeat,
+                    extent.width * op.repeat, end);
+  }
+  segment.weights = end;
+  segment.parameters = end + pages(weight_size(segment, plan, hardware.filters));
+  end = segment.parameters + pages(parameter_size(segment, hardware.filters));
+  job.records = end;
+  job.descriptors = end + kPageBytes;
+  std::vector<std::byte> bytes;
+  if (!first) {
+    bytes = segment_descriptors({}, job.descriptors, job.records, false);
+    job.segments.emplace_back("none");
+  }
+  job.segments.push_back(segment.name);
+  const auto chain =
+      segment_descriptors(schedule_segment(segment, plan, hardware), job.descriptors + bytes.size(),
+                          job.records + (first ? 0 : kRecordBytes), true);
+  bytes.insert(bytes.end(), chain.begin(), chain.end());
+  job.bytes = job.descriptors + pages(bytes.size());
+  if (job.bytes > kLargestJob)
+    throw InputError(fmt::format("layer {}: it takes more than 4 GB", segment.name));
+  job.blocks.push_back({job.descriptors, std::move(bytes)});
+  return job;
+}
+
+SegmentMeter::SegmentMeter(std::shared_ptr<DevicePool> devices, MeasurementStore* store)
+    : devices_(std::move(devices)), store_(store) {}
+
+/// Memory first: reading the store's rows costs more than a search has time for.
+std::optional<Counters> SegmentMeter::find(const std::string& text, const SegmentKey& key) {
+  if (store_ == nullptr) return std::nullopt;
+  auto found = store_->find(key);
+  if (found) known_.emplace(text, *found);
+  return found;
+}
+
+Counters SegmentMeter::end() {
+  const std::string text = "end";
+  if (const auto known = known_.find(text); known != known_.end()) return known->second;
+  const SegmentKey key = end_key(hardware().fingerprint);
+  if (const auto found = find(text, key)) return *found;
+  Job job = empty_job("none", hardware(), false);
+  job.records = kPageBytes;
+  job.descriptors = 2 * kPageBytes;
+  job.bytes = 3 * kPageBytes;
+  job.segments = {"none"};
+  job.blocks.push_back({job.descriptors, segment_descriptors({}, job.descriptors, job.records, true)});
+  const auto shared = std::make_shared<const Job>(std::move(job));
+  Counters counters{};
+  devices_->run([&](Driver& driver) { counters = end_of(run_job(driver, shared)); });
+  remember(text, key, counters);
+  return counters;
+}
+
+/// Kept at once, so that a run that is cut off has lost nothing; but only where counts repeat.
+void SegmentMeter::remember(const std::string& text, const SegmentKey& key, const Counters& counters) {
+  if (!hardware().repeatable) return;
+  known_.emplace(text, counters);
+  if (store_ != nullptr) store_->add(std::vector<MeasurementStore::Entry>{{key, counters}});
+}
+
+SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, const Progress& progress) {
+  Result result;
+  result.end = end();
+  result.counters.resize(requests.size());
+  struct Unknown {
+    std::string text;
+    SegmentKey key{};
+    std::vector<std::size_t> requests;
+    SegmentPlan plan;
+  };
+  std::vector<Unknown> unknown;
+  std::unordered_map<std::string, std::size_t> asked;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    std::string text = key_text(*requests[i].segment, requests[i].first);
+    if (const auto refused = refused_.find(text); refused != refused_.end()) throw TooSmall(refused->second);
+    if (const auto known = known_.find(text); known != known_.end()) {
+      result.counters[i] = known->second;
+      continue;
+    }
+    if (const auto twin = asked.find(text); twin != asked.end()) {
+      unknown[twin->second].requests.push_back(i);
+      continue;
+    }
+    const SegmentKey key = segment_key(text, hardware().fingerprint);
+    if (const auto found = find(text, key)) {
+      result.counters[i] = *found;
+      continue;
+    }
+    asked.emplace(text, unknown.size());
+    unknown.push_back({std::move(text), key, {i}, {}});
+  }
+  for (Unknown& segment : unknown) {  // before anything runs
+    try {
+      segment.plan = plan_segment(*requests[segment.requests.front()].segment, hardware());
+    } catch (const InputError& error) {
+      refused_.emplace(segment.text, error.what());
+      throw TooSmall(error.what());
+    }
+  }
+  std::mutex mutex;
+  std::size_t done = 0;
+  devices_->for_each(unknown.size(), [&](Driver& driver, std::size_t i) {
+    const Request& request = requests[unknown[i].requests.front()];
+    const Measurement measurement =
+        run_job(driver, std::make_shared<const Job>(
+                            segment_job(*request.segment, unknown[i].plan, hardware(), request.first)));
+    const Counters& counters = measurement.segments.back();
+    for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
+    const std::lock_guard lock(mutex);
+    remember(unknown[i].text, unknown[i].key, counters);
+    if (progress) progress(++done, unknown.size());
+  });
+  result.measured = unknown.size();
+  return result;
+}
+
+std::string segment_name(const Network& network, const Segment& segment) {
+  std::string name = segment.name;
+  for (std::size_t i = 1; i < segment.layers.size(); ++i) {
+    name += "+" + network.layers[static_cast<std::size_t>(segment.layers[i])].name;
+  }
+  return name;
+}
+
+namespace {
+
+MeasuredNetwork measure_plan(SegmentMeter& meter, NetworkPlan plan, const SegmentMeter::Progress& progress) {
+  std::vector<SegmentMeter::Request> requests;
+  for (const Segment& segment : plan.segments) requests.push_back({&segment, requests.empty()});
+  SegmentMeter::Result result = meter.measure(requests, progress);
+  MeasuredNetwork measured{std::move(plan.segments), std::move(result.counters), result.end, result.measured};
+  for (const Counters& counters : measured.counters) add_to(measured.total, counters);
+  return measured;
+}
+
+}  // namespace
+
+MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, const Policy& policy,
+                                const SegmentMeter::Progress& progress) {
+  NetworkPlan plan = plan_network(network, policy, meter.hardware());
+  try {
+    return measure_plan(meter, std::move(plan), progress);
+  } catch (const SegmentMeter::TooSmall&) {  // as compile_network does
+    CompileOptions options;
+    options.separate = true;
+    return measure_plan(meter, plan_network(network, policy, meter.hardware(), options), progress);
+  }
+}
+
+MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy, Cycles limit) {
+  CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), devices.hardware());
+  const auto job = std::make_shared<const Job>(std::move(compiled.job));
+  Measurement measurement;
+  devices.run([&](Driver& driver) { measurement = run_job(driver, job, limit); });
+  MeasuredNetwork measured;
+  measured.segments = std::move(compiled.segments);
+  measured.measured = measurement.segments.size();
+  measured.total = measurement.total;
+  measured.counters = std::move(measurement.segments);
+  return measured;
+}
+
+}  // namespace bitloop::host

@@ -1,0 +1,307 @@
+#include "host/network/network.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+
+#include "host/base/error.h"
+
+namespace bitloop::host {
+namespace {
+
+constexpr int kLargestSide = 65535;        // 16-bit descriptor fields
+constexpr int kLargestChannels = 1 << 20;  // 65535 blocks would not fit in 32-bit offsets
+constexpr long kLargestElements = 1L << 31;
+constexpr int kLargestStep = 255;          // stride, pad
+constexpr std::size_t kMostInputs = 1000;  // of a concat
+
+[[noreturn]] void refuse(const Network& network, const Layer& layer, const std::string& what) {
+  throw InputError(fmt::format("network {}: layer {}: {}", network.name, layer.name, what));
+}
+
+void check_shape(const Network& network, const Tensor& tensor) {
+  const Shape& s = tensor.shape;
+  const bool sane = s.channels >= 1 && s.height >= 1 && s.width >= 1 && s.channels <= kLargestChannels &&
+                    s.height <= kLargestSide && s.width <= kLargestSide && s.elements() <= kLargestElements;
+  if (!sane) {
+    throw InputError(
+        fmt::format("network {}: tensor {} has shape {}x{}x{}; channels must be 1..{}, height and width "
+                    "1..{}, elements at most {}",
+                    network.name, tensor.name, s.channels, s.height, s.width, kLargestChannels, kLargestSide,
+                    kLargestElements));
+  }
+}
+
+void check_arity(const Network& network, const Layer& layer) {
+  const std::size_t inputs = layer.inputs.size();
+  switch (layer.kind) {
+    case LayerKind::add:
+      if (inputs != 2) refuse(network, layer, fmt::format("an add has 2 inputs, not {}", inputs));
+      return;
+    case LayerKind::concat:
+      if (inputs < 2 || inputs > kMostInputs) {
+        refuse(network, layer, fmt::format("a concat has 2..{} inputs, not {}", kMostInputs, inputs));
+      }
+      return;
+    default:
+      if (inputs != 1) refuse(network, layer, fmt::format("it must have 1 input, not {}", inputs));
+  }
+}
+
+/// Only layers with an affine part have an activation; the slope below zero needs multipliers of its own,
+/// which an add has not.
+void check_activation(const Network& network, const Layer& layer) {
+  const bool add = layer.kind == LayerKind::add;
+  if (layer.activation != Activation::none && !layer.has_weights() && !add) {
+    refuse(network, layer, "an activation can follow an add or a layer with weights only");
+  }
+  if (layer.activation == Activation::leaky_relu && add) {
+    refuse(network, layer, "an add cannot have a leaky ReLU; use a ReLU or none");
+  }
+}
+
+void check_window(const Network& network, const Layer& layer) {
+  const Window window = layer_window(network, layer);
+  const int pad = std::max(window.pad, window.pad_end);
+  if (window.height < 1 || window.width < 1 || layer.stride < 1 || window.pad < 0) {
+    refuse(network, layer, "kernel and stride must be at least 1 and pad at least 0");
+  }
+  if (layer.stride > kLargestStep || pad > kLargestStep) {
+    refuse(network, layer, fmt::format("stride and pad must be at most {}", kLargestStep));
+  }
+  if (pad >= std::max(window.height, window.width) && pad > 0) {
+    refuse(network, layer, fmt::format("pad {} must be smaller than the kernel", pad));
+  }
+  const bool pool = layer.kind == LayerKind::max_pool || layer.kind == LayerKind::average_pool;
+  if (pool && pad >= std::min(window.height, window.width) && pad > 0) {
+    refuse(network, layer, "a pooling window would lie in the padding only; use a smaller pad");
+  }
+}
+
+/// The shape that a layer gives to its output; `free_channels` are those of a layer that chooses them.
+Shape result_shape(const Network& network, const Layer& layer, int free_channels) {
+  const Shape& in = network.input_shape(layer);
+  switch (layer.kind) {
+    case LayerKind::add:
+      return in;
+    case LayerKind::concat: {
+      Shape sum = in;
+      sum.channels = 0;
+      for (const int input : layer.inputs) sum.channels += network.tensors[input].shape.channels;
+      return sum;
+    }
+    case LayerKind::upsample:
+      return {in.channels, in.height * layer.stride, in.width * layer.stride};
+    default: {
+      const bool free = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
+      const Window w = layer_window(network, layer);
+      return {free ? free_channels : in.channels,
+              window_output(in.height, w.height, w.stride, w.pad, w.pad_end),
+              window_output(in.width, w.width, w.stride, w.pad, w.pad_end)};
+    }
+  }
+}
+
+void check_shapes(const Network& network, const Layer& layer) {
+  const Shape& first = network.input_shape(layer);
+  for (const int input : layer.inputs) {
+    const Shape& other = network.tensors[input].shape;
+    const bool fits = other.height == first.height && other.width == first.width &&
+                      (layer.kind == LayerKind::concat || other.channels == first.channels);
+    if (!fits) {
+      refuse(network, layer,
+             fmt::format("its inputs {} ({}x{}x{}) and {} ({}x{}x{}) do not fit together",
+                         network.tensors[layer.input()].name, first.channels, first.height, first.width,
+                         network.tensors[input].name, other.channels, other.height, other.width));
+    }
+  }
+  const Shape& out = network.output_shape(layer);
+  const Shape result = result_shape(network, layer, out.channels);
+  if (result.height < 1 || result.width < 1) {
+    refuse(network, layer, "the kernel is larger than the padded input");
+  }
+  if (out != result) {
+    refuse(
+        network, layer,
+        fmt::format("its output is {}x{}x{} but the tensor {} has {}x{}x{}", result.channels, result.height,
+                    result.width, network.tensors[layer.output].name, out.channels, out.height, out.width));
+  }
+}
+
+void check_signedness(const Network& network, const Layer& layer) {
+  if (!layer.keeps_codes()) return;
+  const Tensor& out = network.tensors[layer.output];
+  for (const int input : layer.inputs) {
+    if (network.tensors[input].is_signed != out.is_signed) {
+      refuse(network, layer,
+             fmt::format("it keeps codes, so its input {} and its output {} must both be signed or unsigned",
+                         network.tensors[input].name, out.name));
+    }
+  }
+}
+
+/// What a layer may read and write besides shapes.
+void check_ends(const Network& network, const Layer& layer) {
+  for (const int input : layer.inputs) {
+    if (network.is_output(input)) {
+      refuse(network, layer,
+             fmt::format("it reads {}, a result of the network; nothing may", network.tensors[input].name));
+    }
+    if (network.image_input && input == network.input && layer.kind != LayerKind::conv) {
+      refuse(network, layer, "only conv layers can read the image");
+    }
+  }
+  if (!network.is_output(layer.output)) return;
+  // 32-bit results come from the dot-product array alone.
+  const bool sums = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
+  if (network.output_bits == 32 && !sums) {
+    refuse(network, layer,
+           "a 32-bit result of the network must be written by a conv or linear layer; with output_bits of at "
+           "most 8 it may be of any layer that requantizes");
+  }
+  if (layer.keeps_codes()) {
+    refuse(network, layer, "a result of the network must be written by a layer that requantizes, not kept");
+  }
+  if (network.output_bits == 1 && network.tensors[layer.output].is_signed) {
+    refuse(network, layer, "a signed result of the network has at least 2 bits");
+  }
+}
+
+void check_output_bits(const Network& network) {
+  constexpr int kLegal[] = {0, 1, 2, 4, 8, 32};
+  if (std::find(std::begin(kLegal), std::end(kLegal), network.output_bits) != std::end(kLegal)) return;
+  throw InputError(fmt::format("network {}: output_bits {} must be 1, 2, 4, 8 or 32, or 0 for the input's",
+                               network.name, network.output_bits));
+}
+
+void check_names(const Network& network) {
+  std::vector<std::string_view> names;
+  for (const Layer& layer : network.layers) names.push_back(layer.name);
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) {
+    throw InputError(
+        fmt::format("network {}: two layers are named {}; names must differ", network.name, *twice));
+  }
+}
+
+}  // namespace
+
+Window layer_window(const Network& network, const Layer& layer) {
+  if (layer.kind == LayerKind::linear) {
+    const Shape& in = network.input_shape(layer);
+    return {in.height, in.width, 1, 0, 0};
+  }
+  if (layer.kind == LayerKind::add || layer.kind == LayerKind::concat || layer.kind == LayerKind::upsample) {
+    return {};
+  }
+  return {layer.kernel_height, layer.kernel_width, layer.stride, layer.pad, layer.padding_end()};
+}
+
+bool Network::is_output(int tensor) const {
+  return std::find(outputs.begin(), outputs.end(), tensor) != outputs.end();
+}
+
+long Network::weight_count(const Layer& layer) const {
+  if (!layer.has_weights()) return 0;
+  const Window window = layer_window(*this, layer);
+  const int channels = layer.kind == LayerKind::depthwise ? 1 : input_shape(layer).channels;
+  return static_cast<long>(output_shape(layer).channels) * channels * window.height * window.width;
+}
+
+long Network::macs(const Layer& layer) const {
+  const Shape& out = output_shape(layer);
+  return weight_count(layer) * out.height * out.width;
+}
+
+std::vector<const Layer*> Network::weight_layers() const {
+  std::vector<const Layer*> found;
+  for (const Layer& layer : layers) {
+    if (layer.has_weights()) found.push_back(&layer);
+  }
+  return found;
+}
+
+void Network::validate() const {
+  const auto known = [&](int tensor) { return tensor >= 0 && tensor < static_cast<int>(tensors.size()); };
+  if (layers.empty()) throw InputError(fmt::format("network {} has no layers", name));
+  if (!known(input) || outputs.empty() || !std::all_of(outputs.begin(), outputs.end(), known)) {
+    throw InputError(fmt::format("network {}: input or output names no tensor", name));
+  }
+  check_output_bits(*this);
+  check_names(*this);
+  for (const Tensor& tensor : tensors) check_shape(*this, tensor);
+  std::vector<bool> written(tensors.size(), false);
+  written[input] = true;
+  for (const Layer& layer : layers) {
+    check_arity(*this, layer);
+    if (!known(layer.output) || !std::all_of(layer.inputs.begin(), layer.inputs.end(), known)) {
+      refuse(*this, layer, "input or output names no tensor");
+    }
+    for (const int tensor : layer.inputs) {
+      if (!written[tensor]) refuse(*this, layer, "it reads a tensor that no earlier layer writes");
+    }
+    if (written[layer.output]) refuse(*this, layer, "it writes a tensor that is already written");
+    check_activation(*this, layer);
+    check_window(*this, layer);
+    check_shapes(*this, layer);
+    check_signedness(*this, layer);
+    check_ends(*this, layer);
+    written[layer.output] = true;
+  }
+  for (const int output : outputs) {
+    if (!written[output] || output == input) {
+      throw InputError(fmt::format("network {}: no layer writes its output {}", name, tensors[output].name));
+    }
+  }
+}
+
+int window_output(int size, int kernel, int stride, int pad, int pad_end) {
+  const int room = size + pad + pad_end - kernel;
+  return room < 0 ? 0 : room / stride + 1;
+}
+
+std::vector<int> width_classes(const Network& network) {
+  std::vector<int> first(network.tensors.size());
+  std::iota(first.begin(), first.end(), 0);
+  for (const Layer& layer : network.layers) {
+    if (!layer.keeps_codes()) continue;
+    for (const int input : layer.inputs) {
+      const int kept = std::min(first[input], first[layer.output]);
+      const int joined = std::max(first[input], first[layer.output]);
+      std::replace(first.begin(), first.end(), joined, kept);
+    }
+  }
+  return first;
+}
+
+void derive_signedness(Network& network) {
+  const std::vector<int> classes = width_classes(network);
+  const auto fixed = [&](int tensor) {
+    return (network.image_input && tensor == network.input) ||
+           (network.output_bits == 32 && network.is_output(tensor));
+  };
+  std::vector<bool> is_signed(network.tensors.size(), false);  // per class
+  is_signed[classes[network.input]] = !network.image_input && network.tensors[network.input].is_signed;
+  for (const Layer& layer : network.layers) {
+    const bool affine = layer.has_weights() || layer.kind == LayerKind::add;
+    const bool negative = layer.activation == Activation::none || layer.activation == Activation::leaky_relu;
+    if (affine && negative && !fixed(layer.output)) is_signed[classes[layer.output]] = true;
+  }
+  // An average pool's input may have become signed by a later layer of its class.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Layer& layer : network.layers) {
+      if (layer.kind != LayerKind::average_pool || !is_signed[classes[layer.input()]]) continue;
+      if (is_signed[classes[layer.output]]) continue;
+      is_signed[classes[layer.output]] = changed = true;
+    }
+  }
+  for (std::size_t i = 0; i < network.tensors.size(); ++i) {
+    network.tensors[i].is_signed = is_signed[classes[i]] && !fixed(static_cast<int>(i));
+  }
+}
+
+}  // namespace bitloop::host

@@ -1,0 +1,106 @@
+#include "host/network/zoo/builder.h"
+
+namespace bitloop::host::zoo {
+namespace {
+
+Layer convolution(const std::string& name, LayerKind kind, int input, const Convolution& c) {
+  return {.name = name,
+          .kind = kind,
+          .inputs = {input},
+          .kernel_height = c.kernel,
+          .kernel_width = c.kernel,
+          .stride = c.stride,
+          .pad = c.pad < 0 ? c.kernel / 2 : c.pad,
+          .activation = c.activation,
+          .batch_norm = c.batch_norm};
+}
+
+}  // namespace
+
+NetworkBuilder::NetworkBuilder(std::string name, const Shape& image) {
+  network_.name = std::move(name);
+  network_.tensors.push_back({"image", image, false});
+}
+
+int NetworkBuilder::conv(const std::string& name, int input, const Convolution& c) {
+  return window(convolution(name, LayerKind::conv, input, c), c.filters);
+}
+
+int NetworkBuilder::depthwise(const std::string& name, int input, const Convolution& c) {
+  return window(convolution(name, LayerKind::depthwise, input, c), shape(input).channels);
+}
+
+int NetworkBuilder::linear(const std::string& name, int input, int outputs, Activation activation,
+                           bool batch_norm) {
+  return append({.name = name,
+                 .kind = LayerKind::linear,
+                 .inputs = {input},
+                 .activation = activation,
+                 .batch_norm = batch_norm},
+                {outputs, 1, 1});
+}
+
+int NetworkBuilder::add(const std::string& name, int first, int second, Activation activation) {
+  return append({.name = name, .kind = LayerKind::add, .inputs = {first, second}, .activation = activation},
+                shape(first));
+}
+
+int NetworkBuilder::concat(const std::string& name, const std::vector<int>& inputs) {
+  Shape out = shape(inputs.front());
+  out.channels = 0;
+  for (const int input : inputs) out.channels += shape(input).channels;
+  return append({.name = name, .kind = LayerKind::concat, .inputs = inputs}, out);
+}
+
+int NetworkBuilder::upsample(const std::string& name, int input, int factor) {
+  const Shape& in = shape(input);
+  return append({.name = name, .kind = LayerKind::upsample, .inputs = {input}, .stride = factor},
+                {in.channels, in.height * factor, in.width * factor});
+}
+
+int NetworkBuilder::max_pool(const std::string& name, int input, int kernel, int stride, int pad,
+                             int pad_end) {
+  return window({.name = name,
+                 .kind = LayerKind::max_pool,
+                 .inputs = {input},
+                 .kernel_height = kernel,
+                 .kernel_width = kernel,
+                 .stride = stride,
+                 .pad = pad,
+                 .pad_end = pad_end},
+                shape(input).channels);
+}
+
+int NetworkBuilder::global_average_pool(const std::string& name, int input) {
+  const Shape& in = shape(input);
+  return window({.name = name,
+                 .kind = LayerKind::average_pool,
+                 .inputs = {input},
+                 .kernel_height = in.height,
+                 .kernel_width = in.width},
+                in.channels);
+}
+
+Network NetworkBuilder::finish(std::vector<int> outputs) {
+  network_.outputs = std::move(outputs);
+  derive_signedness(network_);
+  network_.validate();
+  return std::move(network_);
+}
+
+int NetworkBuilder::window(Layer layer, int channels) {
+  const Shape& in = shape(layer.input());
+  const int end = layer.padding_end();
+  const Shape out{channels, window_output(in.height, layer.kernel_height, layer.stride, layer.pad, end),
+                  window_output(in.width, layer.kernel_width, layer.stride, layer.pad, end)};
+  return append(std::move(layer), out);
+}
+
+int NetworkBuilder::append(Layer layer, const Shape& out) {
+  layer.output = static_cast<int>(network_.tensors.size());
+  network_.tensors.push_back({layer.name, out, false});
+  network_.layers.push_back(std::move(layer));
+  return network_.layers.back().output;
+}
+
+}  // namespace bitloop::host::zoo

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/network/network.h"
+
+namespace bitloop::host::zoo {
+
+/// What a network's author chooses of a convolution; the rest follows from its input.
+struct Convolution {
+  int filters = 1;  ///< not looked at by a depthwise one
+  int kernel = 1;
+  int stride = 1;
+  Activation activation = Activation::relu;
+  bool batch_norm = true;
+  int pad = -1;  ///< -1: half the kernel
+};
+
+/// Appends layers to a network in execution order. Every call returns the tensor that its layer writes, which
+/// has the layer's name.
+class NetworkBuilder {
+ public:
+  NetworkBuilder(std::string name, const Shape& image);
+
+  [[nodiscard]] int image() const { return network_.input; }
+  [[nodiscard]] const Shape& shape(int tensor) const { return network_.tensors[tensor].shape; }
+
+  int conv(const std::string& name, int input, const Convolution& c);
+  int depthwise(const std::string& name, int input, const Convolution& c);
+  int linear(const std::string& name, int input, int outputs, Activation activation, bool batch_norm);
+  int add(const std::string& name, int first, int second, Activation activation);
+  int concat(const std::string& name, const std::vector<int>& inputs);
+  int upsample(const std::string& name, int input, int factor);
+  int max_pool(const std::string& name, int input, int kernel, int stride, int pad, int pad_end);
+  int global_average_pool(const std::string& name, int input);
+
+  /// Derives signedness and validates.
+  Network finish(std::vector<int> outputs);
+
+ private:
+  int window(Layer layer, int channels);
+  int append(Layer layer, const Shape& out);
+
+  Network network_;
+};
+
+}  // namespace bitloop::host::zoo

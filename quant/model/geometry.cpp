@@ -1,0 +1,58 @@
+#include "quant/model/geometry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "host/base/error.h"
+#include "quant/model/hash.h"
+
+namespace bitloop::quant {
+namespace {
+
+using host::LayerKind;
+
+constexpr LayerKind kKinds[] = {LayerKind::conv,      LayerKind::linear,  LayerKind::max_pool,
+                                LayerKind::depthwise, LayerKind::add,     LayerKind::average_pool,
+                                LayerKind::concat,    LayerKind::upsample};
+
+}  // namespace
+
+void require_classifier(const host::Network& network) {
+  if (network.outputs.size() == 1) return;
+  throw InputError(
+      fmt::format("network {}: with {} results it is no classifier; it can be measured, quantized "
+                  "and exported, but not trained or tested",
+                  network.name, network.outputs.size()));
+}
+
+int kind_number(LayerKind kind) {
+  return static_cast<int>(std::ranges::find(kKinds, kind) - std::begin(kKinds));
+}
+
+LayerKind kind_of_number(int number) {
+  if (number < 0 || number >= static_cast<int>(std::size(kKinds)))
+    throw InputError(fmt::format("{} stands for no kind of layer", number));
+  return kKinds[number];
+}
+
+std::string geometry_hash(const host::Network& network) {
+  Sha256 hash;
+  hash.add(fmt::format("{} {} {} {} {}", network.name, network.input, fmt::join(network.outputs, ","),
+                       network.image_input, network.output_bits));
+  for (const host::Tensor& t : network.tensors)
+    hash.add(
+        fmt::format(";{} {}x{}x{} {}", t.name, t.shape.channels, t.shape.height, t.shape.width, t.is_signed));
+  for (const host::Layer& l : network.layers) {
+    hash.add(fmt::format(";{} {} {}>{} {}x{} {} {} {} {}", l.name, kind_number(l.kind),
+                         fmt::join(l.inputs, ","), l.output, l.kernel_height, l.kernel_width, l.stride, l.pad,
+                         static_cast<int>(l.activation), l.batch_norm));
+    if (l.padding_end() != l.pad) hash.add(fmt::format(" end {}", l.padding_end()));
+    if (l.activation == host::Activation::leaky_relu) hash.add(fmt::format(" leaky {}", l.negative_slope));
+  }
+  return hash.hex();
+}
+
+}  // namespace bitloop::quant

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "host/network/quantized_network.h"
+
+namespace bitloop::quant {
+
+// The requantizations of the integer reference, as one pass over memory. Double holds d*M + B exactly (51
+// bits), and so its quotient by a power of two: clamp(floor(d * scale + offset) + zero, low, high) with
+// scale = M / 2^s and offset = B / 2^s is the integer formula. All tensors are channels-last in memory
+// ([image, channel, row, column] with strides of [image, row, column, channel]) and hold integers.
+
+/// From the sums of a layer, or from 8-bit codes, to codes.
+class Requantizer {
+ public:
+  /// One set per channel, or one for all; `negative` (leaky ReLU) as many or none. `constants` is added to
+  /// each channel's numbers first; empty: none.
+  Requantizer(std::span<const host::Requantization> sets, std::span<const host::Requantization> negative,
+              std::span<const std::int64_t> constants, const host::OutputRange& range);
+
+  /// Codes of `numbers`, float or double. In float, unless `wide`: then in double, for results of 32 bits.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& numbers, bool wide) const;
+
+ private:
+  /// Per channel, repeated to at least kPattern numbers: the kernel's inner loop is never short.
+  struct Affine {
+    std::vector<double> scale, offset;
+  };
+  [[nodiscard]] static Affine affine_of(std::span<const host::Requantization> sets,
+                                        std::span<const std::int64_t> constants);
+
+  Affine affine_, negative_;
+  host::OutputRange range_;
+};
+
+/// Of an add: clamp(((x1*M1 + x2*M2 + B) >> s) + zero, low, high).
+class AddRequantizer {
+ public:
+  /// Two sets, one per operand: both multipliers count, shift and bias are the first's.
+  AddRequantizer(std::span<const host::Requantization> sets, const host::OutputRange& range);
+  /// Codes of the sum, in float, from 8-bit codes in float.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& first, const at::Tensor& second) const;
+
+ private:
+  std::array<double, 2> scales_{};
+  double offset_ = 0;
+  host::OutputRange range_;
+};
+
+/// The same tensor in channels-last memory with the strides of such, also where sizes of 1 leave a choice:
+/// LibTorch takes a convolution's memory format from the strides.
+at::Tensor in_channels_last(const at::Tensor& x);
+
+}  // namespace bitloop::quant

@@ -1,0 +1,175 @@
+#include "quant/reference/window_sums.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "quant/reference/requantizer.h"
+
+namespace bitloop::quant {
+namespace {
+
+using host::LayerKind;
+
+const double kExactInFloat = std::ldexp(1.0, 24);
+
+/// Padding codes as [1, channel, 1, 1]; undefined where there is no padding or it is 0.
+at::Tensor padding(const host::Layer& layer, const host::QuantizedLayer& integers) {
+  const bool padded = layer.kind != LayerKind::linear && (layer.pad > 0 || layer.padding_end() > 0);
+  const bool zero = std::all_of(integers.pad_codes.begin(), integers.pad_codes.end(),
+                                [](std::uint8_t code) { return code == 0; });
+  if (!padded || zero) return {};
+  const std::vector<float> codes(integers.pad_codes.begin(), integers.pad_codes.end());
+  return at::tensor(codes).view({1, -1, 1, 1});
+}
+
+/// How far partial sums of each filter and input channel reach from 0, to either side: [filter, channel, 2].
+/// `pad` is what is subtracted from the codes, [channel] or [1].
+at::Tensor reaches(const at::Tensor& values, const at::Tensor& pad, int input_bits) {
+  const at::Tensor above = values.clamp_min(0).flatten(2).sum(2);
+  const at::Tensor below = values.clamp_max(0).neg().flatten(2).sum(2);
+  const at::Tensor high = std::ldexp(1.0, input_bits) - 1 - pad;  // codes lie in [-pad, high]
+  return at::stack({above * high + below * pad, above * pad + below * high}, 2);
+}
+
+std::vector<std::int64_t> integers_of(const at::Tensor& x) {
+  const at::Tensor values = x.to(at::kLong).contiguous();
+  return {values.data_ptr<std::int64_t>(), values.data_ptr<std::int64_t>() + values.numel()};
+}
+
+}  // namespace
+
+WindowSums::WindowSums(const host::Network& network, const host::Layer& layer,
+                       const host::QuantizedLayer& integers, int input_bits)
+    : pad_(padding(layer, integers)) {
+  if (layer.has_weights()) {
+    set_weights(network, layer, integers, input_bits);
+    return;
+  }
+  const double taps = static_cast<double>(layer.kernel_height) * layer.kernel_width;
+  // A window's sum is exact as a whole, or every channel is summed in double.
+  const bool fits = taps * (std::ldexp(1.0, input_bits) - 1) < kExactInFloat;
+  parts_ = {{0, network.input_shape(layer).channels, at::ones({1}, fits ? at::kFloat : at::kDouble)}};
+  if (pad_.defined()) constants_ = integers_of(pad_.to(at::kDouble).flatten().mul(taps));
+}
+
+void WindowSums::set_weights(const host::Network& network, const host::Layer& layer,
+                             const host::QuantizedLayer& integers, int input_bits) {
+  const std::int64_t channels = network.input_shape(layer).channels;
+  const std::int64_t filters = network.output_shape(layer).channels;
+  const host::Window window = host::layer_window(network, layer);
+  const auto [alpha, beta] = host::weight_code(integers.weight_bits);
+  const bool depthwise = layer.kind == LayerKind::depthwise;
+  at::Tensor values =
+      at::tensor(std::vector<double>(integers.weights.begin(), integers.weights.end()), at::kDouble)
+          .mul_(alpha)
+          .sub_(beta)
+          .view({filters, depthwise ? 1 : channels, window.height, window.width});
+  const at::Tensor pad = pad_.defined() ? pad_.to(at::kDouble).flatten() : at::zeros({1}, at::kDouble);
+  if (pad_.defined()) {
+    const at::Tensor per_input = depthwise ? pad.view({-1, 1, 1, 1}) : pad.view({1, -1, 1, 1});
+    constants_ = integers_of((values * per_input).flatten(1).sum(1));
+  }
+  if (layer.kind == LayerKind::linear) {
+    // As the input lies in memory.
+    values = values.permute({0, 2, 3, 1}).reshape({filters, -1, 1, 1});
+  }
+  if (!depthwise) return cut(values, pad, input_bits);
+  const double reach = reaches(values, pad.view({-1, 1}), input_bits).max().item<double>();
+  parts_ = {{0, channels, in_channels_last(values.to(reach < kExactInFloat ? at::kFloat : at::kDouble))}};
+}
+
+void WindowSums::cut(const at::Tensor& values, const at::Tensor& pad, int input_bits) {
+  const std::int64_t inputs = values.size(1);
+  const at::Tensor reach = reaches(values, pad, input_bits);
+  const auto take = [&](std::int64_t first, std::int64_t count, at::ScalarType type) {
+    parts_.push_back({first, count, in_channels_last(values.narrow(1, first, count).to(type))});
+  };
+  if (reach.max().item<double>() >= kExactInFloat) return take(0, inputs, at::kDouble);
+  std::int64_t first = 0;
+  while (first < inputs) {
+    const at::Tensor grown =
+        std::get<0>(reach.narrow(1, first, inputs - first).cumsum(1).transpose(0, 1).flatten(1).max(1));
+    const std::int64_t count = grown.lt(kExactInFloat).sum().item<std::int64_t>();
+    take(first, count, at::kFloat);
+    first += count;
+  }
+}
+
+at::Tensor WindowSums::sum(const host::Layer& layer, const at::Tensor& x, const Part& part) const {
+  const bool whole = part.count == x.size(1);
+  at::Tensor in = (whole ? x : x.narrow(1, part.first, part.count)).to(part.values.scalar_type());
+  if (layer.kind == LayerKind::linear) return at::linear(in, part.values.flatten(1));
+  std::int64_t pad = layer.pad;
+  const std::int64_t end = layer.padding_end();
+  if (end != pad || (layer.kind == LayerKind::average_pool && pad != 0)) {
+    in = at::constant_pad_nd(in, {pad, end, pad, end});
+    pad = 0;
+  }
+  in = in_channels_last(in);
+  if (layer.kind == LayerKind::average_pool)
+    return at::avg_pool2d(in, {layer.kernel_height, layer.kernel_width}, layer.stride, 0, false, true,
+                          /*divisor_override=*/1);
+  const std::int64_t groups = layer.kind == LayerKind::depthwise ? in.size(1) : 1;
+  return at::conv2d(in, part.values, {}, layer.stride, pad, 1, groups);
+}
+
+at::Tensor WindowSums::operator()(const host::Layer& layer, const at::Tensor& codes) const {
+  at::Tensor x = pad_.defined() ? codes.sub(pad_) : codes;
+  if (layer.kind == LayerKind::linear) x = in_channels_last(x).permute({0, 2, 3, 1}).flatten(1);
+  at::Tensor total = sum(layer, x, parts_.front());
+  if (parts_.size() > 1) total = total.to(at::kDouble);
+  for (std::size_t i = 1; i < parts_.size(); ++i) total.add_(sum(layer, x, parts_[i]));
+  return layer.kind == LayerKind::linear ? total.unsqueeze(2).unsqueeze(3) : total;
+}
+
+namespace {
+
+/// out[i] = the larger of out[i] and in[i]
+template <typename T>
+void raise(T* out, const T* in, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = std::max(out[i], in[i]);
+}
+
+/// First the rows of each window, in whole rows of the image, then its columns.
+template <typename T>
+void maxima(const host::Layer& layer, const at::Tensor& x, at::Tensor& result) {
+  const std::int64_t channels = x.size(1), height = x.size(2), width = x.size(3), row = width * channels;
+  std::vector<T> tallest(static_cast<std::size_t>(row));
+  const T* image = x.data_ptr<T>();
+  T* out = result.data_ptr<T>();
+  for (std::int64_t n = 0; n < x.size(0); ++n, image += height * row)
+    for (std::int64_t y = 0; y < result.size(2); ++y) {
+      const std::int64_t top = y * layer.stride - layer.pad;
+      const std::int64_t first = std::max<std::int64_t>(top, 0);
+      std::copy_n(image + first * row, row, tallest.begin());
+      for (std::int64_t i = first + 1; i < std::min(top + layer.kernel_height, height); ++i)
+        raise(tallest.data(), image + i * row, row);
+      for (std::int64_t column = 0; column < result.size(3); ++column, out += channels) {
+        const std::int64_t left = column * layer.stride - layer.pad;
+        const std::int64_t begin = std::max<std::int64_t>(left, 0);
+        std::copy_n(tallest.data() + begin * channels, channels, out);
+        for (std::int64_t j = begin + 1; j < std::min(left + layer.kernel_width, width); ++j)
+          raise(out, tallest.data() + j * channels, channels);
+      }
+    }
+}
+
+}  // namespace
+
+at::Tensor window_maxima(const host::Layer& layer, const at::Tensor& x) {
+  const at::Tensor in = in_channels_last(x);
+  const auto side = [&](std::int64_t size, int kernel) {
+    return host::window_output(static_cast<int>(size), kernel, layer.stride, layer.pad, layer.padding_end());
+  };
+  at::Tensor result = at::empty(
+      {in.size(0), in.size(1), side(in.size(2), layer.kernel_height), side(in.size(3), layer.kernel_width)},
+      in.options(), at::MemoryFormat::ChannelsLast);
+  if (in.scalar_type() == at::kFloat)
+    maxima<float>(layer, in, result);
+  else
+    maxima<double>(layer, in, result);
+  return result;
+}
+
+}  // namespace bitloop::quant

@@ -1,0 +1,98 @@
+#include "quant/retraining/pooling.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+namespace bitloop::quant {
+namespace {
+
+bool is_fast(const host::Layer& layer, const at::Tensor& x) {
+  return layer.kernel_height == 2 && layer.kernel_width == 2 && layer.stride == 2 && layer.pad == 0 &&
+         layer.padding_end() == 0 && x.size(2) % 2 == 0 && x.size(3) % 2 == 0 && x.is_cpu() &&
+         x.scalar_type() == at::kFloat;
+}
+
+/// One output row from two input rows.
+void pool_row(const float* upper, const float* lower, std::int64_t width, float* out) {
+  for (std::int64_t i = 0; i < width; ++i)
+    out[i] = std::max(std::max(upper[2 * i], upper[2 * i + 1]), std::max(lower[2 * i], lower[2 * i + 1]));
+}
+
+/// The gradient of one output row to those of two input rows. Selections, no branches: those would be
+/// mispredicted half of the time.
+void unpool_row(const float* gradient, const float* upper, const float* lower, std::int64_t width,
+                float* to_upper, float* to_lower) {
+  for (std::int64_t i = 0; i < width; ++i) {
+    const float a = upper[2 * i], b = upper[2 * i + 1], c = lower[2 * i], d = lower[2 * i + 1];
+    const float up = b > a ? b : a, down = d > c ? d : c;
+    const float g_up = down > up ? 0.0F : gradient[i], g_down = down > up ? gradient[i] : 0.0F;
+    to_upper[2 * i] = b > a ? 0.0F : g_up;
+    to_upper[2 * i + 1] = b > a ? g_up : 0.0F;
+    to_lower[2 * i] = d > c ? 0.0F : g_down;
+    to_lower[2 * i + 1] = d > c ? g_down : 0.0F;
+  }
+}
+
+/// Calls `row(first element of the upper input row, first element of the output row)` for all output rows;
+/// the lower input row follows the upper one.
+template <typename Row>
+void for_rows(const at::Tensor& x, const Row& row) {
+  const std::int64_t rows = x.size(0) * x.size(1) * x.size(2) / 2, width = x.size(3);
+  for (std::int64_t y = 0; y < rows; ++y) row(2 * y * width, y * (width / 2));
+}
+
+/// LibTorch pads both ends alike, by at most half a window.
+bool pads_by_itself(const host::Layer& layer) {
+  return layer.padding_end() == layer.pad &&
+         2 * layer.pad <= std::min(layer.kernel_height, layer.kernel_width);
+}
+
+at::Tensor padded(const host::Layer& layer, const at::Tensor& x) {
+  const std::int64_t before = layer.pad, after = layer.padding_end();
+  return at::constant_pad_nd(x, {before, after, before, after}, -INFINITY);
+}
+
+}  // namespace
+
+at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
+  if (!pads_by_itself(layer))
+    return at::max_pool2d(padded(layer, x), {layer.kernel_height, layer.kernel_width}, layer.stride);
+  if (!is_fast(layer, x))
+    return at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
+  const at::Tensor dense = x.contiguous();
+  at::Tensor values = at::empty({x.size(0), x.size(1), x.size(2) / 2, x.size(3) / 2}, x.options());
+  const float* from = dense.data_ptr<float>();
+  auto* to = values.data_ptr<float>();
+  const std::int64_t width = x.size(3);
+  for_rows(dense, [&](std::int64_t upper, std::int64_t out) {
+    pool_row(from + upper, from + upper + width, width / 2, to + out);
+  });
+  return values;
+}
+
+at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradient, const at::Tensor& x) {
+  const std::int64_t stride = layer.stride;
+  const auto unpooled = [&](const at::Tensor& from, std::int64_t pad) {
+    const std::array<std::int64_t, 2> kernel{layer.kernel_height, layer.kernel_width};
+    const at::Tensor indices = std::get<1>(at::max_pool2d_with_indices(from, kernel, stride, pad));
+    return at::max_pool2d_with_indices_backward(gradient.contiguous(), from, kernel, {stride, stride},
+                                                {pad, pad}, {1, 1}, false, indices);
+  };
+  if (!pads_by_itself(layer))
+    return unpooled(padded(layer, x), 0).narrow(2, layer.pad, x.size(2)).narrow(3, layer.pad, x.size(3));
+  if (!is_fast(layer, x)) return unpooled(x, layer.pad);
+  const at::Tensor dense = x.contiguous(), above = gradient.contiguous();
+  at::Tensor below = at::empty_like(dense);
+  const float* from = dense.data_ptr<float>();
+  const float* g = above.data_ptr<float>();
+  auto* to = below.data_ptr<float>();
+  const std::int64_t width = x.size(3);
+  for_rows(dense, [&](std::int64_t upper, std::int64_t out) {
+    unpool_row(g + out, from + upper, from + upper + width, width / 2, to + upper, to + upper + width);
+  });
+  return below;
+}
+
+}  // namespace bitloop::quant

@@ -1,0 +1,269 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <fstream>
+#include <random>
+
+#include "quant/onnx/import.h"
+#include "tests/quant/files.h"
+#include "tests/quant/fixtures.h"
+#include "tests/quant/onnx/models.h"
+
+namespace bitloop::quant {
+namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kCapped = false;  // the sanitizer keeps what was freed
+#else
+constexpr bool kCapped = true;
+#endif
+
+/// Caps this process's memory while it lives: what would take more throws bad_alloc, and the test fails.
+class MemoryCap {
+ public:
+  explicit MemoryCap(std::size_t more_bytes) {
+    getrlimit(RLIMIT_AS, &before_);
+    rlimit cap = before_;
+    std::ifstream statm("/proc/self/statm");
+    std::size_t pages = 0;
+    statm >> pages;
+    cap.rlim_cur = pages * 4096 + more_bytes;
+    if (kCapped) setrlimit(RLIMIT_AS, &cap);
+  }
+  ~MemoryCap() { setrlimit(RLIMIT_AS, &before_); }
+  MemoryCap(const MemoryCap&) = delete;
+  MemoryCap& operator=(const MemoryCap&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+constexpr std::size_t kMemory = std::size_t{256} << 20;  // bytes beyond what the process has
+
+/// A network with most kinds of operators.
+OnnxModel seed_model() {
+  OnnxModel m(13);
+  m.input("x", {2, 3, 8, 8}).weights("c.weight", {4, 3, 3, 3}).weights("c.bias", {4});
+  m.node("Conv", {"x", "c.weight", "c.bias"}, "a", {{"pads", Sizes{1, 1, 1, 1}}, {"strides", Sizes{1, 1}}});
+  m.positive("n.g", {4}).weights("n.b", {4}).weights("n.m", {4}).positive("n.v", {4});
+  m.node("BatchNormalization", {"a", "n.g", "n.b", "n.m", "n.v"}, "b", {{"epsilon", 1e-3F}})
+      .node("Relu", {"b"}, "r");
+  m.node("MaxPool", {"r"}, "p",
+         {{"kernel_shape", Sizes{2, 2}}, {"strides", Sizes{2, 2}}, {"ceil_mode", std::int64_t{1}}});
+  m.bytes("q.weight", {4, 1, 3, 3}, std::string(36, '\x05'), onnx::TensorProto::INT8).scalar("q.scale", 0.1F);
+  m.node("DequantizeLinear", {"q.weight", "q.scale"}, "q.float", {{"axis", std::int64_t{0}}});
+  m.node("Conv", {"p", "q.float"}, "d", {{"group", std::int64_t{4}}, {"auto_pad", "SAME_UPPER"}});
+  m.node("Add", {"d", "p"}, "s").floats("f", {4}, {1, 1, 2, 2});
+  m.node("Resize", {"s", "", "f"}, "u",
+         {{"mode", "nearest"}, {"coordinate_transformation_mode", "asymmetric"}, {"nearest_mode", "floor"}});
+  m.integers("pads", {0, 0, 1, 1, 0, 0, 1, 1})
+      .node("Pad", {"u", "pads"}, "v")
+      .weights("e.weight", {4, 4, 3, 3});
+  m.node("Conv", {"v", "e.weight"}, "w").node("Concat", {"w", "u"}, "k", {{"axis", std::int64_t{1}}});
+  m.node("AveragePool", {"k"}, "l", {{"kernel_shape", Sizes{8, 8}}}).node("Shape", {"l"}, "t0");
+  m.integers("zero", {0}).integers("rest", {-1}).node("Gather", {"t0", "zero"}, "t1");
+  m.node("Concat", {"t1", "rest"}, "t2", {{"axis", std::int64_t{0}}}).node("Reshape", {"l", "t2"}, "g");
+  m.weights("fc.weight", {5, 8}).scalar("bits", 4).scalar("none", 0);
+  m.node("Quant", {"fc.weight", "q.scale", "none", "bits"}, "fc.quant",
+         {{"signed", std::int64_t{1}}, {"narrow", std::int64_t{1}}, {"rounding_mode", "ROUND"}});
+  m.weights("fc.bias", {5}).node("Gemm", {"g", "fc.quant", "fc.bias"}, "h", {{"transB", std::int64_t{1}}});
+  m.node("Softmax", {"h"}, "y").output("y");
+  return m;
+}
+
+/// Imports; anything but success and InputError (what the command line turns into one line) fails the test.
+class Fuzz : public ::testing::Test {
+ protected:
+  void import(const std::string& bytes) {
+    const auto path = folder_.path() / "fuzz.onnx";
+    std::filesystem::remove(path);  // overwriting a file makes some file systems wait for the disk
+    std::ofstream(path, std::ios::binary) << bytes;
+    const MemoryCap cap(kMemory);
+    try {
+      import_onnx(path);
+      ++imported_;
+    } catch (const InputError& error) {
+      ++refused_;
+      const std::string message = error.what();
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+      EXPECT_TRUE(message.starts_with(path.string())) << message;
+    }
+  }
+
+  TemporaryFolder folder_;
+  int imported_ = 0, refused_ = 0;
+};
+
+TEST_F(Fuzz, the_seed_is_a_network) {
+  import(seed_model().serialized());
+  EXPECT_EQ(imported_, 1);
+}
+
+TEST_F(Fuzz, survives_truncation) {
+  const std::string bytes = seed_model().serialized();
+  for (std::size_t length = 0; length < bytes.size(); ++length) import(bytes.substr(0, length));
+  EXPECT_GT(refused_, 900);
+  EXPECT_LT(imported_, 10);  // what is cut off at the end may not be needed
+}
+
+TEST_F(Fuzz, survives_changed_bytes) {
+  const std::string bytes = seed_model().serialized();
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 6000; ++round) {
+    std::string changed = bytes;
+    for (int change = 0; change <= round % 4; ++change)
+      changed[random() % changed.size()] = static_cast<char>(random());
+    if (round % 5 == 0) changed.erase(random() % changed.size(), random() % 16);
+    if (round % 7 == 0)
+      changed.insert(random() % changed.size(), changed.substr(random() % changed.size(), 40));
+    import(changed);
+  }
+  EXPECT_GT(refused_, 500);
+}
+
+/// Changes one thing that a parser lets through.
+class Mutator {
+ public:
+  explicit Mutator(std::uint64_t seed) : random_(seed) {}
+
+  void mutate(onnx::ModelProto& model) {
+    onnx::GraphProto& graph = *model.mutable_graph();
+    onnx::NodeProto& node = *graph.mutable_node(below(graph.node_size()));
+    onnx::TensorProto& tensor = *graph.mutable_initializer(below(graph.initializer_size()));
+    switch (below(16)) {
+      case 0:
+        return change_attribute(node);
+      case 1:
+        return change_dims(tensor);
+      case 2:
+        return node.set_op_type(graph.node(below(graph.node_size())).op_type());
+      case 3:
+        return rename(node, graph.node(below(graph.node_size())).output(0));
+      case 4:
+        return rename(node, tensor.name());
+      case 5:
+        return rename(node, "");
+      case 6:
+        return node.set_output(0, graph.node(below(graph.node_size())).output(0));
+      case 7:
+        return graph.mutable_output(0)->set_name(graph.node(below(graph.node_size())).output(0));
+      case 8:
+        return tensor.set_data_type(below(20));
+      case 9:
+        return tensor.set_name(graph.initializer(below(graph.initializer_size())).name());
+      case 10:
+        return graph.mutable_node()->SwapElements(below(graph.node_size()), below(graph.node_size()));
+      case 11: {
+        onnx::NodeProto copy = node;
+        return graph.add_node()->Swap(&copy);
+      }
+      case 12:
+        return model.mutable_opset_import(0)->set_version(below(25));
+      case 13:
+        return change_image(*graph.mutable_input(0));
+      case 14:
+        return node.add_input(graph.node(below(graph.node_size())).output(0));
+      default:
+        return change_values(tensor);
+    }
+  }
+
+ private:
+  int below(int limit) {
+    return static_cast<int>(random_() % static_cast<std::uint64_t>(std::max(limit, 1)));
+  }
+  std::int64_t number() {
+    constexpr std::int64_t kTricky[] = {0,
+                                        1,
+                                        2,
+                                        3,
+                                        4,
+                                        8,
+                                        255,
+                                        256,
+                                        65535,
+                                        65536,
+                                        -1,
+                                        -2,
+                                        1LL << 31,
+                                        1LL << 32,
+                                        1LL << 40,
+                                        (1LL << 62) + 1,
+                                        std::numeric_limits<std::int64_t>::max(),
+                                        std::numeric_limits<std::int64_t>::min()};
+    return kTricky[below(std::size(kTricky))];
+  }
+  void change_attribute(onnx::NodeProto& node) {
+    if (node.attribute_size() == 0) return;
+    onnx::AttributeProto& attribute = *node.mutable_attribute(below(node.attribute_size()));
+    if (below(8) == 0) return attribute.set_type(static_cast<onnx::AttributeProto::AttributeType>(below(12)));
+    attribute.set_i(number());
+    attribute.set_f(below(2) == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(number()));
+    if (below(2) == 0) attribute.set_s("");
+    if (below(4) == 0) attribute.add_ints(number());
+    if (attribute.ints_size() > 0) attribute.set_ints(below(attribute.ints_size()), number());
+  }
+  void change_dims(onnx::TensorProto& tensor) {
+    if (below(4) == 0 || tensor.dims_size() == 0) return tensor.add_dims(number());
+    if (below(4) == 0) return tensor.mutable_dims()->RemoveLast();
+    tensor.set_dims(below(tensor.dims_size()), number());
+    if (below(2) == 0) tensor.mutable_dims()->SwapElements(0, below(tensor.dims_size()));
+  }
+  void change_values(onnx::TensorProto& tensor) {
+    std::string& raw = *tensor.mutable_raw_data();
+    if (below(4) == 0) raw.clear();
+    if (below(4) == 0) raw.append(64, '\x7f');
+    for (int i = 0; i < 8 && !raw.empty(); ++i)
+      raw[random_() % raw.size()] = static_cast<char>(below(2) == 0 ? random_() : 0xff);
+  }
+  void change_image(onnx::ValueInfoProto& image) {
+    auto& shape = *image.mutable_type()->mutable_tensor_type()->mutable_shape();
+    if (shape.dim_size() > 0) shape.mutable_dim(below(shape.dim_size()))->set_dim_value(number());
+  }
+  void rename(onnx::NodeProto& node, const std::string& name) {
+    if (node.input_size() > 0) node.set_input(below(node.input_size()), name);
+  }
+
+  std::mt19937_64 random_;
+};
+
+TEST_F(Fuzz, survives_well_formed_nonsense) {
+  for (std::uint64_t seed = 0; seed < 6000; ++seed) {
+    SCOPED_TRACE(seed);
+    OnnxModel model = seed_model();
+    Mutator mutator(seed);
+    for (std::uint64_t change = 0; change <= seed % 3; ++change) mutator.mutate(model.proto());
+    import(model.serialized());
+  }
+  EXPECT_GT(imported_, 100);
+  EXPECT_GT(refused_, 1000);
+}
+
+TEST_F(Fuzz, long_chains_take_linear_time_and_no_stack) {
+  OnnxModel model(13);
+  model.input("x", {1, 3, 8, 8}).weights("c.weight", {4, 3, 1, 1}).node("Conv", {"x", "c.weight"}, "0");
+  constexpr int kNodes = 60000;
+  for (int i = 0; i < kNodes; ++i) model.node("Identity", {std::to_string(i)}, std::to_string(i + 1));
+  model.output(std::to_string(kNodes));
+  import(model.serialized());
+  EXPECT_EQ(imported_, 1);
+}
+
+TEST_F(Fuzz, one_tensor_is_not_multiplied_without_end) {
+  OnnxModel model(13);
+  model.input("x", {1, 1024, 1, 1}).weights("c.weight", {1024, 1024, 1, 1});  // 4 MiB
+  std::string last = "x";
+  for (int i = 0; i < 2000; ++i) {
+    const std::string next = fmt::format("y{}", i);
+    model.node("Conv", {last, "c.weight"}, next);
+    last = next;
+  }
+  model.output(last);
+  const auto path = folder_.path() / "large.onnx";
+  model.save(path);
+  EXPECT_NE(refusal([&] { import_onnx(path); }).find("far more memory than the file"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bitloop::quant
