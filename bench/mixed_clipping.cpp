@@ -13,6 +13,9 @@
 
 #include "agent/evaluation/task.h"
 #include "host/base/error.h"
+#include "host/network/policy.h"
+#include "quant/reference/integer_reference.h"
+#include "quant/retraining/quantizer.h"
 #include "quant/tensor/threads.h"
 
 using namespace bitloop;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "host/base/error.h"
 #include "quant/onnx/import.h"
 
@@ -23,6 +25,24 @@ void check_request(const FloatNetwork& model, std::string_view path, const Model
                     classes, *request.classes));
 }
 
+/// Files of training frameworks are told what to do, rather than that they are no name of the zoo.
+void refuse_other_formats(std::string_view name) {
+  constexpr std::pair<std::string_view, std::string_view> kExports[] = {
+      {".pt", "torch.onnx.export(model, example, \"net.onnx\") in PyTorch"},
+      {".pth", "torch.onnx.export(model, example, \"net.onnx\") in PyTorch"},
+      {".h5", "tf2onnx"},
+      {".keras", "tf2onnx"},
+      {".tflite", "tf2onnx"},
+      {".pb", "tf2onnx"}};
+  for (const auto& [ending, exporter] : kExports) {
+    if (!name.ends_with(ending)) continue;
+    throw InputError(fmt::format(
+        "--model {}: networks are read from ONNX files: export this one (by {}); weights that bitloop "
+        "train wrote are given as --checkpoint",
+        name, exporter));
+  }
+}
+
 }  // namespace
 
 FloatNetwork open_model(std::string_view name_or_path, const ModelRequest& request) {
@@ -31,6 +51,7 @@ FloatNetwork open_model(std::string_view name_or_path, const ModelRequest& reque
     check_request(model, name_or_path, request);
     return model;
   }
+  refuse_other_formats(name_or_path);
   FloatNetwork model;
   model.network = host::zoo_network(name_or_path, request.image, request.classes);
   return model;

@@ -2,48 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <cstdint>
+#include <type_traits>
+#include <vector>
 
 #include "host/base/error.h"
+#include "host/base/option_text.h"
 
 namespace bitloop::sim {
-namespace {
-
-template <class Number>
-Number parse_number(std::string_view key, std::string_view text, Number low, Number high) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !(value >= low && value <= high)) {
-    throw InputError(fmt::format("memory model: {}={} is not a number from {} to {}", key, text, low, high));
-  }
-  return value;
-}
-
-void set_field(MemoryModel& model, std::string_view key, std::string_view value) {
-  if (key == "latency" || key == "read_latency") {
-    model.read_latency = parse_number(key, value, 1, 100'000);
-  } else if (key == "write_latency") {
-    model.write_latency = parse_number(key, value, 1, 100'000);
-  } else if (key == "beats_per_cycle") {
-    model.beats_per_cycle = parse_number(key, value, 1, 2);
-  } else if (key == "outstanding") {
-    model.outstanding = parse_number(key, value, 1, 64);
-  } else if (key == "bytes") {
-    model.bytes = parse_number<std::size_t>(key, value, 4096, std::size_t{1} << 32);
-  } else if (key == "random_stall") {
-    model.random_stall = parse_number(key, value, 0.0, 0.99);
-  } else if (key == "stall_seed") {
-    model.stall_seed = parse_number<std::uint64_t>(key, value, 0, ~std::uint64_t{0});
-  } else {
-    throw InputError(
-        fmt::format("memory model: unknown parameter '{}'; known are latency, write_latency, "
-                    "beats_per_cycle, outstanding, bytes, "
-                    "random_stall, stall_seed",
-                    key));
-  }
-}
-
-}  // namespace
 
 MemoryModel parse_memory(std::string_view text) {
   MemoryModel model;
@@ -57,15 +23,25 @@ MemoryModel parse_memory(std::string_view text) {
                     text));
   }
   model.name = std::string(text);
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(','));
-    text.remove_prefix(item.size() < text.size() ? item.size() + 1 : text.size());
-    const std::size_t equals = item.find('=');
-    if (equals == std::string_view::npos) {
-      throw InputError(fmt::format("memory model: '{}' is not of the form parameter=value", item));
-    }
-    set_field(model, item.substr(0, equals), item.substr(equals + 1));
+  std::vector<std::string_view> items = host::split(text, ',');
+  if (items.back().empty()) items.pop_back();
+  host::OptionText options("memory model", items);
+  const auto set = [&](const char* name, auto& field, std::uint64_t low, std::uint64_t high) {
+    const auto given = options.integer(name, low, high);
+    if (given) field = static_cast<std::remove_reference_t<decltype(field)>>(*given);
+    return given.has_value();
+  };
+  if (set("latency", model.read_latency, 1, 100'000) && set("read_latency", model.read_latency, 1, 100'000)) {
+    options.fail("latency and read_latency are the same: give one");
   }
+  set("read_latency", model.read_latency, 1, 100'000);
+  set("write_latency", model.write_latency, 1, 100'000);
+  set("beats_per_cycle", model.beats_per_cycle, 1, 2);
+  set("outstanding", model.outstanding, 1, 64);
+  set("bytes", model.bytes, 4096, std::uint64_t{1} << 32);
+  set("stall_seed", model.stall_seed, 0, ~std::uint64_t{0});
+  if (const auto share = options.number("random_stall", 0, 0.99)) model.random_stall = *share;
+  options.refuse_rest();
   return model;
 }
 

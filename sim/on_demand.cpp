@@ -1,18 +1,15 @@
 #include "sim/on_demand.h"
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <boost/process/args.hpp>
+#include <boost/process/io.hpp>
+#include <boost/process/system.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <span>
@@ -23,8 +20,6 @@
 #include "host/base/error.h"
 #include "host/base/file_lock.h"
 #include "host/base/sha256.h"
-
-extern char** environ;
 
 namespace bitloop::sim {
 namespace {
@@ -110,23 +105,17 @@ host::FileLock wait_for_lock(const fs::path& folder, const std::string& name) {
 
 /// Exit status of a program whose outputs go to the file `log`.
 int run_program(const std::vector<std::string>& command, const fs::path& log) {
-  std::vector<char*> arguments;
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw Error(fmt::format("{} cannot be started: {}", command[0], std::strerror(failed)));
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) throw Error(fmt::format("{}: {}", command[0], std::strerror(errno)));
+  namespace process = boost::process;
+  if (!std::ofstream(log, std::ios::trunc)) {  // Boost.Process would leave the end of a longer one
+    throw Error(fmt::format("{} cannot be written: free some space or check its permissions", log.string()));
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  try {
+    return process::system(
+        process::args = command,
+        process::std_in<process::null, (process::std_out & process::std_err)> log.string());
+  } catch (const process::process_error& error) {
+    throw Error(fmt::format("{} cannot be started: {}", command[0], error.code().message()));
+  }
 }
 
 void build(const Configuration& configuration, const std::string& fingerprint, Detail detail,

@@ -22,6 +22,12 @@ namespace bitloop::console {
 
 namespace po = boost::program_options;
 
+namespace {
+
+constexpr const char* kUnnamed = " words without a name";  // that nobody can type
+
+}  // namespace
+
 Options::Options(std::string verb, std::string about)
     : verb_(std::move(verb)), about_(std::move(about)), description_("Options", 110, 70) {}
 
@@ -69,13 +75,15 @@ void Options::store_option() {
 void Options::format_option() { text("format", "table", "table, json or csv"); }
 
 bool Options::parse(const Arguments& arguments) {
-  description_.add_options()("help", po::bool_switch(), "print this text");
-  // Without this, a word too many would be reported as a value of the option before it.
+  description_.add_options()("help,h", po::bool_switch(), "print this text");
+  // What stands without an option's name, also where the verb takes no such words.
+  po::options_description all(description_);
+  if (positional_.empty()) all.add_options()(kUnnamed, po::value<std::vector<std::string>>());
   po::positional_options_description positional;
-  if (!positional_.empty()) positional.add(positional_.c_str(), -1);
+  positional.add(positional_.empty() ? kUnnamed : positional_.c_str(), -1);
   try {
     po::store(po::command_line_parser(arguments)
-                  .options(description_)
+                  .options(all)
                   .positional(positional)
                   .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
                   .run(),
@@ -84,11 +92,25 @@ bool Options::parse(const Arguments& arguments) {
   } catch (const po::error& e) {
     throw InputError(fmt::format("{}: see bitloop {} --help", e.what(), verb_));
   }
-  if (!is_set("help")) return true;
+  if (!is_set("help")) {
+    if (has(kUnnamed)) refuse_unnamed(values_[kUnnamed].as<std::vector<std::string>>().front());
+    return true;
+  }
   std::ostringstream list;
   list << description_;
   print(about_ + "\n" + list.str());
   return false;
+}
+
+void Options::refuse_unnamed(const std::string& word) const {
+  const auto open = [&](const char* name) {
+    return description_.find_nothrow(name, false) != nullptr && !given(name);
+  };
+  const bool folder = std::filesystem::is_directory(word);
+  const char* option = open("run") && (folder || !open("model")) ? "run" : open("model") ? "model" : nullptr;
+  throw InputError(fmt::format("'{}' stands without an option's name{} (bitloop {} --help)", word,
+                               option != nullptr ? fmt::format(": did you mean --{} {}?", option, word) : "",
+                               verb_));
 }
 
 bool Options::given(const std::string& name) const {

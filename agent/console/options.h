@@ -69,6 +69,8 @@ class Options {
                                                const std::vector<std::string>& allowed) const;
 
  private:
+  [[noreturn]] void refuse_unnamed(const std::string& word) const;
+
   std::string verb_;
   std::string about_;
   boost::program_options::options_description description_;

@@ -19,6 +19,14 @@ bool starts_like_a_number(const std::string& cell) {
           std::isdigit(static_cast<unsigned char>(cell[1])) != 0);
 }
 
+/// Columns that a cell takes on a terminal, as fmt counts them when it fills up.
+std::size_t width_of(std::string_view cell) {
+  std::size_t characters = 0;
+  for (const char c : cell) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
+  const std::size_t filled = fmt::format("{:<{}}", cell, 2 * characters).size() - cell.size();
+  return 2 * characters - filled;
+}
+
 std::string csv_cell(const std::string& cell) {
   if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
   std::string quoted = "\"";
@@ -52,10 +60,10 @@ std::string Table::text() const {
   std::vector<std::size_t> widths;
   std::vector<bool> numbers;
   for (std::size_t column = 0; column < columns_.size(); ++column) {
-    std::size_t width = columns_[column].size();
+    std::size_t width = width_of(columns_[column]);
     bool number = true;
     for (const auto& row : rows_) {
-      width = std::max(width, row[column].size());
+      width = std::max(width, width_of(row[column]));
       number = number && starts_like_a_number(row[column]);
     }
     widths.push_back(width);

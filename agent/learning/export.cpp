@@ -48,7 +48,7 @@ std::filesystem::path target(const console::Options& options, const std::string&
   if (options.has("out")) return options.text_of("out");
   if (!options.has("run")) return options.required("out", "--out network.onnx");
   for (const Form& form : kForms)
-    if (format == form.name) return std::filesystem::path(options.text_of("run")) / form.file;
+    if (format == form.name) return agent::open_finished_run(options.text_of("run")).path() / form.file;
   throw Error("an export format has no file name: please report it");
 }
 

@@ -33,7 +33,7 @@ int train(const console::Arguments& arguments) {
   options.text("optimizer", defaults.optimizer, "adam or sgd");
   options.number("learning-rate", defaults.learning_rate, "the largest of the cycle");
   options.integer("batch", defaults.batch, "images per step");
-  options.text("out", "file of the checkpoint");
+  options.text("out", "file of the checkpoint, in a form of Bitloop's own (not PyTorch's)");
   options.format_option();
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));

@@ -1,11 +1,9 @@
 #include "agent/searchers/ddpg.h"
 
-#include <torch/nn/modules/activation.h>
-#include <torch/nn/modules/container/sequential.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/optim/adam.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 #include <set>
@@ -46,31 +44,44 @@ struct Transition {
   double reward = 0;  ///< of the whole episode, as it came
 };
 
-/// Three linear layers with ReLU between. Weights come from `random`, not from LibTorch's global generator,
-/// which the evaluations may use meanwhile.
-torch::nn::Sequential make_mlp(int inputs, std::mt19937_64& random) {
-  torch::nn::Sequential mlp(torch::nn::Linear(inputs, kHidden), torch::nn::ReLU(),
-                            torch::nn::Linear(kHidden, kHidden), torch::nn::ReLU(),
-                            torch::nn::Linear(kHidden, 1));
-  const torch::NoGradGuard no_grad;
-  for (auto& parameter : mlp->parameters()) {
+/// Three linear layers with ReLU between. Its parameters are shared with whoever copies it.
+struct Mlp {
+  std::vector<at::Tensor> parameters;  ///< weight [out, in] and bias [out] of each layer
+
+  /// [row, input] to [row, 1].
+  [[nodiscard]] at::Tensor forward(at::Tensor x) const {
+    for (std::size_t i = 0; i < parameters.size(); i += 2) {
+      if (i > 0) x = x.relu();
+      x = at::addmm(parameters[i + 1], x, parameters[i].t());
+    }
+    return x;
+  }
+};
+
+/// Weights come from `random`, not from LibTorch's global generator, which the evaluations may use meanwhile.
+Mlp make_mlp(int inputs, std::mt19937_64& random) {
+  Mlp mlp;
+  const std::array<std::int64_t, 4> widths{inputs, kHidden, kHidden, 1};
+  for (std::size_t layer = 1; layer < widths.size(); ++layer) {
+    mlp.parameters.push_back(at::empty({widths[layer], widths[layer - 1]}));
+    mlp.parameters.push_back(at::empty({widths[layer]}));
+  }
+  for (at::Tensor& parameter : mlp.parameters) {
     // The last layer starts small, so that first actions are near the middle (DDPG, Lillicrap et al., section
     // 7).
     const bool last_layer = parameter.size(0) == 1;
     const double bound = last_layer ? 3e-3 : 1 / std::sqrt(static_cast<double>(parameter.size(-1)));
     std::uniform_real_distribution<float> uniform(static_cast<float>(-bound), static_cast<float>(bound));
-    auto values = parameter.view(-1);
-    float* data = values.data_ptr<float>();
-    for (std::int64_t i = 0; i < values.numel(); ++i) data[i] = uniform(random);
+    float* data = parameter.data_ptr<float>();
+    for (std::int64_t i = 0; i < parameter.numel(); ++i) data[i] = uniform(random);
+    parameter.requires_grad_();
   }
   return mlp;
 }
 
-void copy_parameters(torch::nn::Sequential& to, torch::nn::Sequential& from, double share) {
-  const torch::NoGradGuard no_grad;
-  auto targets = to->parameters();
-  auto sources = from->parameters();
-  for (std::size_t i = 0; i < targets.size(); ++i) targets[i].lerp_(sources[i], share);
+void copy_parameters(const Mlp& to, const Mlp& from, double share) {
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < to.parameters.size(); ++i) to.parameters[i].lerp_(from.parameters[i], share);
 }
 
 /// Equal bins; the upper end belongs to the last one.
@@ -87,8 +98,8 @@ struct Ddpg::Impl {
         critic(make_mlp(kStateSize + 1, random)),
         target_actor(make_mlp(kStateSize, random)),
         target_critic(make_mlp(kStateSize + 1, random)),
-        actor_optimizer(actor->parameters(), torch::optim::AdamOptions(kActorRate)),
-        critic_optimizer(critic->parameters(), torch::optim::AdamOptions(kCriticRate)) {
+        actor_optimizer(actor.parameters, torch::optim::AdamOptions(kActorRate)),
+        critic_optimizer(critic.parameters, torch::optim::AdamOptions(kCriticRate)) {
     copy_parameters(target_actor, actor, 1);
     copy_parameters(target_critic, critic, 1);
   }
@@ -113,7 +124,7 @@ struct Ddpg::Impl {
   const Environment& environment;
   SearcherOptions options;
   std::mt19937_64 random;
-  torch::nn::Sequential actor, critic, target_actor, target_critic;
+  Mlp actor, critic, target_actor, target_critic;
   torch::optim::Adam actor_optimizer, critic_optimizer;
   std::vector<Proposal> asked;
   std::set<Assignment> proposed;
@@ -134,9 +145,9 @@ double Ddpg::Impl::noise() const {
 
 float Ddpg::Impl::act(const State& state, double sigma) {
   if (evaluations < warm_up()) return std::uniform_real_distribution<float>(0, 1)(random);
-  const torch::NoGradGuard no_grad;
-  const auto input = torch::tensor(at::ArrayRef<float>(state.data(), state.size())).view({1, kStateSize});
-  const double mean = torch::sigmoid(actor->forward(input)).item<float>();
+  const at::NoGradGuard no_grad;
+  const auto input = at::tensor(at::ArrayRef<float>(state.data(), state.size())).view({1, kStateSize});
+  const double mean = at::sigmoid(actor.forward(input)).item<float>();
   // Truncated normal, as in HAQ; the mean is inside, so a draw soon is too.
   std::normal_distribution<double> normal(mean, sigma);
   double action = normal(random);
@@ -209,24 +220,22 @@ void Ddpg::Impl::update() {
     const double reward = (t.reward - baseline) / std::max(spread, kSmallestSpread);
     rewards.push_back(static_cast<float>(std::clamp(reward, -kLargestReward, kLargestReward) / steps));
   }
-  const auto column = [](const std::vector<float>& values) {
-    return torch::tensor(values).view({kBatch, -1});
-  };
+  const auto column = [](const std::vector<float>& values) { return at::tensor(values).view({kBatch, -1}); };
   const auto state = column(states);
-  torch::Tensor goal;
+  at::Tensor goal;
   {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     const auto next = column(next_states);
-    const auto next_action = torch::sigmoid(target_actor->forward(next));
+    const auto next_action = at::sigmoid(target_actor.forward(next));
     goal = column(rewards) +
-           kDiscount * column(going_on) * target_critic->forward(torch::cat({next, next_action}, 1));
+           kDiscount * column(going_on) * target_critic.forward(at::cat({next, next_action}, 1));
   }
   critic_optimizer.zero_grad();
-  torch::mse_loss(critic->forward(torch::cat({state, column(actions)}, 1)), goal).backward();
+  at::mse_loss(critic.forward(at::cat({state, column(actions)}, 1)), goal).backward();
   critic_optimizer.step();
 
   actor_optimizer.zero_grad();
-  (-critic->forward(torch::cat({state, torch::sigmoid(actor->forward(state))}, 1)).mean()).backward();
+  (-critic.forward(at::cat({state, at::sigmoid(actor.forward(state))}, 1)).mean()).backward();
   actor_optimizer.step();
 
   copy_parameters(target_actor, actor, kSoftUpdate);

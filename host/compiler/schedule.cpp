@@ -1,5 +1,7 @@
 #include "host/compiler/schedule.h"
 
+#include <utility>
+
 namespace bitloop::host {
 namespace {
 
@@ -9,6 +11,22 @@ constexpr int kNextSteps = 2;
 constexpr int kFarthestStep = 64;
 
 }  // namespace
+
+Schedule::Schedule(const Segment& segment, const HardwareInfo& hardware)
+    : program(hardware),
+      segment_(segment),
+      op_(segment.op),
+      pixels_(hardware.pixels),
+      lanes_(hardware.filters),
+      timeline_(hardware) {
+  if (op_.packing) image_.emplace(op_, hardware, segment.input.offset);
+}
+
+void Schedule::feed_groups(const HardwareInfo& hardware, const WeightPlan& weights,
+                           const ParameterPlan& parameters, std::vector<GroupFeed::Use> uses) {
+  if (op_.group_slots(lanes_) == 0) return;
+  groups_.emplace(segment_, hardware, weights, parameters, std::move(uses));
+}
 
 void Schedule::run() {
   for (int step = 0; step < steps(); ++step) {

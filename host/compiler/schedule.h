@@ -1,6 +1,12 @@
 #pragma once
 
+#include <optional>
+#include <vector>
+
+#include "host/compiler/group_feed.h"
+#include "host/compiler/image_feed.h"
 #include "host/compiler/provision.h"
+#include "host/compiler/segment.h"
 #include "host/compiler/timeline.h"
 #include "host/device/device.h"
 #include "host/program/program.h"
@@ -16,7 +22,11 @@ class Schedule {
   void run();
 
  protected:
-  explicit Schedule(const HardwareInfo& hardware) : program(hardware), timeline_(hardware) {}
+  /// `segment` must outlive it.
+  Schedule(const Segment& segment, const HardwareInfo& hardware);
+  /// Weights and parameters for the steps' groups, where the operation has some.
+  void feed_groups(const HardwareInfo& hardware, const WeightPlan& weights, const ParameterPlan& parameters,
+                   std::vector<GroupFeed::Use> uses);
 
   [[nodiscard]] virtual int steps() const = 0;
   [[nodiscard]] virtual double step_cycles(int step) const = 0;
@@ -28,6 +38,14 @@ class Schedule {
 
  public:
   Program program;
+
+ protected:
+  const Segment& segment_;
+  const WindowOp& op_;  ///< the segment's
+  int pixels_;          ///< P
+  int lanes_;           ///< F
+  std::optional<GroupFeed> groups_;
+  std::optional<ImageFeed> image_;  ///< where the operation reads the image
 
  private:
   void prefetch(int current);

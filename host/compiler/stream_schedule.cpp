@@ -8,24 +8,17 @@
 namespace bitloop::host {
 
 StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardware, StreamPlan plan)
-    : Schedule(hardware),
-      segment_(segment),
-      op_(segment.op),
-      pixels_(hardware.pixels),
-      lanes_(hardware.filters),
-      plan_(std::move(plan)) {
+    : Schedule(segment, hardware), plan_(std::move(plan)) {
   add_steps();
   input_ = {&plan_.input, &segment_.input, op_.input_bits, op_.input_height, op_.input_width, 0};
   if (segment_.second) {
     second_ = {&*plan_.second, &*segment_.second, 8, op_.output_height, op_.output_width, 0};
   }
-  if (op_.packing) image_.emplace(op_, hardware, segment_.input.offset);
-  if (op_.group_slots(lanes_) == 0) return;
   std::vector<GroupFeed::Use> uses;
   for (const Step& step : steps_) {
     uses.push_back(step.result == 0 ? GroupFeed::Use{step.group, step.part} : GroupFeed::Use{});
   }
-  groups_.emplace(segment_, hardware, plan_.weights, plan_.parameters, std::move(uses));
+  feed_groups(hardware, plan_.weights, plan_.parameters, std::move(uses));
 }
 
 void StreamSchedule::add_steps() {

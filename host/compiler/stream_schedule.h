@@ -1,9 +1,7 @@
 #pragma once
 
-#include <optional>
+#include <vector>
 
-#include "host/compiler/group_feed.h"
-#include "host/compiler/image_feed.h"
 #include "host/compiler/schedule.h"
 #include "host/compiler/stream_plan.h"
 
@@ -84,14 +82,8 @@ class StreamSchedule : public Schedule {
   void compute_operation(int index, const Step& step);
   void store_rows(const Step& step, const RowRange& rows);
 
-  const Segment& segment_;
-  const WindowOp& op_;
-  int pixels_;
-  int lanes_;
   StreamPlan plan_;
   std::vector<Step> steps_;
-  std::optional<GroupFeed> groups_;
-  std::optional<ImageFeed> image_;
   RowFeed input_;
   RowFeed second_;
   bool stages_loaded_ = false;

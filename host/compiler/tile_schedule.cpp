@@ -13,21 +13,14 @@ constexpr int kFarOutside = -20000;  // an input row that no window reaches: eve
 }  // namespace
 
 TileSchedule::TileSchedule(const Segment& segment, const HardwareInfo& hardware, TilePlan plan)
-    : Schedule(hardware),
-      segment_(segment),
-      op_(segment.op),
-      pixels_(hardware.pixels),
-      lanes_(hardware.filters),
-      plan_(std::move(plan)) {
+    : Schedule(segment, hardware), plan_(std::move(plan)) {
   for (int tile = 0; tile < op_.output_height * tiles_per_row(); ++tile) add_tile(tile);
   std::vector<int> items;
   for (const Step& step : steps_) items.push_back(patch_item(step));
   patches_.emplace(plan_.patch_buffers, items);
-  if (op_.packing) image_.emplace(op_, hardware, segment_.input.offset);
-  if (op_.group_slots(lanes_) == 0) return;
   std::vector<GroupFeed::Use> uses;
   for (const Step& step : steps_) uses.push_back({step.group, step.weight_part});
-  groups_.emplace(segment_, hardware, plan_.weights, plan_.parameters, std::move(uses));
+  feed_groups(hardware, plan_.weights, plan_.parameters, std::move(uses));
 }
 
 void TileSchedule::add_tile(int tile) {

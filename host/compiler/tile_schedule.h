@@ -1,10 +1,9 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "host/base/integers.h"
-#include "host/compiler/group_feed.h"
-#include "host/compiler/image_feed.h"
 #include "host/compiler/schedule.h"
 #include "host/compiler/tile_plan.h"
 
@@ -58,14 +57,8 @@ class TileSchedule : public Schedule {
   void load_tensor_row(const Step& step, const Patch& patch, int row, int buffer);
   void place_walk(WindowWalk& walk, const Step& step) const;
 
-  const Segment& segment_;
-  const WindowOp& op_;
-  int pixels_;
-  int lanes_;
   TilePlan plan_;
   std::vector<Step> steps_;
-  std::optional<GroupFeed> groups_;
-  std::optional<ImageFeed> image_;
   std::optional<BufferCache> patches_;
 };
 

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <map>
-#include <set>
 
 #include "host/base/error.h"
+#include "host/base/option_text.h"
 #include "host/device/csr_map.h"
 
 namespace bitloop::host {
@@ -17,18 +15,6 @@ namespace {
 constexpr const char* kForms =
     "sim, tcp://HOST[:PORT], tcp+tls://HOST[:PORT], udp://HOST[:PORT] or uio:NAME, then ?option=value&...";
 constexpr std::uint64_t kPage = 4096;  ///< bytes of the registers, and what the memory is aligned to
-
-std::optional<std::uint64_t> parse_integer(std::string_view text) {
-  int base = 10;
-  if (text.starts_with("0x") || text.starts_with("0X")) {
-    text.remove_prefix(2);
-    base = 16;
-  }
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 /// Bytes, with K, M or G for powers of 1024.
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
@@ -59,90 +45,38 @@ std::optional<std::string> decode(std::string_view text) {
   return plain;
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const std::size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
-/// The options of a device's text, each to be taken once; what is left over is not known there.
-class Options {
+/// The options of a device's text, whose values may hold %XX for characters.
+class Options : public OptionText {
  public:
-  Options(std::string_view device, std::string_view text) : device_(device) {
-    if (text.empty()) return;
-    for (const std::string_view item : split(text, '&')) {
-      const std::size_t equals = item.find('=');
-      const auto value = equals == std::string_view::npos ? std::nullopt : decode(item.substr(equals + 1));
-      if (!value || value->empty()) fail(fmt::format("'{}' is not of the form option=value", item));
-      if (!values_.emplace(item.substr(0, equals), *value).second) {
-        fail(fmt::format("{}= is given twice", item.substr(0, equals)));
-      }
-    }
-  }
+  Options(std::string_view device, std::string_view text)
+      : OptionText(fmt::format("device {}", device),
+                   text.empty() ? std::vector<std::string_view>{} : split(text, '&')) {}
 
-  [[noreturn]] void fail(std::string_view what) const {
-    throw InputError(fmt::format("device {}: {}", device_, what));
+  std::optional<std::string> text(const char* name) override {
+    const auto given = OptionText::text(name);
+    if (!given) return std::nullopt;
+    auto value = decode(*given);
+    if (!value) fail(fmt::format("{}={}: two hexadecimal digits must follow %", name, *given));
+    return value;
   }
-
-  std::optional<std::string> text(const char* name) {
-    known_.insert(name);
-    const auto found = values_.find(name);
-    if (found == values_.end()) return std::nullopt;
-    taken_.insert(name);
-    return found->second;
-  }
-
   void text(const char* name, std::string& value) {
     if (auto given = text(name)) value = std::move(*given);
   }
   void file(const char* name, std::filesystem::path& value) {
     if (auto given = text(name)) value = std::move(*given);
   }
-
   void seconds(const char* name, DeviceAddress::Seconds& value, double least) {
-    const auto given = text(name);
-    if (!given) return;
-    value = DeviceAddress::Seconds(number(name, *given, least, 1e6, "seconds"));
+    if (const auto given = number(name, least, 1e6, "seconds")) value = DeviceAddress::Seconds(*given);
   }
-
-  double number(const char* name, const std::string& given, double least, double most, const char* what) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), value);
-    if (error != std::errc{} || end != given.data() + given.size() || !(value >= least && value <= most)) {
-      fail(fmt::format("{}={} is no number of {} from {:g} to {:g}", name, given, what, least, most));
-    }
-    return value;
-  }
-
-  std::optional<std::uint64_t> integer(const char* name, std::uint64_t least, std::uint64_t most) {
+  std::optional<std::uint64_t> bytes(const char* name, std::uint64_t most) {
     const auto given = text(name);
     if (!given) return std::nullopt;
     const auto value = parse_bytes(*given);
-    if (!value || *value < least || *value > most) {
-      fail(fmt::format("{}={} is no whole number from {} to {}", name, *given, least, most));
+    if (!value || *value > most) {
+      fail(fmt::format("{}={} is no whole number from 0 to {}", name, *given, most));
     }
     return value;
   }
-
-  void refuse_rest() const {
-    for (const auto& [name, value] : values_) {
-      if (taken_.contains(name)) continue;
-      std::string options;
-      for (const std::string& known : known_) options += (options.empty() ? "" : ", ") + known;
-      fail(fmt::format("option {}= is not known here; {}", name,
-                       options.empty() ? "there are none" : "known are " + options));
-    }
-  }
-
- private:
-  std::string device_;
-  std::map<std::string, std::string, std::less<>> values_;
-  std::set<std::string> known_;
-  std::set<std::string> taken_;
 };
 
 void parse_host(DeviceAddress& address, std::string_view text, const Options& options) {
@@ -171,8 +105,7 @@ void parse_host(DeviceAddress& address, std::string_view text, const Options& op
 
 void parse_clock(BareBoard& board, Options& options) {
   options.text("name", board.name);
-  if (const auto given = options.text("clock"))
-    board.clock_hz = options.number("clock", *given, 1, 1e11, "Hz");
+  if (const auto given = options.number("clock", 1, 1e11, "Hz")) board.clock_hz = *given;
 }
 
 /// registers=, memory= and size= together, or what csr= says of them.
@@ -189,7 +122,7 @@ void parse_board(DeviceAddress& address, Options& options) {
     board.clock_hz = map.clock_hz.value_or(board.clock_hz);
   }
   const auto given = [&](const char* name, std::optional<std::uint64_t>& value, std::uint64_t most) {
-    if (const auto option = options.integer(name, 0, most)) value = option;
+    if (const auto option = options.bytes(name, most)) value = option;
   };
   given("registers", registers, end - 1);
   given("memory", memory, end - 1);
@@ -197,7 +130,7 @@ void parse_board(DeviceAddress& address, Options& options) {
   const bool described =
       registers || memory || size || options.text("clock") || options.text("name") || options.text("base");
   parse_clock(board, options);
-  const auto base = options.integer("base", 0, 0xffff'ffff);
+  const auto base = options.bytes("base", 0xffff'ffff);
   if (!described) return;
   if (!registers || !memory || !size) {
     options.fail(

@@ -117,9 +117,11 @@ class TcpBus final : public Bus {
     if (!connection_) throw DeviceLost(fmt::format("{}: there is no connection; reset the device", name_));
     try {
       work();
-    } catch (const DeviceLost&) {
+    } catch (const DeviceLost& error) {
+      const bool silent = !understood_ && !connection_->heard() && address_.scheme == Scheme::tcp;
       connection_.reset();
-      throw;
+      if (!silent) throw;
+      throw DeviceLost(fmt::format("{}; does the server want TLS (tcp+tls://)?", error.what()));
     }
   }
 
@@ -183,6 +185,13 @@ class TcpBus final : public Bus {
   [[noreturn]] void stranger(std::span<const std::byte> bytes) const {
     if (understood_)
       throw DeviceLost(fmt::format("{}: what came is not Etherbone: {}", name_, printable(bytes)));
+    // A TLS record (RFC 8446, 5.1): an alert, or of a handshake.
+    const bool tls = bytes.size() > 1 && (bytes[0] == std::byte{21} || bytes[0] == std::byte{22}) &&
+                     bytes[1] == std::byte{3};
+    if (tls) {
+      throw DeviceError(fmt::format(
+          "{}: the server there speaks TLS; use tcp+tls:// with ca=FILE, cert=FILE and key=FILE", name_));
+    }
     throw DeviceError(
         fmt::format("{}: something else than a Bitloop or Etherbone server answers there: {}; is the "
                     "port right?",

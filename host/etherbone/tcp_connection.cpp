@@ -22,6 +22,10 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <memory>
+
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
 #endif
 
 namespace bitloop::host::etherbone {
@@ -122,7 +126,14 @@ std::unique_ptr<TcpConnection> open_tls(const DeviceAddress& address, Clock::tim
   auto connection = std::make_unique<StreamConnection<TlsStream>>(peer_name(address), std::move(context),
                                                                   std::move(tls), std::move(socket));
   auto& stream = connection->stream().stream;
-  stream.set_verify_callback(asio::ssl::host_name_verification(address.host));
+  // Shared with the callback, which lives as long as the stream.
+  const auto other_name = std::make_shared<bool>(false);
+  stream.set_verify_callback([name = asio::ssl::host_name_verification(address.host), other_name](
+                                 bool trusted, asio::ssl::verify_context& certificate) {
+    const bool accepted = name(trusted, certificate);
+    *other_name = trusted && !accepted;
+    return accepted;
+  });
   error_code error;
   const bool ended = complete(runs, until, [&](auto done) {
     stream.async_handshake(asio::ssl::stream_base::client, [&, done](const error_code& result) {
@@ -140,6 +151,18 @@ std::unique_ptr<TcpConnection> open_tls(const DeviceAddress& address, Clock::tim
   if (error.category() != asio::error::get_ssl_category()) {
     throw DeviceLost(
         fmt::format("{} ended the connection while TLS began ({})", peer_name(address), error.message()));
+  }
+  if (ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER) {
+    throw DeviceError(fmt::format(
+        "{}: the server there does not speak TLS; use tcp:// where the way to it is trusted, or give "
+        "the server certificates",
+        peer_name(address)));
+  }
+  if (*other_name) {
+    throw DeviceError(fmt::format(
+        "{}: the server's certificate is not for {}; connect by a name that it holds, or issue it one "
+        "for {}",
+        peer_name(address), address.host, address.host));
   }
   const long verified = SSL_get_verify_result(stream.native_handle());
   throw DeviceError(fmt::format(

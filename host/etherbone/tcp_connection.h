@@ -35,6 +35,8 @@ class TcpConnection {
     return std::span(buffer_).subspan(consumed_, filled_ - consumed_);
   }
   void consume(std::size_t bytes) { consumed_ += bytes; }
+  /// The other end has said something.
+  [[nodiscard]] bool heard() const { return heard_; }
   /// True once some bytes went or came; false at `until`, after one look at what lies there. Throws
   /// DeviceLost where the connection is cut, and DeviceError where the other end refuses it (its TLS does not
   /// accept our certificate).

@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <boost/system/error_code.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 
 #include "host/base/error.h"
 
@@ -21,6 +24,13 @@ void check(const boost::system::error_code& error, const char* what, const char*
                                file.string(), error.message(), option));
 }
 
+/// OpenSSL says nothing that helps of a file that is not there.
+void require_readable(const char* what, const char* option, const std::filesystem::path& file) {
+  if (file.empty() || std::ifstream(file)) return;
+  throw InputError(fmt::format("TLS: {} {} cannot be read ({}): give another file with {}=", what,
+                               file.string(), std::strerror(errno), option));
+}
+
 }  // namespace
 
 ssl::context make_tls_context(const TlsFiles& files, bool server) {
@@ -29,6 +39,9 @@ ssl::context make_tls_context(const TlsFiles& files, bool server) {
                       ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
   context.set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert);
   boost::system::error_code error;
+  require_readable("the authority's certificate", "ca", files.authority);
+  require_readable("the certificate", "cert", files.certificate);
+  require_readable("the private key", "key", files.key);
   context.load_verify_file(files.authority.string(), error);
   check(error, "the authority's certificate", "ca", files.authority);
   context.use_certificate_chain_file(files.certificate.string(), error);

@@ -1,6 +1,8 @@
 #include "host/measurement/measurement_store.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 
 #include "host/base/error.h"
 #include "host/base/file_lock.h"
-#include "host/base/sqlite.h"
 
 namespace bitloop::host {
 namespace {
@@ -71,30 +72,46 @@ struct Finding {
   std::string why;
 };
 
-Finding inspect(Database& database) {
+/// The file is no database, or a broken one.
+bool is_damage(const SQLite::Exception& error) {
+  const int code = error.getErrorCode();
+  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+SQLite::Database open_database(const std::filesystem::path& path, std::chrono::milliseconds patience) {
+  return {path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+          static_cast<int>(patience.count())};
+}
+
+/// The integer that a query of one row and column gives.
+std::int64_t number(SQLite::Database& database, const std::string& sql) {
+  return database.execAndGet(sql).getInt64();
+}
+
+Finding inspect(SQLite::Database& database) {
   try {
-    const std::int64_t application = database.number("PRAGMA application_id");
-    const std::int64_t version = database.number("PRAGMA user_version");
-    const std::int64_t objects = database.number("SELECT count(*) FROM sqlite_schema");
+    const std::int64_t application = number(database, "PRAGMA application_id");
+    const std::int64_t version = number(database, "PRAGMA user_version");
+    const std::int64_t objects = number(database, "SELECT count(*) FROM sqlite_schema");
     if (application == 0 && version == 0 && objects == 0) return {Condition::empty, ""};
     if (application != kApplication) return {Condition::unusable, "it is another program's database"};
     if (version != kVersion) {
       return {Condition::unusable,
               fmt::format("it is of version {} and this program's is {}", version, kVersion)};
     }
-    if (database.number(fmt::format("SELECT count(*) FROM sqlite_schema WHERE sql = '{}'", kTable)) != 1) {
+    if (number(database, fmt::format("SELECT count(*) FROM sqlite_schema WHERE sql = '{}'", kTable)) != 1) {
       return {Condition::unusable, "it is damaged: its table is not ours"};
     }
     return {};
-  } catch (const SqliteError& error) {
-    if (!error.is_damage()) throw;
+  } catch (const SQLite::Exception& error) {
+    if (!is_damage(error)) throw;
     return {Condition::unusable, fmt::format("it is damaged: {}", error.what())};
   }
 }
 
-void build(Database& database) {
-  database.execute("PRAGMA journal_mode = WAL");  // readers never wait
-  database.execute(
+void build(SQLite::Database& database) {
+  database.exec("PRAGMA journal_mode = WAL");  // readers never wait
+  database.exec(
       fmt::format("BEGIN IMMEDIATE; {}; PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT", kTable,
                   kApplication, kVersion));
 }
@@ -104,30 +121,30 @@ void build(Database& database) {
 /// The open file. Holds the shared lock as long as the connection lives, and so is destroyed after it.
 class MeasurementStore::File {
  public:
-  File(FileLock lock, Database database, std::uint64_t file_identity)
+  File(FileLock lock, SQLite::Database database, std::uint64_t file_identity)
       : identity(file_identity), lock_(std::move(lock)), database_(std::move(database)) {
-    database_.execute("PRAGMA synchronous = NORMAL");  // a power cut may cost the last rows, nothing else
+    database_.exec("PRAGMA synchronous = NORMAL");  // a power cut may cost the last rows, nothing else
   }
 
   std::optional<Counters> find(const SegmentKey& key) {
-    find_.bind(1, key);
-    const bool known = find_.step();
-    const auto counters = known ? from_row(key, find_.bytes(0)) : std::nullopt;
-    find_.rewind();
+    find_.bindNoCopy(1, key.data(), static_cast<int>(key.size()));
+    const bool known = find_.executeStep();
+    const auto counters = known ? from_row(key, bytes_of(find_.getColumn(0))) : std::nullopt;
+    find_.reset();
     if (known && !counters) throw Damage("it is damaged: a row does not match its checksum");
     return counters;
   }
 
   void add(std::span<const Entry> entries) {
-    database_.execute("BEGIN IMMEDIATE");
+    database_.exec("BEGIN IMMEDIATE");
     for (const Entry& entry : entries) {
       const Row row = to_row(entry.key, entry.counters);
-      add_.bind(1, entry.key);
-      add_.bind(2, row);
-      add_.step();
-      add_.rewind();
+      add_.bindNoCopy(1, entry.key.data(), static_cast<int>(entry.key.size()));
+      add_.bindNoCopy(2, row.data(), static_cast<int>(row.size()));
+      add_.exec();
+      add_.reset();
     }
-    database_.execute("COMMIT");
+    database_.exec("COMMIT");
   }
 
   struct Damage : Error {
@@ -136,10 +153,14 @@ class MeasurementStore::File {
   const std::uint64_t identity;
 
  private:
+  static std::span<const std::byte> bytes_of(const SQLite::Column& column) {
+    return {static_cast<const std::byte*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())};
+  }
+
   FileLock lock_;
-  Database database_;
-  Statement find_{database_, "SELECT counters FROM records WHERE key = ?"};
-  Statement add_{database_, "INSERT OR IGNORE INTO records VALUES (?, ?)"};
+  SQLite::Database database_;
+  SQLite::Statement find_{database_, "SELECT counters FROM records WHERE key = ?"};
+  SQLite::Statement add_{database_, "INSERT OR IGNORE INTO records VALUES (?, ?)"};
 };
 
 MeasurementStore::MeasurementStore(std::filesystem::path path, Warn warn, std::chrono::milliseconds patience)
@@ -174,9 +195,9 @@ void MeasurementStore::attempt(Action action) {
   } catch (const File::Damage& error) {
     file_.reset();
     open(error.what(), damaged_file);
-  } catch (const SqliteError& error) {
+  } catch (const SQLite::Exception& error) {
     file_.reset();
-    if (error.is_damage()) {
+    if (is_damage(error)) {
       open(fmt::format("it is damaged: {}", error.what()), damaged_file);
     } else {
       go_without(error.what());
@@ -200,6 +221,8 @@ void MeasurementStore::open(const std::string& damage, std::uint64_t damaged_fil
     }
   } catch (const Error& error) {
     go_without(error.what());
+  } catch (const SQLite::Exception& error) {
+    go_without(error.what());
   } catch (const std::filesystem::filesystem_error& error) {
     go_without(error.code().message());
   }
@@ -210,7 +233,7 @@ bool MeasurementStore::try_use(std::uint64_t damaged_file) {
   if (!lock || !std::filesystem::exists(path_)) return false;
   const std::uint64_t now = identity(path_);
   if (now == damaged_file) return false;
-  Database database(path_, patience_);
+  SQLite::Database database = open_database(path_, patience_);
   if (inspect(database).condition != Condition::good) return false;
   file_ = std::make_unique<File>(std::move(*lock), std::move(database), now);
   return true;
@@ -223,7 +246,7 @@ bool MeasurementStore::try_rebuild(const std::string& damage, std::uint64_t dama
   if (!damage.empty() && identity(path_) == damaged_file) {
     set_aside(damage);
   } else {
-    Database database(path_, patience_);
+    SQLite::Database database = open_database(path_, patience_);
     const Finding finding = inspect(database);
     if (finding.condition == Condition::good) return true;  // another process was quicker
     if (finding.condition == Condition::empty) {
@@ -233,7 +256,7 @@ bool MeasurementStore::try_rebuild(const std::string& damage, std::uint64_t dama
     // The connection is left open: closing it could delete the files beside it, which are set aside too.
     set_aside(finding.why);
   }
-  Database database(path_, patience_);
+  SQLite::Database database = open_database(path_, patience_);
   build(database);
   return true;
 }

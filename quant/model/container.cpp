@@ -49,7 +49,15 @@ Container read_container(std::string_view kind, const std::filesystem::path& pat
   const auto fail = [&](std::string_view what) {
     throw InputError(fmt::format("{} {}: write it again", path.string(), what));
   };
-  if (!text.starts_with(words)) fail(fmt::format("is no file of kind '{}'", kind));
+  if (text.starts_with("PK\x03\x04") || text.starts_with("\x80\x02")) {
+    throw InputError(fmt::format(
+        "{} looks like PyTorch's, which Bitloop does not read, and is no {}: a network of PyTorch's is "
+        "exported to ONNX (torch.onnx.export) and given as --model",
+        path.string(), kind));
+  }
+  if (!text.starts_with(words)) {
+    throw InputError(fmt::format("{} is no {} of Bitloop's: give one that it wrote", path.string(), kind));
+  }
   const std::size_t start = words.size() + kHashDigits + 1;
   std::uint64_t header_bytes = 0;
   if (text.size() < start + sizeof header_bytes) fail("is truncated");

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
+#include <cctype>
 #include <cstring>
 
 #include "host/base/error.h"
@@ -11,9 +13,15 @@
 namespace bitloop::quant::importer {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "raw data is little-endian");
+/// "float16" for the file's number 10.
+std::string type_name(int type) {
+  if (!onnx::TensorProto::DataType_IsValid(type)) return fmt::format("unknown (type {})", type);
+  std::string name = onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(type));
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return name;
+}
 
-constexpr std::size_t kHighestRank = 8;
+static_assert(std::endian::native == std::endian::little, "raw data is little-endian");
 
 [[noreturn]] void refuse(const onnx::TensorProto& tensor, std::string_view what) {
   throw InputError(fmt::format("tensor {} {}", printable(tensor.name()), what));
@@ -71,10 +79,9 @@ void read_values(const onnx::TensorProto& tensor, std::int64_t count, Constant& 
       result.integers = elements<std::uint8_t, Integer>(tensor, small, count);
       return;
     default:
-      refuse(tensor,
-             fmt::format("has element type {}; supported are float, double, bool, int8, uint8, int16, "
-                         "uint16, int32 and int64",
-                         tensor.data_type()));
+      refuse(tensor, fmt::format("is of type {}; supported are float, double, bool, int8, uint8, int16, "
+                                 "uint16, int32 and int64",
+                                 type_name(tensor.data_type())));
   }
 }
 

@@ -9,6 +9,8 @@
 
 namespace bitloop::quant::importer {
 
+inline constexpr std::size_t kHighestRank = 8;  ///< dimensions of a tensor
+
 using Dims = std::vector<std::int64_t>;
 
 /// Values known without an image: weights as floats, shapes and quantized weights as integers.

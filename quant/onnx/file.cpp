@@ -6,11 +6,13 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/wire_format_lite.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <cstdint>
 #include <functional>
 
 #include "host/base/error.h"
+#include "host/base/utf8.h"
 
 namespace bitloop::quant::importer {
 namespace {
@@ -136,10 +138,13 @@ onnx::ModelProto read_model(const std::filesystem::path& path) {
 
 std::string printable(std::string_view text) {
   constexpr std::size_t kLongest = 120;
-  std::string result(text.substr(0, kLongest));
-  for (char& c : result)
-    if (c < ' ' || c > '~') c = '?';
-  if (text.size() > kLongest) result += "...";
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t bytes = host::utf8_bytes(text);
+    if (result.size() + std::max<std::size_t>(bytes, 1) > kLongest) return result + "...";
+    result += bytes > 0 ? text.substr(0, bytes) : "?";
+    text.remove_prefix(std::max<std::size_t>(bytes, 1));
+  }
   return result;
 }
 

@@ -27,25 +27,4 @@ class Budget {
 /// shapes and quantized weights; null where its operator is none that is folded.
 SharedConstant fold(const Node& node, const std::vector<SharedConstant>& inputs, Budget& budget);
 
-/// The result of a Shape node on a tensor of these dimensions: those from its `start` to its `end`.
-SharedConstant shape_of(const Node& node, const Dims& dims);
-
-/// Axes of Squeeze, Unsqueeze and the Reduce family: an attribute, or an input in later opsets; counted from
-/// the front of `rank` dimensions. Throws InputError where one lies outside.
-std::vector<std::int64_t> axes_of(const Node& node, const Constant* input, std::int64_t rank);
-/// Dimensions after Squeeze and Unsqueeze.
-Dims squeezed(const Node& node, const Dims& dims, const Constant* axes);
-Dims unsqueezed(const Node& node, const Dims& dims, const Constant* axes);
-/// Dimensions after Reshape, with 0 and -1 resolved.
-Dims reshaped(const Node& node, const Dims& dims, const Constant& shape);
-
-/// Lowest and highest integer of a quantizer: of QuantizeLinear by its zero point's type, of QONNX Quant by
-/// its width.
-struct IntegerRange {
-  double low = 0;
-  double high = 0;
-};
-IntegerRange quantize_range(const Node& node, const Constant* zero_point);
-IntegerRange quant_range(const Node& node, const Constant& bits);
-
 }  // namespace bitloop::quant::importer

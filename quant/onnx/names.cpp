@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "host/base/utf8.h"
 
 namespace bitloop::quant::importer {
 namespace {
@@ -11,11 +14,20 @@ namespace {
 constexpr std::size_t kLongest = 200;
 constexpr std::string_view kWeight = ".weight";
 
-/// Names go into files, messages and JSON: no spaces, no control characters, no broken UTF-8.
+/// Names go into files, messages and JSON: no spaces, no control characters (C1 neither), no broken UTF-8.
 std::string plain(std::string_view text) {
-  std::string result(text.substr(0, kLongest));
-  for (char& c : result)
-    if (c <= ' ' || c > '~' || c == '"' || c == '\\') c = '_';
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t bytes = host::utf8_bytes(text);
+    if (result.size() + std::max<std::size_t>(bytes, 1) > kLongest) break;
+    const bool kept = bytes > 1 || (bytes == 1 && text[0] > ' ' && text[0] != '"' && text[0] != '\\');
+    if (kept) {
+      result += text.substr(0, bytes);
+    } else {
+      result += '_';
+    }
+    text.remove_prefix(std::max<std::size_t>(bytes, 1));
+  }
   return result;
 }
 

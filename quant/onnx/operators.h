@@ -6,8 +6,10 @@
 
 #include "quant/onnx/draft.h"
 #include "quant/onnx/folding.h"
+#include "quant/onnx/integer_range.h"
 #include "quant/onnx/names.h"
 #include "quant/onnx/node.h"
+#include "quant/onnx/shape_rules.h"
 
 namespace bitloop::quant::importer {
 

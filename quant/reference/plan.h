@@ -18,6 +18,11 @@ struct Step {
   int output = 0;  ///< tensor that is written: the pool's where there is one
 };
 
+/// The layer, or the pool that stands alone.
+inline const host::Layer& layer_of(const Step& step) {
+  return step.layer != nullptr ? *step.layer : *step.pool;
+}
+
 /// `fuse_pools` false gives every layer a step of its own. Points into `network`.
 std::vector<Step> plan(const host::Network& network, bool fuse_pools);
 

@@ -49,7 +49,9 @@ QuantizedModel retrained(const StartPoint& start, const host::Policy& policy, co
   const auto begin = std::chrono::steady_clock::now();
   const at::NoGradGuard no_grad;
   const TorchThreads threads(1);
+  if (progress && options.epochs > 0) progress(0, "start scales");
   Retrainer retrainer(start, policy, options);
+  if (progress && options.epochs > 0) progress(0, "");
   retrainer.retrain(progress);
   QuantizedModel model = integers_of(retrainer.graph());
   model.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -121,7 +121,8 @@ StartPoint::StartPoint(const host::Network& given, const FloatCheckpoint& checkp
     if (network.output_bits == 32 && network.is_output(layer.output) &&
         layer.activation != host::Activation::none)
       throw InputError(fmt::format(
-          "network {}: layer {}: results of 32 bits have no activation: take it off the last layer",
+          "network {}: its last layer, {}, ends in an activation, but a network's results are plain sums: "
+          "export it without that activation",
           network.name, layer.name));
   }
   if (geometry_hash(network) != geometry_hash(checkpoint.impl->network))

@@ -32,7 +32,7 @@ module axi_checker #(
   input  logic        bvalid_i,
   input  logic        bready_i,
   input  logic [1:0]  bresp_i,
-  output logic [15:0] violations_o
+  output logic [15:0] violations_o /*verilator public_flat_rd*/
 );
 
   localparam int RuleArStable    = 0;   // an offer stands, unchanged, until it is taken

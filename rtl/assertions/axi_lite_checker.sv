@@ -20,7 +20,7 @@ module axi_lite_checker (
   input  logic        rready_i,
   input  logic [31:0] rdata_i,
   input  logic [1:0]  rresp_i,
-  output logic [7:0]  violations_o
+  output logic [7:0]  violations_o /*verilator public_flat_rd*/
 );
 
   localparam int RuleAwStable    = 0;  // an offer stands, unchanged, until it is taken

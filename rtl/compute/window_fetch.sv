@@ -222,31 +222,27 @@ module window_fetch #(
       req_tail_q       <= tail_q;
       req_valid_q      <= 1'b1;
 
+      // taps: within a pair of a channel, else behind the last pair
+      if (channel_q || last_pair) begin
+        kx_q <= last_col ? 8'd0 : kx_q + 8'd1;
+        dx_q <= last_col ? 16'sd0 : dx_q + 16'(dilation_x_q);
+        if (last_col) begin
+          ky_q      <= last_row ? 8'd0 : ky_q + 8'd1;
+          dy_q      <= last_row ? 16'sd0 : dy_q + 16'(dilation_y_q);
+          tap_row_q <= last_row ? 16'd0 : wrapped(tap_row_q, tap_row_step_q, ring_q);
+        end
+      end
       if (channel_q) begin
-        if (!last_col) begin
-          kx_q <= kx_q + 8'd1;
-          dx_q <= dx_q + 16'(dilation_x_q);
-        end else begin
-          kx_q <= 8'd0;
-          dx_q <= 16'sd0;
-          if (!last_row) begin
-            ky_q      <= ky_q + 8'd1;
-            dy_q      <= dy_q + 16'(dilation_y_q);
-            tap_row_q <= wrapped(tap_row_q, tap_row_step_q, ring_q);
+        if (last_col && last_row) begin
+          if (!last_pair) begin
+            pair_q <= pair_q - 2'd1;
+            word_q <= word_q - (second_q ? stride2_q : stride_q);
           end else begin
-            ky_q      <= 8'd0;
-            dy_q      <= 16'sd0;
-            tap_row_q <= 16'd0;
-            if (!last_pair) begin
-              pair_q <= pair_q - 2'd1;
-              word_q <= word_q - (second_q ? stride2_q : stride_q);
-            end else begin
-              pair_q   <= 2'((4'd1 << log2_pairs_q) - 4'd1);
-              word_q   <= base2_q + (stride2_q << log2_pairs_q) - stride2_q;
-              block_q  <= block_q + 16'd1;
-              second_q <= 1'b1;
-              if (last_block) active_q <= 1'b0;
-            end
+            pair_q   <= 2'((4'd1 << log2_pairs_q) - 4'd1);
+            word_q   <= base2_q + (stride2_q << log2_pairs_q) - stride2_q;
+            block_q  <= block_q + 16'd1;
+            second_q <= 1'b1;
+            if (last_block) active_q <= 1'b0;
           end
         end
       end else if (!last_pair) begin
@@ -255,26 +251,12 @@ module window_fetch #(
       end else begin
         pair_q <= pool_q ? 2'((4'd1 << log2_pairs_q) - 4'd1) : 2'd0;
         word_q <= pool_q ? block_base_q + (stride_q << log2_pairs_q) - stride_q : block_base_q;
-        if (!last_col) begin
-          kx_q <= kx_q + 8'd1;
-          dx_q <= dx_q + 16'(dilation_x_q);
-        end else begin
-          kx_q <= 8'd0;
-          dx_q <= 16'sd0;
-          if (!last_row) begin
-            ky_q      <= ky_q + 8'd1;
-            dy_q      <= dy_q + 16'(dilation_y_q);
-            tap_row_q <= wrapped(tap_row_q, tap_row_step_q, ring_q);
-          end else begin
-            ky_q         <= 8'd0;
-            dy_q         <= 16'sd0;
-            tap_row_q    <= 16'd0;
-            block_q      <= block_q + 16'd1;
-            block_base_q <= next_base(one_half_q && !block_q[0], block_base_q, stride_q, log2_pairs_q);
-            word_q       <= next_base(one_half_q && !block_q[0], block_base_q, stride_q, log2_pairs_q)
-                            + (pool_q ? (stride_q << log2_pairs_q) - stride_q : 16'd0);
-            if (last_block) active_q <= 1'b0;
-          end
+        if (last_col && last_row) begin
+          block_q      <= block_q + 16'd1;
+          block_base_q <= next_base(one_half_q && !block_q[0], block_base_q, stride_q, log2_pairs_q);
+          word_q       <= next_base(one_half_q && !block_q[0], block_base_q, stride_q, log2_pairs_q)
+                          + (pool_q ? (stride_q << log2_pairs_q) - stride_q : 16'd0);
+          if (last_block) active_q <= 1'b0;
         end
       end
     end else if (req_valid_q) begin

@@ -1,39 +1,8 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Exit statuses and messages of the command line: bad input gives one line on standard error, status 2, and writes
-# nothing. usage: command_line_test.sh BITLOOP FOLDER
-set -u
-bitloop=$1
-work=$2
-rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 1
-export XDG_CACHE_HOME=$work/cache
-failures=0
-
-fail() {
-  echo "FAILED: $1"
-  failures=$((failures + 1))
-}
-
-# refused TEXT ARGUMENTS...: status 2, one line that holds TEXT, nothing on standard output, no run folder.
-refused() {
-  local text=$1
-  shift
-  "$bitloop" "$@" > out 2> err
-  local status=$?
-  [ $status -eq 2 ] || fail "status $status instead of 2: bitloop $*"
-  [ "$(wc -l < err)" -eq 1 ] || fail "not one line: bitloop $*: $(cat err)"
-  grep -q '^bitloop: error: ' err || fail "no 'bitloop: error: ': bitloop $*: $(cat err)"
-  grep -qi -- "$text" err || fail "no '$text' in: $(cat err)"
-  [ -s out ] && fail "wrote to standard output: bitloop $*"
-  [ -e run ] && fail "made a folder: bitloop $*" && rm -rf run
-}
-
-# works TEXT ARGUMENTS...: status 0, TEXT on standard output.
-works() {
-  local text=$1
-  shift
-  "$bitloop" "$@" > out 2> err || fail "status $?: bitloop $*: $(cat err)"
-  grep -q -- "$text" out || fail "no '$text' in the output of: bitloop $*"
-}
+# nothing.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/common.sh"
 
 works 'usage: bitloop' --help
 for verb in search infer measure train eval info serve devices check; do works "  bitloop $verb " "$verb" --help; done
@@ -54,13 +23,26 @@ works '5 measured, 0 remembered' measure --model lenet --policy w8a8
 grep -q 'no database' cache/bitloop/cycles.sqlite.set-aside-1 || fail "a damaged store is not kept"
 works '0 measured, 5 remembered' measure --model lenet --policy w8a8
 
+# What a user tries first.
+works 'usage: bitloop' -h
+for verb in search infer measure train eval export info serve devices check; do works "  bitloop $verb " "$verb" -h; done
+refused 'did you mean --model lenet' measure lenet
+refused 'did you mean --run runs/demo' infer runs/demo
+refused "'now' stands without" info now
+refused "'extra' stands without an option's name (" measure --model lenet extra
+refused 'nowhere holds no run' export --run nowhere
+refused 'torch.onnx.export' measure --model net.pt
+printf 'PK\003\004' > torch.pt
+refused "torch.pt looks like PyTorch's" eval --model lenet --checkpoint torch.pt
+echo 'nothing' > other.pt
+refused 'other.pt is no float-checkpoint' eval --model lenet --checkpoint other.pt
+
 refused 'verb'
 refused "unknown verb 'fly'" fly
 refused 'model' measure
 refused 'vgg' measure --model vgg
 refused 'widths' measure --model lenet --policy w3a3
 refused 'no-such' measure --model lenet --policy no-such.json
-refused 'options' measure --model lenet extra
 refused 'huge' measure --model lenet --hardware huge
 refused 'latency' measure --model lenet --memory latency=x
 refused 'format' measure --model lenet --format xml
@@ -119,5 +101,4 @@ refused 'folder' train --out nothing/lenet.pt
 "$bitloop" info > /dev/full 2> err
 [ $? -eq 1 ] || fail "a full standard output is no failure"
 
-[ $failures -eq 0 ] && echo "all passed"
-exit $((failures > 0))
+conclude

@@ -1,39 +1,8 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # A user's own network and images: trained, evaluated on the integer reference and on the device, exported, read back;
-# and what bad networks, images and options get. usage: networks_test.sh BITLOOP FOLDER
-set -u
-bitloop=$1
-work=$2
-rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 1
-export XDG_CACHE_HOME=$work/cache
-failures=0
-
-fail() {
-  echo "FAILED: $1"
-  failures=$((failures + 1))
-}
-
-# refused TEXT ARGUMENTS...: status 2, one line that holds TEXT, nothing on standard output.
-refused() {
-  local text=$1
-  shift
-  "$bitloop" "$@" > out 2> err
-  local status=$?
-  [ $status -eq 2 ] || fail "status $status instead of 2: bitloop $*: $(cat err)"
-  [ "$(grep -vc ' training: \|%' err)" -eq 1 ] || fail "not one line: bitloop $*: $(cat err)"
-  grep -qi -- "$text" err || fail "no '$text' in: $(cat err)"
-  [ -s out ] && fail "wrote to standard output: bitloop $*"
-}
-
-# works TEXT ARGUMENTS...: status 0, TEXT on standard output.
-works() {
-  local text=$1
-  shift
-  "$bitloop" "$@" > out 2> err || fail "status $?: bitloop $*: $(cat err)"
-  grep -q -- "$text" out || fail "no '$text' in the output of bitloop $*: $(cat out)"
-}
-
-value() { grep -m 1 "\"$1\":" out | tr -d ' ,"' | cut -d: -f2; }
+# and what bad networks, images and options get.
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/common.sh"
 
 # photos/train/CLASS/*.png: the class is where a bright bar lies, under noise.
 python3 - <<'EOF'
@@ -119,5 +88,4 @@ refused 'images' eval $task --policy float --images 5
 echo 'no picture' > photos/test/top/broken.png
 refused 'broken.png' eval $task --policy float
 
-[ $failures -eq 0 ] && echo "all passed"
-exit $((failures > 0))
+conclude

@@ -38,7 +38,7 @@ inline Bytes read_plain(const std::filesystem::path& path) {
 /// repository's.
 inline std::filesystem::path shared_folder() {
   const char* given = std::getenv("BITLOOP_SHARED");
-  return given != nullptr ? given : std::filesystem::path(__FILE__).parent_path() / "../../../shared";
+  return given != nullptr ? given : std::filesystem::path(BITLOOP_ROOT) / "../shared";
 }
 
 /// The message of the InputError that `action` throws.

@@ -15,9 +15,9 @@ foreach(program rtl_protocol_tests replay_recorder)
 endforeach()
 verilate(rtl_protocol_tests
          SOURCES ${rtl_sources} ${assertions}/axi_checker.sv ${assertions}/axi_lite_checker.sv
-                 ${CMAKE_CURRENT_LIST_DIR}/protocol/checked_accelerator.sv
-         TOP_MODULE checked_accelerator PREFIX Vchecked_accelerator
-         VERILATOR_ARGS ${random_state} -Wno-BLKSEQ --assert OPT_FAST -O1)
+                 ${CMAKE_CURRENT_LIST_DIR}/protocol/checkers.sv
+         TOP_MODULE accelerator PREFIX Vchecked_accelerator
+         VERILATOR_ARGS ${random_state} ${tiny} -Wno-BLKSEQ --assert OPT_FAST -O1)
 # Without --assert: they are driven against their rules.
 foreach(checker axi_checker axi_lite_checker)
   verilate(rtl_protocol_tests SOURCES ${assertions}/${checker}.sv TOP_MODULE ${checker} PREFIX V${checker}

@@ -57,7 +57,7 @@ TEST(HardwareText, refuses_a_value_with_the_limit_and_the_nearest_legal_one) {
 TEST(HardwareText, refuses_what_is_no_list_of_known_parameters) {
   const auto refusal = [](const char* text) { return [text] { make_sim_device(text); }; };
   EXPECT_THAT(refusal("p=4,q=32"),
-              ThrowsMessage<InputError>(AllOf(HasSubstr("'q'"), HasSubstr("weight_rows"))));
+              ThrowsMessage<InputError>(AllOf(HasSubstr("'q='"), HasSubstr("weight_rows"))));
   EXPECT_THAT(refusal("p=4,f"), ThrowsMessage<InputError>(HasSubstr("'f' is not of the form")));
   EXPECT_THAT(refusal("p=4,"), ThrowsMessage<InputError>(HasSubstr("'' is not of the form")));
   EXPECT_THAT(refusal("p=4x"), ThrowsMessage<InputError>(HasSubstr("p=4x is no integer")));

@@ -11,6 +11,7 @@
 #include "host/driver/driver.h"
 #include "host/etherbone/remote_device.h"
 #include "tests/host/etherbone/certificates.h"
+#include "tests/host/etherbone/fake_server.h"
 #include "tests/host/etherbone/running_server.h"
 #include "tests/host/etherbone/tcp_proxy.h"
 #include "tests/host/network/random_cases.h"
@@ -85,12 +86,28 @@ TEST_F(TlsTest, both_ends_must_have_certificates_of_the_authority) {
 
 TEST_F(TlsTest, a_certificate_of_another_host_is_refused) {
   const auto server = serve(authority_.issue("elsewhere", "IP:127.0.0.2,DNS:localhost"));
-  EXPECT_THAT(refusal(client_files_, server->port()), HasSubstr("a certificate for 127.0.0.1"));
+  EXPECT_THAT(refusal(client_files_, server->port()), HasSubstr("certificate is not for 127.0.0.1"));
 }
 
 TEST_F(TlsTest, a_server_without_tls_is_told) {
   const RunningServer server(device_);
-  EXPECT_THAT(refusal(client_files_, server.port()), HasSubstr("TLS failed"));
+  EXPECT_THAT(refusal(client_files_, server.port()), HasSubstr("does not speak TLS; use tcp://"));
+}
+
+TEST_F(TlsTest, a_server_that_wants_tls_is_told) {
+  const auto server = serve(server_files_);
+  const auto plain = parse_device(fmt::format("tcp://127.0.0.1:{}?connect=0.3", server->port()));
+  EXPECT_THAT([&] { etherbone::open_remote_device(plain); },
+              testing::ThrowsMessage<DeviceError>(HasSubstr("does the server want TLS (tcp+tls://)?")));
+}
+
+TEST_F(TlsTest, an_alert_of_a_server_that_wants_tls_is_understood) {
+  const FakeServer server([](const Socket& client, const auto&) {
+    client.send(std::as_bytes(std::span("\x15\x03\x03\x00\x02\x02\x46", 7)));
+  });
+  const auto plain = parse_device(fmt::format("tcp://127.0.0.1:{}", server.port()));
+  EXPECT_THAT([&] { etherbone::open_remote_device(plain); },
+              testing::ThrowsMessage<DeviceError>(HasSubstr("speaks TLS; use tcp+tls://")));
 }
 
 TEST_F(TlsTest, what_is_altered_on_the_way_ends_the_connection) {
@@ -123,7 +140,8 @@ TEST_F(TlsTest, files_that_cannot_be_used_are_named) {
   };
   TlsFiles files = client_files_;
   files.authority = "/nowhere/ca.pem";
-  EXPECT_THAT(refuse(files), AllOf(HasSubstr("/nowhere/ca.pem"), HasSubstr("ca=")));
+  EXPECT_THAT(refuse(files),
+              AllOf(HasSubstr("/nowhere/ca.pem cannot be read (No such file"), HasSubstr("ca=")));
   files = client_files_;
   files.certificate = client_files_.key;
   EXPECT_THAT(refuse(files), AllOf(HasSubstr("client.key"), HasSubstr("cert=")));

@@ -1,6 +1,7 @@
 // The store's file: what processes share, and what becomes of files that cannot be used.
 #include "host/measurement/measurement_store.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +11,6 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "host/base/sqlite.h"
 #include "host/compiler/compiler.h"
 #include "host/measurement/measure.h"
 #include "host/program/instruction.h"
@@ -39,6 +39,10 @@ MeasurementStore::Entry entry(std::uint64_t number) {
 void add(MeasurementStore& store, std::uint64_t number) {
   const MeasurementStore::Entry one = entry(number);
   store.add({&one, 1});
+}
+
+SQLite::Database database(const std::filesystem::path& path) {
+  return {path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, /*aBusyTimeoutMs=*/100};
 }
 
 class StoreTest : public testing::Test {
@@ -204,23 +208,23 @@ TEST_F(StoreTest, a_flipped_bit_in_a_row_is_damage_and_never_a_cycle_count) {
 
 TEST_F(StoreTest, another_version_is_told_set_aside_whole_and_rebuilt) {
   add(*open(), 1);
-  Database(path_, milliseconds(100)).execute("PRAGMA user_version = 77");
+  database(path_).exec("PRAGMA user_version = 77");
   expect_rebuilt("version 77");
-  Database old(aside(1), milliseconds(100));
-  EXPECT_EQ(old.number("PRAGMA user_version"), 77);
-  EXPECT_EQ(old.number("SELECT count(*) FROM records"), 1);
+  SQLite::Database old = database(aside(1));
+  EXPECT_EQ(old.execAndGet("PRAGMA user_version").getInt(), 77);
+  EXPECT_EQ(old.execAndGet("SELECT count(*) FROM records").getInt(), 1);
 }
 
 TEST_F(StoreTest, another_programs_database_is_told_set_aside_and_rebuilt) {
   std::filesystem::create_directories(path_.parent_path());
-  Database(path_, milliseconds(100)).execute("CREATE TABLE notes (text)");
+  database(path_).exec("CREATE TABLE notes (text)");
   expect_rebuilt("another program");
 }
 
 TEST_F(StoreTest, an_unusable_file_in_use_by_another_process_is_left_where_it_is) {
   auto user = open();
   add(*user, 1);
-  Database(path_, milliseconds(100)).execute("PRAGMA user_version = 77");
+  database(path_).exec("PRAGMA user_version = 77");
   auto store = open(milliseconds(50));
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("not used this time")));
   EXPECT_FALSE(std::filesystem::exists(aside(1)));
@@ -231,8 +235,8 @@ TEST_F(StoreTest, an_unusable_file_in_use_by_another_process_is_left_where_it_is
 TEST_F(StoreTest, a_locked_file_is_told_and_the_process_goes_on_without_it) {
   auto store = open(milliseconds(50));
   {
-    Database other(path_, milliseconds(100));
-    other.execute("BEGIN EXCLUSIVE");
+    SQLite::Database other = database(path_);
+    other.exec("BEGIN EXCLUSIVE");
     add(*store, 1);
     EXPECT_THAT(warnings_, ElementsAre(HasSubstr("locked")));
     add(*store, 2);
@@ -245,8 +249,8 @@ TEST_F(StoreTest, a_locked_file_is_told_and_the_process_goes_on_without_it) {
 
 TEST_F(StoreTest, a_file_locked_before_it_is_opened_is_told) {
   add(*open(), 1);
-  Database other(path_, milliseconds(100));
-  other.execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
+  SQLite::Database other = database(path_);
+  other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");
   auto store = open(milliseconds(50));
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("locked")));
   EXPECT_EQ(store->find(key(1)), std::nullopt);

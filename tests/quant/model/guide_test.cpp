@@ -35,7 +35,7 @@ std::vector<nlohmann::json> interpreted(const QuantizedModel& model, std::span<c
   const fs::path output = folder.path() / "output";
   export_guide(model, guide);
   write_bytes(input, image);
-  const fs::path runner = fs::path(__FILE__).parent_path() / "../end_to_end/guide_runner.py";
+  const fs::path runner = fs::path(BITLOOP_ROOT) / "tests/end_to_end/guide_runner.py";
   const std::string command = fmt::format("python3 {} --all {} {} > {}", runner.string(), guide.string(),
                                           input.string(), output.string());
   EXPECT_EQ(std::system(command.c_str()), 0) << command;

@@ -40,6 +40,26 @@ INSTANTIATE_TEST_SUITE_P(Models, GivenNetworks,
                            return name;
                          });
 
+TEST(OnnxImport, keeps_names_of_any_language_and_replaces_what_is_none) {
+  OnnxModel model;
+  model.input("x", {1, 3, 4, 4});
+  // A broken byte, a surrogate, an overlong form, a control character (C1), a space.
+  const std::vector<std::string> names = {"\u5c641", "gr\u00f6\u00dfe",
+                                          "\xff"
+                                          "a\xed\xa0\x80"
+                                          "b\xc0\xaf\xc2\x85 c"};
+  const std::vector<std::string> tensors = {"x", "a", "b", "c"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string weight = names[i] + ".weight";
+    model.weights(weight, {4, i == 0 ? 3 : 4, 1, 1}).node("Conv", {tensors[i], weight}, tensors[i + 1]);
+  }
+  model.output(tensors.back());
+  const host::Network network = imported(model).network;
+  EXPECT_EQ(network.layers.at(0).name, names[0]);
+  EXPECT_EQ(network.layers.at(1).name, names[1]);
+  EXPECT_EQ(network.layers.at(2).name, "_a___b_____c");
+}
+
 TEST(OnnxImport, names_layers_after_their_weights_and_nodes) {
   const auto path = shared_folder() / "models/resnet20-cifar10-jpeg.onnx";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";

@@ -265,7 +265,7 @@ std::vector<Refusal> refusals() {
          m.bytes("two.weight", {4, 4, 1, 1}, "", onnx::TensorProto::STRING)
              .node("Conv", {"a", "two.weight"}, "b");
        },
-       {"tensor two.weight", "element type 8"}},
+       {"tensor two.weight", "is of type string"}},
       {"attribute_of_another_type",
        [=](OnnxModel& m) {
          conv(m, {4, 4, 1, 1}, {{"group", 1.0F}});

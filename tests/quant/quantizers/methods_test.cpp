@@ -1,7 +1,7 @@
 #include "quant/quantizers/methods.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "host/base/error.h"
 #include "quant/quantizers/encoding.h"

@@ -1,7 +1,7 @@
 // The hand-written passes of the graph that is retrained: gradients against LibTorch's automatic ones on an
 // independently written forward pass, codes against the golden integer functions.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 

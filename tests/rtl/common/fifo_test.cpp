@@ -4,27 +4,18 @@
 #include <random>
 
 #include "Vfifo.h"
+#include "tests/rtl/clock.h"
 
+namespace bitloop::rtl_test {
 namespace {
-
-void clock(Vfifo& dut) {
-  dut.clk_i = 1;
-  dut.eval();
-  dut.clk_i = 0;
-  dut.eval();
-}
 
 TEST(Fifo, keeps_order_and_never_loses_or_invents_words) {
   Vfifo dut;
   std::mt19937 random(1);
   std::deque<int> golden;
-  dut.clk_i = 0;
   dut.valid_i = 0;
   dut.ready_i = 0;
-  dut.rst_i = 1;
-  dut.eval();
-  clock(dut);
-  dut.rst_i = 0;
+  reset(dut);
   for (int cycle = 0; cycle < 20000; ++cycle) {
     const unsigned bias = static_cast<unsigned>(cycle / 1000) % 3;  // filling, draining, balanced
     dut.valid_i = random() % 4 < 1 + bias;
@@ -43,3 +34,4 @@ TEST(Fifo, keeps_order_and_never_loses_or_invents_words) {
 }
 
 }  // namespace
+}  // namespace bitloop::rtl_test

@@ -6,7 +6,9 @@
 
 #include "Vregister_slave.h"
 #include "host/device/registers.h"
+#include "tests/rtl/clock.h"
 
+namespace bitloop {
 namespace {
 
 namespace registers = bitloop::host::registers;
@@ -35,11 +37,8 @@ class RegisterSlave : public testing::Test {
     soft_resets += dut.soft_reset_o;
     snapshots += dut.snapshot_o;
     const auto index = dut.counter_index_o;
-    dut.clk_i = 1;
-    dut.eval();
-    dut.counter_i = 0x100000001ULL * (index + 1ULL);  // counter n reads n + 1 in both halves
-    dut.clk_i = 0;
-    dut.eval();
+    // Counter n reads n + 1 in both halves.
+    rtl_test::clock(dut, [&] { dut.counter_i = 0x100000001ULL * (index + 1ULL); });
   }
 
   /// Address and data start at random times; the response is taken at a random time.
@@ -180,3 +179,4 @@ TEST_F(RegisterSlave, counters_read_low_word_first_and_wait_for_a_snapshot) {
 }
 
 }  // namespace
+}  // namespace bitloop

@@ -6,7 +6,9 @@
 #include <random>
 
 #include "Vburst_splitter.h"
+#include "tests/rtl/clock.h"
 
+namespace bitloop::rtl_test {
 namespace {
 
 struct Burst {
@@ -15,24 +17,13 @@ struct Burst {
   bool last;
 };
 
-void clock(Vburst_splitter& dut) {
-  dut.clk_i = 1;
-  dut.eval();
-  dut.clk_i = 0;
-  dut.eval();
-}
-
 TEST(BurstSplitter, covers_each_run_with_longest_bursts_inside_4_kb) {
   Vburst_splitter dut;
   std::mt19937 random(2);
   std::deque<Burst> golden;
-  dut.clk_i = 0;
   dut.run_valid_i = 0;
   dut.burst_ready_i = 0;
-  dut.rst_i = 1;
-  dut.eval();
-  clock(dut);
-  dut.rst_i = 0;
+  reset(dut);
   bool offered = false;
   std::uint32_t address = 0, words = 0;
   bool last = false;
@@ -74,13 +65,9 @@ TEST(BurstSplitter, covers_each_run_with_longest_bursts_inside_4_kb) {
 
 TEST(BurstSplitter, gives_one_burst_per_cycle_across_runs) {
   Vburst_splitter dut;
-  dut.clk_i = 0;
-  dut.rst_i = 1;
   dut.run_valid_i = 0;
   dut.burst_ready_i = 1;
-  dut.eval();
-  clock(dut);
-  dut.rst_i = 0;
+  reset(dut);
   dut.run_valid_i = 1;
   dut.run_address_i = 4096 - 32;  // a boundary after 4 words: two bursts
   dut.run_words_i = 8;
@@ -95,3 +82,4 @@ TEST(BurstSplitter, gives_one_burst_per_cycle_across_runs) {
 }
 
 }  // namespace
+}  // namespace bitloop::rtl_test

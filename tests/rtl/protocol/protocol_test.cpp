@@ -2,6 +2,7 @@
 // ports; the checkers themselves, against drivers that break one rule each; and the same job with every
 // register and memory word starting at random values.
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <verilated.h>
 
 #include <functional>
@@ -14,6 +15,8 @@
 #include "Vaxi_checker.h"
 #include "Vaxi_lite_checker.h"
 #include "Vchecked_accelerator.h"
+#include "Vchecked_accelerator___024root.h"
+#include "tests/rtl/clock.h"
 #include "tests/rtl/sample_jobs.h"
 
 namespace bitloop::rtl_test {
@@ -86,8 +89,39 @@ int stalled_read(Checked& bench, std::uint32_t offset, std::uint32_t& value) {
 
 void expect_no_violation(Checked& bench) {
   bench.tick();
-  EXPECT_EQ(bench.dut.axi_violations_o, 0);
-  EXPECT_EQ(bench.dut.axi_lite_violations_o, 0);
+  EXPECT_EQ(bench.dut.rootp->accelerator__DOT__u_axi_checker__DOT__violations_o, 0);
+  EXPECT_EQ(bench.dut.rootp->accelerator__DOT__u_axi_lite_checker__DOT__violations_o, 0);
+}
+
+/// A checker that sees a rule broken says so and stops the simulation.
+void run_broken(const std::function<void(Vchecked_accelerator&)>& break_it) {
+  dup2(STDERR_FILENO, STDOUT_FILENO);  // where death tests look
+  Vchecked_accelerator dut;
+  const auto clock = [&](int cycles) {
+    for (int i = 0; i < cycles; ++i) rtl_test::clock(dut);
+  };
+  dut.clk_i = 0;
+  dut.rst_ni = 0;
+  dut.eval();
+  clock(4);
+  dut.rst_ni = 1;
+  clock(4);
+  break_it(dut);
+  clock(4);
+}
+
+TEST(Protocol, the_bound_checkers_see_both_ports) {
+  EXPECT_EXIT((run_broken([](auto&) {}), std::exit(0)), testing::ExitedWithCode(0), "");
+  EXPECT_DEATH(run_broken([](auto& dut) { dut.m_axi_rvalid_i = 1; }),
+               "AXI4: rules");  // an answer unasked for
+  EXPECT_DEATH(run_broken([](auto& dut) {
+                 dut.s_axil_arvalid_i = 1;
+                 for (unsigned i = 0; i < 20; ++i) {  // no answer is taken, so that one address must wait
+                   dut.s_axil_araddr_i = 4 * i;
+                   rtl_test::clock(dut);
+                 }
+               }),
+               "AXI4-Lite: rules");
 }
 
 TEST(Protocol, holds_on_both_ports_under_random_stalls) {
