@@ -31,10 +31,10 @@ MemoryModel parse_memory(std::string_view text) {
     if (given) field = static_cast<std::remove_reference_t<decltype(field)>>(*given);
     return given.has_value();
   };
-  if (set("latency", model.read_latency, 1, 100'000) && set("read_latency", model.read_latency, 1, 100'000)) {
+  const bool latency = set("latency", model.read_latency, 1, 100'000);
+  if (set("read_latency", model.read_latency, 1, 100'000) && latency) {
     options.fail("latency and read_latency are the same: give one");
   }
-  set("read_latency", model.read_latency, 1, 100'000);
   set("write_latency", model.write_latency, 1, 100'000);
   set("beats_per_cycle", model.beats_per_cycle, 1, 2);
   set("outstanding", model.outstanding, 1, 64);

@@ -110,9 +110,9 @@ int run_program(const std::vector<std::string>& command, const fs::path& log) {
     throw Error(fmt::format("{} cannot be written: free some space or check its permissions", log.string()));
   }
   try {
-    return process::system(
-        process::args = command,
-        process::std_in<process::null, (process::std_out & process::std_err)> log.string());
+    const auto input = process::std_in < process::null;
+    const auto output = (process::std_out & process::std_err) > log.string();
+    return process::system(process::args = command, input, output);
   } catch (const process::process_error& error) {
     throw Error(fmt::format("{} cannot be started: {}", command[0], error.code().message()));
   }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <string_view>
 
 namespace bitloop::console {
 namespace {

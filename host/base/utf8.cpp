@@ -1,22 +1,15 @@
 #include "host/base/utf8.h"
 
+#include <boost/locale/utf.hpp>
+
 namespace bitloop::host {
 
 std::size_t utf8_bytes(std::string_view text) {
-  if (text.empty()) return 0;
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = byte(0);
-  if (first < 0x80) return first < ' ' || first == 0x7f ? 0 : 1;
-  const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  if (length > text.size()) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    // The second byte excludes longer forms than needed, surrogates and what lies above U+10FFFF; 0x80..0x9f
-    // behind 0xc2 are control characters.
-    const unsigned low = i > 1 ? 0x80 : first == 0xe0 || first == 0xc2 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = i > 1 ? 0xbf : first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (byte(i) < low || byte(i) > high) return 0;
-  }
-  return length;
+  const char* end = text.data();
+  const auto character = boost::locale::utf::utf_traits<char>::decode(end, text.data() + text.size());
+  const bool control = character < 0x20 || (character >= 0x7f && character < 0xa0);
+  if (!boost::locale::utf::is_valid_codepoint(character) || control) return 0;
+  return static_cast<std::size_t>(end - text.data());
 }
 
 }  // namespace bitloop::host

@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,13 +20,12 @@
 #include "host/etherbone/tls.h"
 
 #if BITLOOP_TLS
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
+
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <memory>
-
-#include <openssl/err.h>
-#include <openssl/sslerr.h>
 #endif
 
 namespace bitloop::host::etherbone {
