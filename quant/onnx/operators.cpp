@@ -10,63 +10,65 @@
 namespace bitloop::quant::importer {
 namespace {
 
-struct Operator {
-  std::string_view name;
-  Handler handler;  ///< null: its inputs must be constants
-};
+constexpr std::string_view kOfConstants = "of constants and computed shapes";
+
+/// Alphabetical. The limits stand in docs/networks.md: change them there too.
 constexpr Operator kOperators[] = {
-    {"Add", lower_add},
-    {"AveragePool", lower_average_pool},
-    {"BatchNormalization", lower_batch_normalization},
-    {"BipolarQuant", lower_quant},
-    {"Cast", nullptr},
-    {"Clip", lower_clip},
-    {"Concat", lower_concat},
-    {"Constant", nullptr},
-    {"ConstantOfShape", nullptr},
-    {"Conv", lower_conv},
-    {"DequantizeLinear", lower_dequantize},
-    {"Div", lower_div},
-    {"Dropout", lower_dropout},
-    {"Flatten", lower_flatten},
-    {"Gather", nullptr},
-    {"Gemm", lower_gemm},
-    {"GlobalAveragePool", lower_global_average_pool},
-    {"Identity", lower_identity},
-    {"LeakyRelu", lower_leaky_relu},
-    {"LogSoftmax", lower_softmax},
-    {"MatMul", lower_matmul},
-    {"MaxPool", lower_max_pool},
-    {"Mul", lower_mul},
-    {"Pad", lower_pad},
-    {"Quant", lower_quant},
-    {"QuantizeLinear", lower_quantize},
-    {"ReduceMean", lower_reduce_mean},
-    {"Relu", lower_relu},
-    {"Reshape", lower_reshape},
-    {"Resize", lower_resize},
-    {"Shape", lower_shape},
-    {"Slice", nullptr},
-    {"Softmax", lower_softmax},
-    {"Squeeze", lower_squeeze},
-    {"Sub", lower_sub},
-    {"Transpose", lower_transpose},
-    {"Trunc", lower_quant},
-    {"Unsqueeze", lower_unsqueeze},
-    {"Upsample", lower_resize},
+    {"Add", lower_add, "two tensors of one shape, or one number per channel"},
+    {"AveragePool", lower_average_pool, "zeros around the image count (count_include_pad 1)"},
+    {"BatchNormalization", lower_batch_normalization, "inference"},
+    {"BipolarQuant", lower_quant, "of weights"},
+    {"Cast", nullptr, kOfConstants},
+    {"Clip", lower_clip, "0 to 6, or from 0 up"},
+    {"Concat", lower_concat, "of channels"},
+    {"Constant", nullptr, kOfConstants},
+    {"ConstantOfShape", nullptr, kOfConstants},
+    {"Conv", lower_conv, "dense or depthwise; one stride and one padding for rows and columns; no dilation"},
+    {"DequantizeLinear", lower_dequantize, "any; of tensors one scale"},
+    {"Div", lower_div, "by one number per channel"},
+    {"Dropout", lower_dropout, "inference"},
+    {"Flatten", lower_flatten, "any that keeps the batch"},
+    {"Gather", nullptr, kOfConstants},
+    {"Gemm", lower_gemm, "of a vector with constant weights"},
+    {"GlobalAveragePool", lower_global_average_pool, "any"},
+    {"Identity", lower_identity, "any"},
+    {"LeakyRelu", lower_leaky_relu, "slopes of 0 to 1, behind layers with weights"},
+    {"LogSoftmax", lower_softmax, "at the end: dropped, it changes no prediction"},
+    {"MatMul", lower_matmul, "of a vector with constant weights"},
+    {"MaxPool", lower_max_pool, "one stride and one padding for rows and columns; no dilation"},
+    {"Mul", lower_mul, "by one number per channel"},
+    {"Pad", lower_pad, "zeros around rows and columns, before a convolution or pool"},
+    {"Quant", lower_quant, "any; of tensors one scale"},
+    {"QuantizeLinear", lower_quantize, "to 8 bits; of tensors one scale"},
+    {"ReduceMean", lower_reduce_mean, "over rows and columns"},
+    {"Relu", lower_relu, "behind layers with weights and adds"},
+    {"Reshape", lower_reshape, "any that keeps the batch, before a linear layer"},
+    {"Resize", lower_resize, "nearest, by one whole factor"},
+    {"Shape", lower_shape, kOfConstants},
+    {"Slice", nullptr, kOfConstants},
+    {"Softmax", lower_softmax, "at the end: dropped, it changes no prediction"},
+    {"Squeeze", lower_squeeze, "any that keeps the batch"},
+    {"Sub", lower_sub, "of one number per channel"},
+    {"Transpose", lower_transpose, "where it moves no elements"},
+    {"Trunc", lower_quant, "any; of tensors one scale"},
+    {"Unsqueeze", lower_unsqueeze, "any that keeps the batch"},
+    {"Upsample", lower_resize, "nearest, by one whole factor"},
 };
+
+const Operator* find_operator(std::string_view op) {
+  const auto found = std::ranges::find(kOperators, op, &Operator::name);
+  return found == std::end(kOperators) ? nullptr : &*found;
+}
 
 }  // namespace
 
-bool is_supported(std::string_view op) {
-  return std::any_of(std::begin(kOperators), std::end(kOperators),
-                     [&](const Operator& o) { return o.name == op; });
-}
+std::span<const Operator> operators() { return kOperators; }
+
+bool is_supported(std::string_view op) { return find_operator(op) != nullptr; }
 
 Handler handler_of(std::string_view op) {
-  const auto found = std::find_if(std::begin(kOperators), std::end(kOperators),
-                                  [&](const Operator& candidate) { return candidate.name == op; });
-  return found == std::end(kOperators) ? nullptr : found->handler;
+  const Operator* found = find_operator(op);
+  return found == nullptr ? nullptr : found->handler;
 }
 
 std::string supported_operators() {

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "quant/onnx/draft.h"
@@ -48,6 +49,13 @@ struct Lowering {
 };
 
 using Handler = Value (*)(const Lowering&);
+struct Operator {
+  std::string_view name;
+  Handler handler = nullptr;  ///< null: its inputs must be constants
+  std::string_view limits;    ///< what of it is supported, for docs/networks.md
+};
+/// All operators that can stand in a file, in alphabetical order.
+std::span<const Operator> operators();
 /// Whether an operator is one of those that can stand in a file.
 bool is_supported(std::string_view op);
 /// The handler of an operator that reads tensors; null where it takes constants only.
