@@ -21,7 +21,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kAbout =
+constexpr const char* kAboutCheck =
     R"(bitloop check: measures what a baseline file lists, and fails where a total or a layer takes other cycles than it
 says: the step for a project's CI. What became faster fails too, so that the file always tells what is; --update accepts
 what is measured now.
@@ -302,7 +302,7 @@ int compare(const console::Options& options, console::Format format, const std::
 }  // namespace
 
 int check(const console::Arguments& arguments) {
-  console::Options options("check", kAbout);
+  console::Options options("check", kAboutCheck);
   options.text("baseline", "file of workloads and their cycles");
   options.flag("update", "write what is measured now into the baseline");
   options.text("model", "with --update: network to add, of the zoo or an .onnx file");

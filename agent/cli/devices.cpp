@@ -16,7 +16,7 @@
 namespace bitloop::cli {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutDevices =
     R"(bitloop devices ADDRESS...: is each device alive, what is it, how far away, and does it compute right? The self-test
 runs small random networks at several widths and compares every tensor, byte for byte, with the golden functions. It
 overwrites the device's memory. With --compare the devices' results and counters of work must be equal, and their cycles
@@ -303,7 +303,7 @@ void judge(const std::vector<Finding>& findings, bool compared, const std::vecto
 }  // namespace
 
 int devices(const console::Arguments& arguments) {
-  console::Options options("devices", kAbout);
+  console::Options options("devices", kAboutDevices);
   options.positional("address", "devices, as --device names them");
   options.flag("compare", "also compare two or more devices: results, counters of work, cycles side by side");
   options.device_options();

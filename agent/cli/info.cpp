@@ -12,7 +12,7 @@
 namespace bitloop::cli {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutInfo =
     R"(bitloop info: versions, hardware configurations, models, data sets and search methods.
 
   bitloop info
@@ -49,7 +49,7 @@ std::string joined(const nlohmann::json& names) {
 }  // namespace
 
 int info(const console::Arguments& arguments) {
-  console::Options options("info", kAbout);
+  console::Options options("info", kAboutInfo);
   options.text("memory", "ddr8", "memory behind the simulated accelerators");
   options.format_option();
   if (!options.parse(arguments)) return 0;

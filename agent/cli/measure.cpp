@@ -21,7 +21,7 @@ namespace {
 
 using console::Purpose;
 
-constexpr const char* kAbout =
+constexpr const char* kAboutMeasure =
     R"(bitloop measure: what the hardware counts for one image through a network, or one layer: cycles and every other
 counter, in total and per layer, beside the least that each layer could take (roofline) and what bounds it. Cycles do
 not depend on weights or pixels, so layers need none, run on the timing-only model, and are remembered; the sum is what
@@ -325,7 +325,7 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
 }  // namespace
 
 int measure(const console::Arguments& arguments) {
-  console::Options options("measure", kAbout);
+  console::Options options("measure", kAboutMeasure);
   options.text("model", "network of the zoo (bitloop info lists them) or an .onnx file");
   options.text("input", "CxHxW, size of the images (default: the network's own)");
   options.text(

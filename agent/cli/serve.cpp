@@ -13,7 +13,7 @@ namespace bitloop::cli {
 
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutServe =
     R"(usage: bitloop serve [--listen HOST:PORT] [--device sim] [options]
 
 Serves a device to other programs by Etherbone: one client at a time, the others wait. What another machine's
@@ -78,7 +78,7 @@ std::unique_ptr<host::Device> open_device(const console::Options& options) {
 }  // namespace
 
 int serve(const console::Arguments& arguments) {
-  console::Options options("serve", kAbout);
+  console::Options options("serve", kAboutServe);
   options.text("listen", "127.0.0.1:1234",
                "HOST:PORT, tcp+tls://HOST:PORT or udp://HOST:PORT; port 0: a free one");
   options.device_options();

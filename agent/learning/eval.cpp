@@ -21,7 +21,7 @@
 namespace bitloop::learning {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutEval =
     R"(bitloop eval: accuracy of a network under a policy, on the test split, by the hardware's integers.
 
   bitloop eval --model lenet --data fashion-mnist --policy w8a8 --retrain 1
@@ -144,7 +144,7 @@ Evaluation evaluate(const console::Options& options) {
 }  // namespace
 
 int eval(const console::Arguments& arguments) {
-  console::Options options("eval", kAbout);
+  console::Options options("eval", kAboutEval);
   options.text("run", "folder of a finished search: its stored integers, without training");
   add_task_options(options);
   add_policy_options(options);

@@ -16,7 +16,7 @@
 namespace bitloop::learning {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutExport =
     R"(bitloop export: writes a quantized network for others.
 
   onnx     ONNX with QONNX Quant nodes: the form that FINN and hls4ml read
@@ -79,7 +79,7 @@ void write(const std::string& format, const quant::QuantizedModel& model,
 }  // namespace
 
 int export_network(const console::Arguments& arguments) {
-  console::Options options("export", kAbout);
+  console::Options options("export", kAboutExport);
   options.text("format", "onnx", "onnx, guide, job or policy");
   options.text("out", "file to write (with --run, by default one in its folder)");
   options.text("run", "folder of a finished search: its stored integers");

@@ -18,7 +18,7 @@
 namespace bitloop::learning {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutInfer =
     R"(bitloop infer: runs test images through a run's best policy on the device and compares with the integer
 reference, byte for byte: the network's outputs of every image, and every tensor of the first --layers images.
 Exit status 1 where a byte differs.
@@ -174,7 +174,7 @@ Comparison compare_images(host::DevicePool& devices, const Comparer& comparer, s
 }  // namespace
 
 int infer(const console::Arguments& arguments) {
-  console::Options options("infer", kAbout);
+  console::Options options("infer", kAboutInfer);
   options.text("run", "folder of a finished search");
   options.integer("images", 100, "images of the test split");
   options.integer("layers", 10, "images of which every tensor is compared");

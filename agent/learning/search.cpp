@@ -19,7 +19,7 @@
 namespace bitloop::learning {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutSearch =
     R"(bitloop search: searches bit-widths for every layer. Each candidate is retrained shortly, its accuracy comes from
 the integers that the hardware computes with, its cycles from the hardware itself. The best policy keeps the budget:
 the share of the all-8-bit network's cycles that it may use.
@@ -161,7 +161,7 @@ void print_summary(const nlohmann::ordered_json& summary, console::Format format
 }  // namespace
 
 int search(const console::Arguments& arguments) {
-  console::Options options("search", kAbout);
+  console::Options options("search", kAboutSearch);
   add_options(options);
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));

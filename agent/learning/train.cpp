@@ -12,7 +12,7 @@
 namespace bitloop::learning {
 namespace {
 
-constexpr const char* kAbout =
+constexpr const char* kAboutTrain =
     R"(bitloop train: trains a network in float and writes a checkpoint.
 
   bitloop train --model lenet --data fashion-mnist --epochs 5 --out lenet.pt
@@ -26,7 +26,7 @@ constexpr const char* kAbout =
 
 int train(const console::Arguments& arguments) {
   const quant::FloatTraining defaults;
-  console::Options options("train", kAbout);
+  console::Options options("train", kAboutTrain);
   add_task_options(options);
   options.integer("epochs", defaults.epochs, "passes over the train split");
   options.integer("seed", static_cast<long>(defaults.seed), "of weights, order and augmentation");

@@ -15,7 +15,7 @@ using boost::system::error_code;
 
 namespace {
 
-std::string peer_name(const asio::ip::tcp::socket& socket) {
+std::string connected_peer(const asio::ip::tcp::socket& socket) {
   error_code error;
   const auto peer = socket.remote_endpoint(error);
   return error ? "(gone)" : endpoint_name(peer);
@@ -28,7 +28,7 @@ static_assert(TcpSession::kWaitingInput >= kLargestPacket, "a whole packet must 
 TcpSession::TcpSession(std::unique_ptr<Wire> wire, Events events)
     : wire_(std::move(wire)),
       events_(std::move(events)),
-      name_(peer_name(wire_->socket())),
+      name_(connected_peer(wire_->socket())),
       deadline_(wire_->socket().get_executor()),
       input_(kWaitingInput) {}
 
