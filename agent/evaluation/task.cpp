@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <random>
 
+#include "agent/evaluation/assumed_normalization.h"
 #include "host/base/error.h"
 #include "quant/open_model.h"
 
@@ -46,12 +47,51 @@ quant::Dataset noise(const quant::FloatNetwork& model, const std::vector<float>&
   return data;
 }
 
-/// The size to which an image folder is brought: the network's own, where the user does not say.
-std::optional<host::Shape> folder_image(const TaskSpec& spec, const quant::FloatNetwork& file) {
+bool has_sizes_of_its_own(const std::string& data) {
+  return !data.starts_with("folder:") && !data.starts_with("npy:");
+}
+
+/// The size to which data is brought that has none of its own: the network's, where the user does not say.
+/// Arrays are brought to none for a network of the zoo: that is made for theirs.
+std::optional<host::Shape> wanted_image(const TaskSpec& spec, const quant::FloatNetwork& file) {
   if (spec.input) return spec.input;
+  if (has_sizes_of_its_own(spec.data)) return {};
   if (is_file(spec.model)) return file.network.tensors.at(file.network.input).shape;
+  if (spec.data.starts_with("npy:")) return {};
   const host::Network own = host::zoo_network(spec.model);
   return own.tensors.at(own.input).shape;
+}
+
+quant::DataOptions data_options(const TaskSpec& spec, const quant::FloatNetwork& file) {
+  if (spec.input && has_sizes_of_its_own(spec.data))
+    throw InputError(fmt::format(
+        "--input sets the size of a folder's images; those of {} have their own: leave it out", spec.data));
+  if (!spec.class_names.empty() && !spec.data.starts_with("folder:"))
+    throw InputError(
+        fmt::format("--classes names the class folders of folder:DIR; {} has none: leave it out", spec.data));
+  quant::DataOptions options{.image = wanted_image(spec, file),
+                             .mean = spec.mean.empty() ? file.mean : spec.mean,
+                             .deviation = spec.deviation.empty() ? file.deviation : spec.deviation,
+                             .reward_from_test = spec.reward_from_test};
+  if (!spec.class_names.empty()) options.class_names = spec.class_names;
+  if (is_file(spec.model) && file.network.outputs.size() == 1)
+    options.classes = static_cast<int>(file.network.tensors.at(file.network.output()).shape.elements());
+  return options;
+}
+
+/// Opens data, and the model for it.
+void open_data(const TaskSpec& spec, Task& task) {
+  const quant::DataOptions options = data_options(spec, task.model);
+  task.data = quant::load_dataset(spec.data, options);
+  if (task.data.stated && !spec.mean.empty())
+    throw InputError(
+        fmt::format("the numbers of {} are what the network reads: leave --mean and --std out", spec.data));
+  task.model = quant::open_model(spec.model, {.image = task.data.shape, .classes = task.data.classes});
+  if (!task.model.trained() || task.data.stated || !options.mean.empty() || !spec.checkpoint.empty()) return;
+  AssumedNormalization assumed = assume_normalization(task.model, task.data);
+  task.data.mean = std::move(assumed.mean);
+  task.data.deviation = std::move(assumed.deviation);
+  task.note = std::move(assumed.note);
 }
 
 }  // namespace
@@ -64,29 +104,20 @@ TaskSpec with_absolute_paths(TaskSpec spec) {
     spec.data = spec.data.substr(0, colon + 1) + absolute(spec.data.substr(colon + 1));
   if (is_file(spec.model)) spec.model = absolute(spec.model);
   if (!spec.checkpoint.empty()) spec.checkpoint = absolute(spec.checkpoint);
+  if (!spec.class_names.empty()) spec.class_names = absolute(spec.class_names);
   return spec;
 }
 
 Task open_task(const TaskSpec& spec) {
   Task task;
   if (is_file(spec.model)) task.model = quant::open_model(spec.model);
-  const auto& mean = spec.mean.empty() ? task.model.mean : spec.mean;
-  const auto& deviation = spec.deviation.empty() ? task.model.deviation : spec.deviation;
   if (spec.data == "noise") {
     if (!is_file(spec.model))
       task.model = quant::open_model(spec.model, {.image = spec.input, .classes = {}});
-    task.data = noise(task.model, mean, deviation);
+    task.data = noise(task.model, spec.mean.empty() ? task.model.mean : spec.mean,
+                      spec.deviation.empty() ? task.model.deviation : spec.deviation);
   } else {
-    quant::DataOptions options{
-        .image = {}, .mean = mean, .deviation = deviation, .reward_from_test = spec.reward_from_test};
-    if (spec.data.starts_with("folder:")) {
-      options.image = folder_image(spec, task.model);
-    } else if (spec.input) {
-      throw InputError(fmt::format(
-          "--input sets the size of a folder's images; those of {} have their own: leave it out", spec.data));
-    }
-    task.data = quant::load_dataset(spec.data, options);
-    task.model = quant::open_model(spec.model, {.image = task.data.shape, .classes = task.data.classes});
+    open_data(spec, task);
   }
   if (spec.augmentation != "usual") task.data.augmentation = quant::augmentation_of(spec.augmentation);
   task.model.mean = task.data.mean;

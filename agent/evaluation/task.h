@@ -16,7 +16,8 @@ struct TaskSpec {
   std::string model = "lenet";         ///< a name of the zoo or an .onnx file
   std::string data = "fashion-mnist";  ///< as load_dataset takes it, or `noise`
   std::optional<host::Shape> input;    ///< size of the images
-  std::vector<float> mean, deviation;  ///< empty: the model's, else the data's
+  std::vector<float> mean, deviation;  ///< empty: the model's, else the data's, else assumed
+  std::string class_names;  ///< file of the network's classes, for a folder that holds some of them
   bool reward_from_test = false;
   std::string augmentation = "usual";  ///< the data's own; else as quant::augmentation_of takes it
   std::string checkpoint;  ///< file of float weights; empty: the ONNX file's, else trained and cached
@@ -31,6 +32,7 @@ TaskSpec with_absolute_paths(TaskSpec spec);
 struct Task {
   quant::FloatNetwork model;
   quant::Dataset data;
+  std::string note;  ///< what was assumed where neither file nor user says it; empty: nothing
 };
 
 /// Opens model and data and checks that they fit together. `noise` stands for random pixels in the network's

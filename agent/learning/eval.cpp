@@ -47,7 +47,7 @@ struct Evaluation {
 
 Evaluation float_accuracy(const console::Options& options) {
   const agent::TaskSpec spec = task_spec(options);
-  const agent::Task task = agent::open_task(spec);
+  const agent::Task task = task_of(spec);
   quant::require_classifier(task.model.network);
   console::ProgressBar bar("float training");
   const auto weights =
@@ -69,7 +69,7 @@ bool is_comparison(const console::Options& options) {
 /// Quantizers that the hardware has no arithmetic for.
 Evaluation comparison(const console::Options& options, int epochs) {
   const agent::TaskSpec spec = task_spec(options);
-  const agent::Task task = agent::open_task(spec);
+  const agent::Task task = task_of(spec);
   quant::require_classifier(task.model.network);
   const host::Policy policy = policy_of(options, task.model.network);
   quant::Retraining retraining = retraining_of(options, quant::comparison_names());

@@ -189,7 +189,7 @@ int infer(const console::Arguments& arguments) {
       std::min(images, static_cast<std::size_t>(options.integer_of("layers", 0, 1'000'000)));
   const auto choice =
       console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
-  const quant::Dataset data = agent::open_task(config.task).data;
+  const quant::Dataset data = task_of(config.task).data;
   const quant::QuantizedModel model = agent::load_model(run, data);
   if (images > data.test.size()) {
     throw InputError(fmt::format("--images {} is more than the {} images of {}'s test split", images,

@@ -19,15 +19,16 @@ Quantized of_run(const console::Options& options) {
     }
   }
   const auto run = agent::open_finished_run(options.text_of("run"));
-  Quantized quantized{.task = agent::open_task(agent::load_config(run.config()).task), .model = {}};
+  Quantized quantized{.task = task_of(agent::load_config(run.config()).task), .model = {}};
   quantized.model = agent::load_model(run, quantized.task.data);
   return quantized;
 }
 
 Quantized of_options(const console::Options& options, int epochs) {
   const agent::TaskSpec spec = task_spec(options);
-  Quantized quantized{.task = agent::open_task(spec), .model = {}};
-  const auto& [model, data] = quantized.task;
+  Quantized quantized{.task = task_of(spec), .model = {}};
+  const auto& model = quantized.task.model;
+  const auto& data = quantized.task.data;
   const host::Policy policy = policy_of(options, model.network);
   quant::Retraining retraining = retraining_of(options);
   retraining.epochs = epochs;

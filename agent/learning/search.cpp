@@ -115,6 +115,7 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   };
   check("model", now.task.model, stored.task.model);
   check("data", now.task.data, stored.task.data);
+  check("classes", now.task.class_names, stored.task.class_names);
   check("input", now.task.input, stored.task.input);
   check("mean", now.task.mean, stored.task.mean);
   check("std", now.task.deviation, stored.task.deviation);
@@ -187,6 +188,7 @@ int search(const console::Arguments& arguments) {
       console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
   agent::Search search(config, BITLOOP_VERSION, console::open_pool(choice, console::Purpose::cycles), workers,
                        console::open_store(options));
+  if (!search.note().empty()) fmt::print(stderr, "bitloop: note: {}\n", search.note());
   if (!goes_on) folder.create(search.config());
 
   std::unique_ptr<console::ProgressBar> bar;

@@ -1,5 +1,7 @@
 #include "agent/learning/task_options.h"
 
+#include <fmt/format.h>
+
 #include "host/base/error.h"
 #include "quant/quantizers/names.h"
 
@@ -8,12 +10,17 @@ namespace bitloop::learning {
 void add_task_options(console::Options& options) {
   const agent::TaskSpec d;
   options.text("model", d.model, "network of the zoo (bitloop info lists them) or an .onnx file");
-  options.text("data", d.data,
-               "fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR, or noise (random pixels, to calibrate "
-               "without data)");
+  options.text(
+      "data", d.data,
+      "fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR, npy:DIR (train_x.npy, train_y.npy, test_x.npy, "
+      "test_y.npy), or noise (random pixels, to calibrate without data)");
   options.text("input", "CxHxW, size to which the images of a folder are brought (default: the network's)");
+  options.text(
+      "classes",
+      "file with the network's classes, a line each in the order of its outputs, where the folders of "
+      "folder:DIR are some of them (default: the folders by name)");
   options.text("mean",
-               "R,G,B of pixel/255, which the network subtracts (default: the model's, else the data's)");
+               "R,G,B of pixel/255, which the network subtracts (default: the model's, else what fits best)");
   options.text("std", "R,G,B of pixel/255, by which it divides then");
   options.text("reward-from", "train",
                "train: reward split from the training file; test: first half of the test file, where the "
@@ -34,12 +41,19 @@ agent::TaskSpec task_spec(const console::Options& options) {
   if (options.has("input")) spec.input = options.shape_of("input");
   if (options.has("mean")) spec.mean = options.numbers_of("mean");
   if (options.has("std")) spec.deviation = options.numbers_of("std");
+  if (options.has("classes")) spec.class_names = options.text_of("classes");
   console::require_name("word in --reward-from", options.text_of("reward-from"), {"train", "test"});
   spec.reward_from_test = options.text_of("reward-from") == "test";
   if (options.has("checkpoint")) spec.checkpoint = options.text_of("checkpoint");
   spec.augmentation = options.text_of("augment");
   spec.float_epochs = static_cast<int>(options.integer_of("float-epochs", 1, 10'000));
   return agent::with_absolute_paths(spec);
+}
+
+agent::Task task_of(const agent::TaskSpec& spec) {
+  agent::Task task = agent::open_task(spec);
+  if (!task.note.empty()) fmt::print(stderr, "bitloop: note: {}\n", task.note);
+  return task;
 }
 
 void add_retraining_options(console::Options& options, int images,
@@ -95,7 +109,7 @@ const std::vector<std::string>& task_option_names() {
       "quantizer",     "clipping",     "retrain-images", "optimizer",
       "learning-rate", "distillation", "patience",       "retrain-augmented",
       "augment",       "seed",         "policy",         "pin",
-      "retrain"};
+      "retrain",       "classes"};
   return names;
 }
 

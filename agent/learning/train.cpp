@@ -46,8 +46,9 @@ int train(const console::Arguments& arguments) {
   training.learning_rate = options.number_of("learning-rate", 1e-9, 1e3);
   training.batch = static_cast<int>(options.integer_of("batch", 2, 65'536));
   options.require_writable(out, {"model", "checkpoint"});
-  const agent::Task task = agent::open_task(task_spec(options));
-  const auto& [model, data] = task;
+  const agent::Task task = task_of(task_spec(options));
+  const auto& model = task.model;
+  const auto& data = task.data;
 
   console::ProgressBar bar("training");
   const auto checkpoint = quant::FloatCheckpoint::train(

@@ -32,6 +32,10 @@ Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<
       meter_(devices_, network_, std::move(store)),
       projection_(space_, meter_, config_.budget) {
   quant::require_classifier(network_);
+  if (!task_.note.empty()) {  // from now on the run says it
+    config_.task.mean = data_.mean;
+    config_.task.deviation = data_.deviation;
+  }
   const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
     if (!stored.empty() && stored != now) {
       throw InputError(

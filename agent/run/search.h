@@ -27,6 +27,8 @@ class Search {
          int workers, std::unique_ptr<host::MeasurementStore> store);
 
   [[nodiscard]] const SearchConfig& config() const { return config_; }
+  /// What was assumed of the task; empty: nothing.
+  [[nodiscard]] const std::string& note() const { return task_.note; }
 
   /// Runs in a folder that was created for this configuration, or goes on there. Returns the summary, which
   /// is in the folder then.

@@ -44,6 +44,7 @@ toml::table to_table(const TaskSpec& task) {
                     {"data", task.data},
                     {"mean", to_array(task.mean)},
                     {"deviation", to_array(task.deviation)},
+                    {"class_names", task.class_names},
                     {"reward_from_test", task.reward_from_test},
                     {"augmentation", task.augmentation},
                     {"checkpoint", task.checkpoint},
@@ -99,6 +100,7 @@ class Reader {
     read(section, "data", target.data);
     read(section, "mean", target.mean);
     read(section, "deviation", target.deviation);
+    if (table_[section]["class_names"]) read(section, "class_names", target.class_names);
     read(section, "reward_from_test", target.reward_from_test);
     read(section, "augmentation", target.augmentation);
     read(section, "checkpoint", target.checkpoint);

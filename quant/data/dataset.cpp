@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -9,8 +10,10 @@
 
 #include "host/base/error.h"
 #include "quant/data/cifar.h"
+#include "quant/data/folder_listing.h"
 #include "quant/data/idx.h"
 #include "quant/data/image_folder.h"
+#include "quant/data/npy.h"
 #include "quant/data/splits.h"
 #include "quant/model/geometry.h"
 
@@ -48,9 +51,17 @@ SourceSet read_set(std::string_view spec, const DataOptions& options) {
   if (const auto cifar = folder_in(spec, "cifar10:", "CIFAR-10's binary version"); !cifar.empty())
     return read_cifar10(cifar);
   if (const auto images = folder_in(spec, "folder:", "class folders"); !images.empty())
-    return read_image_folder(images, options.image);
+    return read_image_folder(
+        images, options.image,
+        options.class_names ? read_class_names(*options.class_names) : std::vector<std::string>());
+  if (const auto arrays = folder_in(spec, "npy:", "train_x.npy and the others"); !arrays.empty()) {
+    SourceSet source = read_npy_set(arrays, options.image);
+    source.classes = std::max(source.classes, options.classes.value_or(0));
+    return source;
+  }
   throw InputError(fmt::format(
-      "unknown data set '{}': use fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR or noise", spec));
+      "unknown data set '{}': use fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR, npy:DIR or noise",
+      spec));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,7 @@ struct Dataset {
   std::vector<std::string> class_names;  ///< empty where the set has none
   std::vector<float> mean;               ///< per channel, of pixel/255
   std::vector<float> deviation;
+  bool stated = false;        ///< the data itself says them: its numbers are what a network reads
   Augmentation augmentation;  ///< the usual one of this set
   Split train, reward, test;
   std::string split_hash;  ///< SHA-256 over which images are in which split; part of every checkpoint
@@ -45,7 +47,12 @@ struct Dataset {
 
 /// What the command line says besides the name.
 struct DataOptions {
-  std::optional<host::Shape> image = {};  ///< size for image folders: scaled to cover it, then the middle
+  /// The network's: images of a folder are scaled to cover it, then their middle is taken; arrays are seen
+  /// so.
+  std::optional<host::Shape> image = {};
+  std::optional<int> classes = {};  ///< the network's, for sets that do not say how many they have
+  std::optional<std::filesystem::path> class_names =
+      {};                                        ///< file of the network's classes, for image folders
   std::vector<float> mean = {}, deviation = {};  ///< instead of the train split's own; empty: those
   /// Where the training file was seen by whoever trained the network: reward = the first half of the test
   /// file, test = the second half, train = the training file.
@@ -56,10 +63,9 @@ struct DataOptions {
 void check_given(const DataOptions& options, const Dataset& data);
 
 /// `fashion-mnist` (Debian's package), `mnist:DIR`, `cifar10:DIR` (binary version, plain or gzip; as many
-/// training batches as there are) or `folder:DIR` (DIR/train/CLASS/*, DIR/test/CLASS/*, or DIR/CLASS/*, of
-/// which every 5th image by name is the test file; PNG, JPEG, TIFF). Throws InputError for an unknown set, a
-/// missing, truncated or mislabelled file (magic, counts, label range) and an image that does not decode,
-/// naming the file.
+/// training batches as there are), `folder:DIR` (`read_image_folder`) or `npy:DIR` (`read_npy_set`). Throws
+/// InputError for an unknown set, a missing, truncated or mislabelled file (magic, counts, label range) and
+/// an image that does not decode, naming the file.
 Dataset load_dataset(std::string_view spec, const DataOptions& options = {});
 
 /// Throws InputError where the network cannot take the data's images, naming both sizes.

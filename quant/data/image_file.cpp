@@ -62,7 +62,8 @@ cv::Mat decode(std::vector<std::uint8_t>& bytes, const std::filesystem::path& pa
   tiff_errors = 0;
   try {
     const cv::Mat file(1, static_cast<int>(bytes.size()), CV_8U, bytes.data());
-    cv::Mat image = cv::imdecode(file, channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR);
+    const int colour = channels == 1 ? cv::IMREAD_GRAYSCALE : cv::IMREAD_COLOR;
+    cv::Mat image = cv::imdecode(file, colour | cv::IMREAD_IGNORE_ORIENTATION);
     if (tiff_errors == 0 && !image.empty() && image.depth() == CV_8U && image.channels() == channels)
       return image;
   } catch (const cv::Exception&) {  // its message is several lines of OpenCV's inner life

@@ -29,8 +29,9 @@ class ImageReader {
   ImageReader(const ImageReader&) = delete;
   ImageReader& operator=(const ImageReader&) = delete;
 
-  /// A PNG, JPEG or TIFF file as bytes per channel, upright where its EXIF data says how: 3 channels (red,
-  /// green, blue) or 1 (grey) as `size` has it, 3 without. With a `size`, the middle of the image in that
+  /// A PNG, JPEG, TIFF, WebP or BMP file as bytes per channel: 3 channels (red, green, blue) or 1 (grey) as
+  /// `size` has it, 3 without. Rows are those of the file, whatever EXIF says of the camera's position: so
+  /// Pillow opens images, hence what networks were trained on. With a `size`, the middle of the image in that
   /// size's aspect, scaled to it: by area downwards, linearly upwards. Throws InputError naming the file
   /// where it does not decode or is above the limits (256 MiB, 2^28 pixels). Threads may call it at the same
   /// time.

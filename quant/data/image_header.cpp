@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "host/base/error.h"
@@ -26,6 +27,7 @@ class Cursor {
     if (at > bytes_.size() || count > bytes_.size() - at) fail("is a truncated image");
     return bytes_.subspan(at, count);
   }
+  void expect(std::uint64_t at, std::uint64_t count) const { static_cast<void>(slice(at, count)); }
   [[nodiscard]] std::uint64_t number(std::uint64_t at, int count, bool little = false) const {
     const Bytes digits = slice(at, static_cast<std::uint64_t>(count));
     std::uint64_t value = 0;
@@ -123,19 +125,67 @@ ImageSize tiff_size(const Cursor& file) {
   return size;
 }
 
+/// RFC 9649: a RIFF container of chunks; the first says which of the three bit streams it is. Numbers are
+/// little-endian, and sizes are stored less one where a field cannot be 0.
+ImageSize webp_size(const Cursor& file) {
+  constexpr std::uint64_t kLossy = 0x56503820, kLossless = 0x5650384c, kExtended = 0x56503858;  // VP8_, L, X
+  constexpr std::uint64_t kAnimation = 2;
+  file.expect(8, file.number(4, 4, true));
+  const std::uint64_t chunk = file.number(12, 4);
+  if (chunk == kLossy) return {file.number(28, 2, true) & 0x3fff, file.number(26, 2, true) & 0x3fff};
+  if (chunk == kLossless) {
+    const std::uint64_t fields = file.number(21, 4, true);
+    return {(fields >> 14 & 0x3fff) + 1, (fields & 0x3fff) + 1};
+  }
+  if (chunk != kExtended) file.fail("is a damaged WebP image (no bit stream)");
+  if ((file.byte(20) & kAnimation) != 0) file.fail("is an animated WebP image, and has many pictures");
+  return {file.number(27, 3, true) + 1, file.number(24, 3, true) + 1};
+}
+
+/// BITMAPINFOHEADER and its successors; the older core header has 16-bit sides. A negative height stands for
+/// rows from the top.
+ImageSize bmp_size(const Cursor& file) {
+  constexpr std::uint64_t kCoreHeader = 12, kUncompressed = 0, kMasks = 3;
+  const bool core = file.number(14, 4, true) == kCoreHeader;
+  const auto side = [&](std::uint64_t at) {
+    if (core) return file.number(at, 2, true);
+    const auto value = static_cast<std::int32_t>(file.number(at, 4, true));
+    return static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(value)));
+  };
+  const ImageSize size{side(core ? 20 : 22), side(18)};
+  const std::uint64_t bits = file.number(core ? 24 : 28, 2, true);
+  const std::uint64_t compression = core ? kUncompressed : file.number(30, 4, true);
+  const std::uint64_t row_bytes = (size.width * bits + 31) / 32 * 4;
+  if (compression == kUncompressed || compression == kMasks)
+    file.expect(file.number(10, 4, true), row_bytes * size.height);
+  return size;
+}
+
+using SizeReader = ImageSize (*)(const Cursor&);
+
+SizeReader reader_for(Bytes file) {
+  constexpr std::array<std::uint8_t, 8> kPng{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  constexpr std::array<std::uint8_t, 3> kJpeg{0xff, 0xd8, 0xff};
+  constexpr std::array<std::uint8_t, 4> kRiff{'R', 'I', 'F', 'F'}, kWebp{'W', 'E', 'B', 'P'};
+  constexpr std::array<std::uint8_t, 2> kBmp{'B', 'M'};
+  constexpr std::array<std::array<std::uint8_t, 4>, 4> kTiff{
+      {{'I', 'I', 42, 0}, {'M', 'M', 0, 42}, {'I', 'I', 43, 0}, {'M', 'M', 0, 43}}};
+  if (starts_with(file, kPng)) return png_size;
+  if (starts_with(file, kJpeg)) return jpeg_size;
+  if (std::ranges::any_of(kTiff, [&](const auto& magic) { return starts_with(file, magic); }))
+    return tiff_size;
+  if (starts_with(file, kRiff) && file.size() > 8 && starts_with(file.subspan(8), kWebp)) return webp_size;
+  if (starts_with(file, kBmp)) return bmp_size;
+  return nullptr;
+}
+
 }  // namespace
 
 ImageSize image_size(Bytes file, const std::filesystem::path& path) {
-  constexpr std::array<std::uint8_t, 8> kPng{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  constexpr std::array<std::uint8_t, 3> kJpeg{0xff, 0xd8, 0xff};
-  constexpr std::array<std::array<std::uint8_t, 4>, 4> kTiff{
-      {{'I', 'I', 42, 0}, {'M', 'M', 0, 42}, {'I', 'I', 43, 0}, {'M', 'M', 0, 43}}};
   const Cursor cursor(file, path);
-  if (starts_with(file, kPng)) return png_size(cursor);
-  if (starts_with(file, kJpeg)) return jpeg_size(cursor);
-  if (std::ranges::any_of(kTiff, [&](const auto& magic) { return starts_with(file, magic); }))
-    return tiff_size(cursor);
-  cursor.fail("is no PNG, JPEG or TIFF image");
+  const SizeReader reader = reader_for(file);
+  if (reader == nullptr) cursor.fail("is no PNG, JPEG, TIFF, WebP or BMP image");
+  return reader(cursor);
 }
 
 }  // namespace bitloop::quant

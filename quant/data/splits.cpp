@@ -143,8 +143,11 @@ Dataset split_set(SourceSet source, const DataOptions& options) {
   data.class_names = std::move(source.class_names);
   data.augmentation = source.augmentation;
   split_images(data, source, options.reward_from_test);
+  data.stated = !source.mean.empty();
   if (options.mean.empty() && options.deviation.empty()) {
-    set_statistics(data);
+    data.mean = std::move(source.mean);
+    data.deviation = std::move(source.deviation);
+    if (!data.stated) set_statistics(data);
   } else {
     check_given(options, data);
     data.mean = options.mean;

@@ -15,6 +15,8 @@ struct SourceSet {
   int classes = 10;
   std::vector<std::string> class_names;
   Augmentation augmentation;
+  /// Where the images are codes of a network's own numbers: how they go back, (pixel/255 - mean) / deviation.
+  std::vector<float> mean, deviation;
   Split training, test;
 };
 

@@ -210,7 +210,7 @@ TEST(DatasetNames, unknown_sets_are_refused_with_the_known_ones) {
               AllOf(HasSubstr("imagenet"), HasSubstr("fashion-mnist")));
   for (const char* empty : {"mnist:", "cifar10:", "folder:"})
     EXPECT_THAT(refusal([&] { load_dataset(empty); }),
-                HasSubstr("mnist:DIR, cifar10:DIR, folder:DIR or noise"));
+                HasSubstr("mnist:DIR, cifar10:DIR, folder:DIR, npy:DIR or noise"));
 }
 
 TEST(FashionMnist, has_the_splits_of_the_design) {

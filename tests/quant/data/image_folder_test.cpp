@@ -18,6 +18,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+constexpr std::array kExtensions = {".png", ".jpg", ".tif", ".webp", ".bmp"};
+
 /// Blue, green, red.
 using Colour = cv::Vec3b;
 
@@ -230,14 +232,15 @@ TEST_F(ImageFolderTest, layouts_that_are_none_are_refused_with_what_to_do) {
   write_classes("", 1, 6);
   EXPECT_THAT(refused(), HasSubstr("holds 1 class folders"));
   std::filesystem::create_directories(folder_.path() / "empty");
-  EXPECT_THAT(refused(), AllOf(HasSubstr("/empty"), HasSubstr("no PNG, JPEG or TIFF")));
+  EXPECT_THAT(refused(), AllOf(HasSubstr("/empty"), HasSubstr("no PNG, JPEG, TIFF, WebP or BMP")));
   EXPECT_THAT(refusal([] { load_dataset("folder:/nowhere"); }), HasSubstr("/nowhere"));
 }
 
 TEST_F(ImageFolderTest, images_of_other_formats_are_refused_rather_than_left_out) {
   write_classes("", 2, 6);
-  write_plain(folder_.path() / "class1/seventh.WebP", {1, 2, 3});
-  EXPECT_THAT(refused(), AllOf(HasSubstr("class1/seventh.WebP"), HasSubstr("no PNG, JPEG or TIFF")));
+  write_plain(folder_.path() / "class1/seventh.Gif", {1, 2, 3});
+  EXPECT_THAT(refused(),
+              AllOf(HasSubstr("class1/seventh.Gif"), HasSubstr("no PNG, JPEG, TIFF, WebP or BMP")));
 }
 
 TEST_F(ImageFolderTest, a_lone_train_folder_and_unknown_test_classes_are_refused) {
@@ -245,6 +248,61 @@ TEST_F(ImageFolderTest, a_lone_train_folder_and_unknown_test_classes_are_refused
   EXPECT_THAT(refused(), HasSubstr("no test"));
   write_classes("test/", 3, 1);
   EXPECT_THAT(refused(), AllOf(HasSubstr("test/class2"), HasSubstr("counterpart")));
+}
+
+TEST_F(ImageFolderTest, folders_are_known_in_any_case_and_validation_tests_where_there_is_no_test) {
+  write_classes("Train/", 2, 10);
+  write_classes("VAL/", 2, 3);
+  EXPECT_EQ(load().test.size(), 6U);
+  write_classes("test/", 2, 1);
+  const Dataset data = load();  // now the validation images are for training
+  EXPECT_EQ(data.test.size(), 2U);
+  EXPECT_EQ(data.train.size() + data.reward.size(), 26U);
+  write_classes("validation/", 2, 1);
+  EXPECT_THAT(refused(), AllOf(HasSubstr("VAL"), HasSubstr("validation"), HasSubstr("leave one")));
+}
+
+TEST_F(ImageFolderTest, images_in_folders_within_a_classs_count) {
+  write_classes("", 2, 6);
+  write("class1/images/more/nested.png", uniform(8, 8, {7, 7, 7}));
+  const Dataset data = load();
+  EXPECT_EQ(data.train.size() + data.reward.size() + data.test.size(), 13U);
+  std::filesystem::create_directory_symlink(folder_.path() / "class1", folder_.path() / "class1/images/loop");
+  EXPECT_THAT(refused(), AllOf(HasSubstr("loop"), HasSubstr("folder above")));
+}
+
+TEST_F(ImageFolderTest, links_that_lead_nowhere_are_named) {
+  write_classes("", 2, 6);
+  std::filesystem::create_symlink("gone.png", folder_.path() / "class0/link.png");
+  EXPECT_THAT(refused(), AllOf(HasSubstr("class0/link.png"), HasSubstr("gone.png, which is not there")));
+}
+
+TEST_F(ImageFolderTest, folders_may_be_some_of_the_named_classes) {
+  write_classes("", 2, 6);
+  const auto names = folder_.path() / "names.txt";
+  const auto load_named = [&](const std::string& lines) {
+    std::ofstream(names) << lines;
+    return load_dataset("folder:" + folder_.path().string(), {.class_names = names});
+  };
+  const Dataset data = load_named("other\r\nclass1 the second, really\nclass0\nclass2");
+  EXPECT_EQ(data.classes, 4);
+  EXPECT_EQ(std::set(data.train.labels.begin(), data.train.labels.end()), (std::set<std::uint16_t>{1, 2}));
+  EXPECT_EQ(std::ranges::count(data.train.labels, 1),
+            std::ranges::count_if(data.train.pixels, [](auto grey) { return grey >= 100; }) / (3 * 64));
+  EXPECT_THAT(refusal([&] { load_named("class0\nclass2"); }),
+              AllOf(HasSubstr("class1"), HasSubstr("none of")));
+  EXPECT_THAT(refusal([&] { load_named("class0\n\nclass1"); }), HasSubstr("line 2"));
+  EXPECT_THAT(refusal([&] { load_named("class0\nclass0"); }), HasSubstr("twice"));
+  EXPECT_THAT(refusal([&] { load_named(""); }), HasSubstr("names.txt"));
+}
+
+TEST_F(ImageFolderTest, rows_stay_those_of_the_file_whatever_exif_says_of_the_camera) {
+  Bytes jpeg = encoded(gradient(8, 24), ".jpg");
+  const Bytes turned{0xff, 0xe1, 0,    34,   'E', 'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0,
+                     1,    0,    0x12, 0x01, 3,   0,   1,   0,   0, 0, 6,   0,   0,  0, 0, 0, 0, 0};
+  jpeg.insert(jpeg.begin() + 2, turned.begin(), turned.end());
+  write_plain(folder_.path() / "turned.jpg", jpeg);
+  EXPECT_EQ(read("turned.jpg").shape, (host::Shape{3, 8, 24}));
 }
 
 TEST_F(ImageFolderTest, too_few_images_to_split_are_refused) {
@@ -257,7 +315,7 @@ TEST_F(ImageFolderTest, an_image_that_does_not_decode_is_named) {
   for (const char* name : {"class0/m.png", "class1/c.png", "class1/q.png"})
     write_plain(folder_.path() / name, {1, 2, 3});
   const std::string first = refused();
-  EXPECT_THAT(first, AllOf(HasSubstr(".png"), HasSubstr("no PNG, JPEG or TIFF")));
+  EXPECT_THAT(first, AllOf(HasSubstr(".png"), HasSubstr("no PNG, JPEG, TIFF, WebP or BMP")));
   for (int i = 0; i < 5; ++i) EXPECT_EQ(refused(), first);  // whichever thread is first
 }
 
@@ -283,7 +341,7 @@ TEST_F(ImageFolderTest, a_tiff_with_damaged_pixels_is_refused) {
 }
 
 TEST_F(ImageFolderTest, truncated_images_are_refused_in_every_format) {
-  for (const char* extension : {".png", ".jpg", ".tif"}) {
+  for (const char* extension : kExtensions) {
     const Bytes bytes = encoded(gradient(40, 40), extension);
     const std::string name = std::string("cut") + extension;
     for (const std::size_t size : {bytes.size() / 2, bytes.size() - 1, std::size_t{9}, std::size_t{0}}) {
@@ -312,12 +370,12 @@ TEST_F(ImageFolderTest, huge_sizes_are_refused_before_memory_is_taken) {
 }
 
 TEST_F(ImageFolderTest, other_formats_under_a_known_ending_are_refused) {
-  write_plain(folder_.path() / "bitmap.png", encoded(gradient(16, 16), ".bmp"));
-  EXPECT_THAT(read_refused("bitmap.png"), HasSubstr("no PNG, JPEG or TIFF"));
+  write_plain(folder_.path() / "bitmap.png", encoded(gradient(16, 16), ".ppm"));
+  EXPECT_THAT(read_refused("bitmap.png"), HasSubstr("no PNG, JPEG, TIFF, WebP or BMP"));
 }
 
 TEST(ImageHeader, states_the_size_of_every_format) {
-  for (const char* extension : {".png", ".jpg", ".tif"})
+  for (const char* extension : kExtensions)
     EXPECT_EQ(image_size(encoded(gradient(33, 57), extension), "file"), (ImageSize{33, 57})) << extension;
   const std::vector<int> progressive{cv::IMWRITE_JPEG_PROGRESSIVE, 1, cv::IMWRITE_JPEG_RST_INTERVAL, 2};
   Bytes bytes;
@@ -326,7 +384,7 @@ TEST(ImageHeader, states_the_size_of_every_format) {
 }
 
 TEST(ImageHeader, survives_any_bytes) {
-  for (const char* extension : {".png", ".jpg", ".tif"}) {
+  for (const char* extension : kExtensions) {
     const Bytes whole = encoded(gradient(12, 12), extension);
     std::mt19937_64 generator(11);
     for (int i = 0; i < 3000; ++i) {

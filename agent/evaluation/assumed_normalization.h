@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "quant/data/dataset.h"
+#include "quant/model/model.h"
+
+namespace bitloop::agent {
+
+/// What a trained network subtracts and divides by, found out where neither its file nor the user says.
+struct AssumedNormalization {
+  std::vector<float> mean, deviation;  ///< per channel, of pixel/255
+  std::string note;                    ///< a sentence that names it, how it did, and what the user may give
+};
+
+/// Tries the usual conventions (pixels in 0..1, in -1..1, in 0..255, the data's own statistics, those of
+/// ImageNet) on up to 300 images of the reward split and takes the one with the highest float accuracy, then
+/// the least loss. Where network and data do not fit together, the data's own, untried.
+AssumedNormalization assume_normalization(const quant::FloatNetwork& model, const quant::Dataset& data);
+
+}  // namespace bitloop::agent
