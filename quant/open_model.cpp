@@ -47,11 +47,14 @@ void refuse_other_formats(std::string_view name) {
 
 FloatNetwork open_model(std::string_view name_or_path, const ModelRequest& request) {
   if (name_or_path.ends_with(".onnx")) {
-    FloatNetwork model = import_onnx(name_or_path);
+    FloatNetwork model = import_onnx(name_or_path, {.image = request.image, .outputs = request.outputs});
     check_request(model, name_or_path, request);
     return model;
   }
   refuse_other_formats(name_or_path);
+  if (!request.outputs.empty())
+    throw InputError(
+        fmt::format("--outputs names results of an .onnx file; {} is a network of the zoo", name_or_path));
   FloatNetwork model;
   model.network = host::zoo_network(name_or_path, request.image, request.classes);
   return model;

@@ -89,7 +89,7 @@ class Bench {
     if (!work.layer.empty()) return host::single_layer_network(work.layer);
     std::optional<host::Shape> image;
     if (!work.input.empty()) image = console::parse_shape("input", work.input);
-    return quant::open_model(work.model, {.image = image, .classes = {}}).network;
+    return quant::open_model(work.model, {.image = image}).network;
   }
 
   Place& place_of(const Workload& work) {

@@ -60,11 +60,14 @@ host::Network chosen_network(const console::Options& options) {
   }
   if (options.has("layer")) {
     if (options.has("input")) throw InputError("--input goes with --model: a layer's text has in=CxHxW");
+    if (options.given("outputs")) throw InputError("--outputs goes with --model: a layer has one result");
     return host::single_layer_network(options.text_of("layer"));
   }
   std::optional<host::Shape> image;
   if (options.has("input")) image = options.shape_of("input");
-  return quant::open_model(options.text_of("model"), {.image = image, .classes = {}}).network;
+  return quant::open_model(options.text_of("model"),
+                           {.image = image, .outputs = options.words("outputs", {})})
+      .network;
 }
 
 /// A uniform policy of 1-bit activations is not what it says where tensors are signed.
@@ -328,6 +331,7 @@ int measure(const console::Arguments& arguments) {
   console::Options options("measure", kAboutMeasure);
   options.text("model", "network of the zoo (bitloop info lists them) or an .onnx file");
   options.text("input", "CxHxW, size of the images (default: the network's own)");
+  options.text("outputs", "", "names in an .onnx file that end the network there, separated by commas");
   options.text(
       "layer",
       "one layer instead of a model: \"conv in=CxHxW out=F kernel=K stride=S pad=P\", dwconv or linear");

@@ -55,16 +55,19 @@ AssumedNormalization assume_normalization(const quant::FloatNetwork& model, cons
       "{} does not say which mean and deviation it was trained with, nor does "
       "--mean",
       model.network.name);
-  if (!fits(model.network, data))
-    return {data.mean, data.deviation, fmt::format("{}: assumed are the data's own statistics", unknown)};
+  if (!fits(model.network, data)) {
+    const quant::Normalization all = quant::in_a_row({data.mean, data.deviation}, model.own);
+    return {all.mean, all.deviation, fmt::format("{}: assumed are the data's own statistics", unknown)};
+  }
   const quant::Split images =
       first_images(data.reward, kImages, static_cast<std::size_t>(data.shape.elements()));
   std::vector<Candidate> tried = candidates(data);
   std::vector<std::string> accuracies;
   for (Candidate& candidate : tried) {
     quant::FloatNetwork with = model;
-    with.mean = candidate.mean;
-    with.deviation = candidate.deviation;
+    const quant::Normalization all = quant::in_a_row({candidate.mean, candidate.deviation}, model.own);
+    with.mean = all.mean;
+    with.deviation = all.deviation;
     candidate.accuracy = quant::FloatCheckpoint::imported(with, data).accuracy(images);
     accuracies.push_back(fmt::format("{} {:.3f}", candidate.name, candidate.accuracy.accuracy));
   }
@@ -73,7 +76,8 @@ AssumedNormalization assume_normalization(const quant::FloatNetwork& model, cons
     return a.accuracy.loss < b.accuracy.loss;
   };
   const Candidate& best = *std::ranges::min_element(tried, better);
-  return {best.mean, best.deviation,
+  const quant::Normalization all = quant::in_a_row({best.mean, best.deviation}, model.own);
+  return {all.mean, all.deviation,
           fmt::format("{}: assumed is {} ({}), the best on {} images of the reward split ({})", unknown,
                       best.name, given_as(best), images.size(), fmt::join(accuracies, ", "))};
 }

@@ -38,13 +38,29 @@ quant::Dataset noise(const quant::FloatNetwork& model, const std::vector<float>&
   data.name = data.spec = data.split_hash = "noise";
   data.shape = network.tensors.at(network.input).shape;
   data.classes = network.tensors.at(network.output()).shape.channels;
-  data.mean = per_channel(mean, data.shape, 0.5F);
-  data.deviation = per_channel(deviation, data.shape, 0.25F);
+  // A file that normalizes its input itself takes pixels, of 0..1 or 0..255.
+  const bool own = mean.empty() && deviation.empty() && !model.own.empty();
+  data.mean = per_channel(mean, data.shape, own ? 0 : 0.5F);
+  data.deviation = per_channel(deviation, data.shape, !own ? 0.25F : model.own.of_bytes() ? 1.0F / 255 : 1);
+  if (own) {
+    auto [all_mean, all_deviation] = quant::in_a_row({data.mean, data.deviation}, model.own);
+    data.mean = std::move(all_mean);
+    data.deviation = std::move(all_deviation);
+  }
   quant::check_given({.mean = data.mean, .deviation = data.deviation}, data);
   data.train = noise_split(data.shape, data.classes, 1);
   data.reward = noise_split(data.shape, data.classes, 2);
   data.test = noise_split(data.shape, data.classes, 3);
   return data;
+}
+
+/// What the user says of the file's input, and what the file does to it then; else what the model says.
+quant::Normalization normalization(const TaskSpec& spec, const quant::FloatNetwork& model) {
+  const quant::Normalization given{spec.mean, spec.deviation};
+  const bool fits = spec.mean.size() == spec.deviation.size() && spec.mean.size() == model.own.mean.size();
+  if (fits && !model.own.empty()) return quant::in_a_row(given, model.own);
+  return {spec.mean.empty() ? model.mean : spec.mean,
+          spec.deviation.empty() ? model.deviation : spec.deviation};
 }
 
 bool has_sizes_of_its_own(const std::string& data) {
@@ -69,9 +85,10 @@ quant::DataOptions data_options(const TaskSpec& spec, const quant::FloatNetwork&
   if (!spec.class_names.empty() && !spec.data.starts_with("folder:"))
     throw InputError(
         fmt::format("--classes names the class folders of folder:DIR; {} has none: leave it out", spec.data));
+  auto [mean, deviation] = normalization(spec, file);
   quant::DataOptions options{.image = wanted_image(spec, file),
-                             .mean = spec.mean.empty() ? file.mean : spec.mean,
-                             .deviation = spec.deviation.empty() ? file.deviation : spec.deviation,
+                             .mean = std::move(mean),
+                             .deviation = std::move(deviation),
                              .reward_from_test = spec.reward_from_test};
   if (!spec.class_names.empty()) options.class_names = spec.class_names;
   if (is_file(spec.model) && file.network.outputs.size() == 1)
@@ -86,7 +103,13 @@ void open_data(const TaskSpec& spec, Task& task) {
   if (task.data.stated && !spec.mean.empty())
     throw InputError(
         fmt::format("the numbers of {} are what the network reads: leave --mean and --std out", spec.data));
-  task.model = quant::open_model(spec.model, {.image = task.data.shape, .classes = task.data.classes});
+  task.model = quant::open_model(
+      spec.model, {.image = task.data.shape, .classes = task.data.classes, .outputs = spec.outputs});
+  if (task.data.stated) {
+    auto [mean, deviation] = quant::in_a_row({task.data.mean, task.data.deviation}, task.model.own);
+    task.data.mean = std::move(mean);
+    task.data.deviation = std::move(deviation);
+  }
   if (!task.model.trained() || task.data.stated || !options.mean.empty() || !spec.checkpoint.empty()) return;
   AssumedNormalization assumed = assume_normalization(task.model, task.data);
   task.data.mean = std::move(assumed.mean);
@@ -110,12 +133,12 @@ TaskSpec with_absolute_paths(TaskSpec spec) {
 
 Task open_task(const TaskSpec& spec) {
   Task task;
-  if (is_file(spec.model)) task.model = quant::open_model(spec.model);
-  if (spec.data == "noise") {
-    if (!is_file(spec.model))
-      task.model = quant::open_model(spec.model, {.image = spec.input, .classes = {}});
-    task.data = noise(task.model, spec.mean.empty() ? task.model.mean : spec.mean,
-                      spec.deviation.empty() ? task.model.deviation : spec.deviation);
+  const bool noisy = spec.data == "noise";
+  if (noisy || is_file(spec.model))
+    task.model = quant::open_model(spec.model, {.image = spec.input, .outputs = spec.outputs});
+  if (noisy) {
+    const auto [mean, deviation] = normalization(spec, task.model);
+    task.data = noise(task.model, mean, deviation);
   } else {
     open_data(spec, task);
   }

@@ -16,6 +16,7 @@ struct TaskSpec {
   std::string model = "lenet";         ///< a name of the zoo or an .onnx file
   std::string data = "fashion-mnist";  ///< as load_dataset takes it, or `noise`
   std::optional<host::Shape> input;    ///< size of the images
+  std::vector<std::string> outputs;    ///< names in the .onnx file that end the network; empty: its results
   std::vector<float> mean, deviation;  ///< empty: the model's, else the data's, else assumed
   std::string class_names;  ///< file of the network's classes, for a folder that holds some of them
   bool reward_from_test = false;

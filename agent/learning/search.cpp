@@ -117,6 +117,7 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   check("data", now.task.data, stored.task.data);
   check("classes", now.task.class_names, stored.task.class_names);
   check("input", now.task.input, stored.task.input);
+  check("outputs", now.task.outputs, stored.task.outputs);
   check("mean", now.task.mean, stored.task.mean);
   check("std", now.task.deviation, stored.task.deviation);
   check("reward-from", now.task.reward_from_test, stored.task.reward_from_test);

@@ -15,6 +15,7 @@ void add_task_options(console::Options& options) {
       "fashion-mnist, mnist:DIR, cifar10:DIR, folder:DIR, npy:DIR (train_x.npy, train_y.npy, test_x.npy, "
       "test_y.npy), or noise (random pixels, to calibrate without data)");
   options.text("input", "CxHxW, size to which the images of a folder are brought (default: the network's)");
+  options.text("outputs", "", "names in an .onnx file that end the network there, separated by commas");
   options.text(
       "classes",
       "file with the network's classes, a line each in the order of its outputs, where the folders of "
@@ -39,6 +40,7 @@ agent::TaskSpec task_spec(const console::Options& options) {
   spec.model = options.text_of("model");
   spec.data = options.text_of("data");
   if (options.has("input")) spec.input = options.shape_of("input");
+  spec.outputs = options.words("outputs", {});
   if (options.has("mean")) spec.mean = options.numbers_of("mean");
   if (options.has("std")) spec.deviation = options.numbers_of("std");
   if (options.has("classes")) spec.class_names = options.text_of("classes");
@@ -109,7 +111,7 @@ const std::vector<std::string>& task_option_names() {
       "quantizer",     "clipping",     "retrain-images", "optimizer",
       "learning-rate", "distillation", "patience",       "retrain-augmented",
       "augment",       "seed",         "policy",         "pin",
-      "retrain",       "classes"};
+      "retrain",       "classes",      "outputs"};
   return names;
 }
 

@@ -49,6 +49,7 @@ toml::table to_table(const TaskSpec& task) {
                     {"augmentation", task.augmentation},
                     {"checkpoint", task.checkpoint},
                     {"float_epochs", task.float_epochs}};
+  if (!task.outputs.empty()) table.insert("outputs", to_array(task.outputs));
   if (task.input)
     table.insert("input", toml::array{task.input->channels, task.input->height, task.input->width});
   return table;
@@ -105,6 +106,7 @@ class Reader {
     read(section, "augmentation", target.augmentation);
     read(section, "checkpoint", target.checkpoint);
     read(section, "float_epochs", target.float_epochs);
+    if (table_[section]["outputs"]) read(section, "outputs", target.outputs);
     if (!table_[section]["input"]) return;
     std::vector<float> sides;
     read(section, "input", sides);

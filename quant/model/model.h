@@ -17,6 +17,16 @@ struct LayerParameters {
 
 inline constexpr double kBatchNormEpsilon = 1e-5;
 
+/// What a network does to its input: (x - mean) / deviation, per channel; empty: nothing is said.
+struct Normalization {
+  std::vector<float> mean, deviation;
+  [[nodiscard]] bool empty() const { return mean.empty(); }
+  /// Whether these are numbers for pixels of 0..255, not of 0..1.
+  [[nodiscard]] bool of_bytes() const;
+};
+/// Both in a row, the second on the first one's result; one that is empty changes nothing.
+Normalization in_a_row(const Normalization& first, const Normalization& second);
+
 /// A network as a user brings it: geometry, and float parameters where there are some. Without LibTorch, so
 /// that `measure` starts fast.
 struct FloatNetwork {
@@ -24,6 +34,9 @@ struct FloatNetwork {
   std::vector<LayerParameters> parameters;  ///< per weight layer, in execution order; empty: untrained
   /// Per channel of the image, of pixel/255; empty where the model does not say.
   std::vector<float> mean, deviation;
+  /// What the file itself does to its input before the first layer, where that is left to the pixels: the
+  /// network reads its result, and `mean` and `deviation` contain it.
+  Normalization own;
   bool softmax = false;  ///< the model ends with one; networks end before it: it changes no prediction
 
   [[nodiscard]] bool trained() const { return !parameters.empty(); }

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "host/base/error.h"
 #include "quant/onnx/file.h"
@@ -48,6 +50,33 @@ std::vector<Result> elements(const onnx::TensorProto& tensor, const Field& field
   return values;
 }
 
+/// The number that 16 bits stand for, `mantissa_bits` of which are the mantissa's: 10 of a float16, 7 of a
+/// bfloat16.
+float widened(std::uint32_t bits, int mantissa_bits) {
+  const int exponent_bits = 15 - mantissa_bits;
+  const std::uint32_t sign = bits >> 15 & 1, mantissa = bits & ((1U << mantissa_bits) - 1);
+  const std::uint32_t exponent = bits >> mantissa_bits & ((1U << exponent_bits) - 1);
+  const int bias = (1 << (exponent_bits - 1)) - 1;
+  float magnitude = 0;
+  if (exponent == (1U << exponent_bits) - 1)
+    magnitude =
+        mantissa == 0 ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
+  else if (exponent == 0)
+    magnitude = std::ldexp(static_cast<float>(mantissa), 1 - bias - mantissa_bits);
+  else
+    magnitude = std::ldexp(static_cast<float>(mantissa | 1U << mantissa_bits),
+                           static_cast<int>(exponent) - bias - mantissa_bits);
+  return sign != 0 ? -magnitude : magnitude;
+}
+
+std::vector<float> half_floats(const onnx::TensorProto& tensor, std::int64_t count, int mantissa_bits) {
+  const auto codes = elements<std::uint16_t, std::uint32_t>(tensor, tensor.int32_data(), count);
+  std::vector<float> values;
+  values.reserve(codes.size());
+  for (const std::uint32_t code : codes) values.push_back(widened(code & 0xffff, mantissa_bits));
+  return values;
+}
+
 void read_values(const onnx::TensorProto& tensor, std::int64_t count, Constant& result) {
   using onnx::TensorProto;
   using Integer = std::int64_t;
@@ -58,6 +87,12 @@ void read_values(const onnx::TensorProto& tensor, std::int64_t count, Constant& 
       return;
     case TensorProto::DOUBLE:
       result.floats = elements<double, float>(tensor, tensor.double_data(), count);
+      return;
+    case TensorProto::FLOAT16:
+      result.floats = half_floats(tensor, count, 10);
+      return;
+    case TensorProto::BFLOAT16:
+      result.floats = half_floats(tensor, count, 7);
       return;
     case TensorProto::INT64:
       result.integers = elements<std::int64_t, Integer>(tensor, tensor.int64_data(), count);
@@ -79,13 +114,19 @@ void read_values(const onnx::TensorProto& tensor, std::int64_t count, Constant& 
       result.integers = elements<std::uint8_t, Integer>(tensor, small, count);
       return;
     default:
-      refuse(tensor, fmt::format("is of type {}; supported are float, double, bool, int8, uint8, int16, "
-                                 "uint16, int32 and int64",
+      refuse(tensor, fmt::format("is of type {}; supported are float, float16, bfloat16, double, bool, "
+                                 "int8, uint8, int16, uint16, int32 and int64",
                                  type_name(tensor.data_type())));
   }
 }
 
 }  // namespace
+
+bool is_float_type(int type) {
+  using onnx::TensorProto;
+  return type == TensorProto::FLOAT || type == TensorProto::DOUBLE || type == TensorProto::FLOAT16 ||
+         type == TensorProto::BFLOAT16;
+}
 
 Constant integer_constant(std::vector<std::int64_t> values) {
   Constant result;
@@ -107,7 +148,8 @@ std::int64_t element_count(const Dims& dims) {
 
 Constant read_tensor(onnx::TensorProto& tensor) {
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0)
-    refuse(tensor, "lies in another file; only weights inside the ONNX file are supported: store them there");
+    refuse(tensor,
+           "lies in another file; of weights that nodes hold only those inside the ONNX file are supported");
   if (tensor.has_segment()) refuse(tensor, "is stored in segments; only whole tensors are supported");
   Constant result;
   result.name = tensor.name();

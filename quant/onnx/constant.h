@@ -13,17 +13,18 @@ inline constexpr std::size_t kHighestRank = 8;  ///< dimensions of a tensor
 
 using Dims = std::vector<std::int64_t>;
 
+/// Whether a type of ONNX is one of the floats that are read: of 16, 32 or 64 bits.
+bool is_float_type(int type);
+
 /// Values known without an image: weights as floats, shapes and quantized weights as integers.
 struct Constant {
   std::string name;  ///< of the initializer that the values come from
   int type = onnx::TensorProto::FLOAT;
   Dims dims;
-  std::vector<float> floats;           ///< of FLOAT and DOUBLE
+  std::vector<float> floats;           ///< of floats of any width
   std::vector<std::int64_t> integers;  ///< of all other types
 
-  [[nodiscard]] bool is_float() const {
-    return type == onnx::TensorProto::FLOAT || type == onnx::TensorProto::DOUBLE;
-  }
+  [[nodiscard]] bool is_float() const { return is_float_type(type); }
   [[nodiscard]] std::int64_t count() const {
     return static_cast<std::int64_t>(is_float() ? floats.size() : integers.size());
   }

@@ -12,6 +12,7 @@ namespace bitloop::quant::importer {
 namespace {
 
 constexpr std::size_t kMostLayers = 4096;
+constexpr std::size_t kMostMixedChannels = 1024;  // of an image, by a convolution of one tap
 constexpr std::int64_t kMostChannels = 1 << 20, kLargestSide = 65535, kMostElements = std::int64_t{1} << 31;
 
 bool has_affine_part(const host::Layer& layer) {
@@ -31,6 +32,18 @@ void multiply(std::vector<float>& values, const std::vector<double>& factors) {
   const std::size_t each = values.size() / factors.size();
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<float>(values[i] * factors[i / each]);
+}
+
+/// Weights of a convolution with `channels` in and out that multiplies each by its factor.
+std::vector<float> diagonal(const std::vector<float>& factors) {
+  if (factors.size() > kMostMixedChannels)
+    throw InputError(
+        fmt::format("has an image of {} channels; at most {} are supported where its first layer is "
+                    "no convolution or linear layer",
+                    factors.size(), kMostMixedChannels));
+  std::vector<float> weights(factors.size() * factors.size(), 0.0F);
+  for (std::size_t c = 0; c < factors.size(); ++c) weights[c * factors.size() + c] = factors[c];
+  return weights;
 }
 
 }  // namespace
@@ -54,14 +67,110 @@ int Draft::append(const Node& node, host::Layer layer, const Dims& shape, int re
         fmt::format("its result has the shape {}; supported are 1..{} channels and 1..{} rows and columns",
                     fmt::join(shape, "x"), kMostChannels, kLargestSide));
   }
-  layer.output = static_cast<int>(network_.tensors.size());
   const host::Shape result{static_cast<int>(channels), static_cast<int>(height), static_cast<int>(width)};
-  network_.tensors.push_back({layer.name, result, false});
+  return append_layer(std::move(layer), result, readers, std::move(parameters));
+}
+
+int Draft::append_layer(host::Layer layer, const host::Shape& shape, int readers,
+                        LayerParameters parameters) {
+  layer.output = static_cast<int>(network_.tensors.size());
+  network_.tensors.push_back({layer.name, shape, false});
   readers_.push_back(readers);
   writers_.push_back(static_cast<int>(network_.layers.size()));
   network_.layers.push_back(std::move(layer));
   parameters_.push_back(std::move(parameters));
   return network_.layers.back().output;
+}
+
+int Draft::append_copy(int tensor, const std::string& name) {
+  const host::Shape shape = network_.tensors.at(tensor).shape;
+  host::Layer layer{.name = name, .kind = host::LayerKind::depthwise, .inputs = {tensor}};
+  if (non_negative(tensor)) layer.activation = host::Activation::relu;  // changes nothing, and spares a sign
+  LayerParameters parameters;
+  parameters.weight.assign(static_cast<std::size_t>(shape.channels), 1.0F);
+  parameters.bias.assign(static_cast<std::size_t>(shape.channels), 0.0F);
+  return append_layer(std::move(layer), shape, 1, std::move(parameters));
+}
+
+void Draft::settle_results(std::vector<int>& outputs, Names& names) {
+  std::vector<bool> read(network_.tensors.size(), false);
+  for (const host::Layer& layer : network_.layers)
+    for (const int input : layer.inputs) read[input] = true;
+  for (int& output : outputs) {
+    const host::Layer* layer = writer(output);
+    if (layer != nullptr && (read[output] || layer->keeps_codes()))
+      output = append_copy(output, names.of_text(network_.tensors[output].name + ".result"));
+  }
+}
+
+bool Draft::scales(const host::Layer& layer) const {
+  return layer.kind == host::LayerKind::depthwise && layer.kernel_height == 1 && layer.kernel_width == 1 &&
+         shape(layer.output) == shape(layer.input());
+}
+
+bool Draft::read_image(std::size_t index) {
+  host::Layer& layer = network_.layers[index];
+  const host::Shape& image = shape(network_.input);
+  if (layer.kind == host::LayerKind::linear) {
+    layer.kernel_height = image.height;
+    layer.kernel_width = image.width;
+    layer.kind = host::LayerKind::conv;
+  }
+  if (scales(layer)) {
+    layer.kind = host::LayerKind::conv;
+    parameters_[index].weight = diagonal(parameters_[index].weight);
+  }
+  return layer.kind == host::LayerKind::conv;
+}
+
+Normalization Draft::take_normalization(const std::vector<int>& outputs) {
+  std::vector<std::size_t> readers;
+  for (std::size_t i = 0; i < network_.layers.size(); ++i)
+    if (std::ranges::count(network_.layers[i].inputs, network_.input) > 0) readers.push_back(i);
+  if (readers.size() != 1) return {};
+  const host::Layer& layer = network_.layers[readers.front()];
+  const LayerParameters& p = parameters_[readers.front()];
+  const bool removable = scales(layer) && layer.activation == host::Activation::none &&
+                         std::ranges::find(outputs, layer.output) == outputs.end();
+  if (!removable) return {};
+  Normalization result;
+  for (std::size_t c = 0; c < p.weight.size(); ++c) {
+    double scale = p.weight[c], shift = layer.batch_norm ? -p.mean[c] : p.bias[c];
+    if (layer.batch_norm) {
+      const double gain = p.gain[c] / std::sqrt(p.variance[c] + kBatchNormEpsilon);
+      scale *= gain;
+      shift = shift * gain + p.shift[c];
+    }
+    result.mean.push_back(static_cast<float>(-shift / scale));
+    result.deviation.push_back(static_cast<float>(1 / scale));
+    const bool sane = scale > 0 && std::isfinite(result.mean.back()) &&
+                      std::isfinite(result.deviation.back()) && result.deviation.back() > 0;
+    if (!sane) return {};
+  }
+  // What pads the image must be a pixel.
+  const float most = result.of_bytes() ? 255 : 1;
+  if (!std::ranges::all_of(result.mean, [=](float m) { return m >= 0 && m <= most; })) return {};
+  const int output = layer.output;
+  network_.layers.erase(network_.layers.begin() + static_cast<std::ptrdiff_t>(readers.front()));
+  parameters_.erase(parameters_.begin() + static_cast<std::ptrdiff_t>(readers.front()));
+  for (host::Layer& reader : network_.layers) std::ranges::replace(reader.inputs, output, network_.input);
+  return result;
+}
+
+void Draft::settle_image(Names& names) {
+  const int image = network_.input;
+  int copy = -1;
+  const std::size_t layers = network_.layers.size();
+  for (std::size_t i = 0; i < layers; ++i) {
+    const auto& inputs = network_.layers[i].inputs;
+    if (std::ranges::find(inputs, image) == inputs.end() || read_image(i)) continue;
+    if (copy < 0) copy = append_copy(image, names.of_text(network_.tensors[image].name + ".copy"));
+    std::ranges::replace(network_.layers[i].inputs, image, copy);
+  }
+  if (copy < 0) return;
+  read_image(layers);
+  std::ranges::rotate(network_.layers, network_.layers.end() - 1);
+  std::ranges::rotate(parameters_, parameters_.end() - 1);
 }
 
 bool Draft::takes_affine(int tensor) const {
@@ -193,11 +302,14 @@ void Draft::drop_unread(const std::vector<int>& outputs) {
   parameters_ = std::move(parameters);
 }
 
-FloatNetwork Draft::finish(const std::string& name, std::vector<int> outputs) {
+FloatNetwork Draft::finish(const std::string& name, std::vector<int> outputs, Names& names) {
   for (auto i = outputs.begin(); i != outputs.end();)  // a softmax beside its input names one tensor twice
     i = std::find(outputs.begin(), i, *i) != i ? outputs.erase(i) : i + 1;
-  drop_unread(outputs);
+  settle_results(outputs, names);
   FloatNetwork result;
+  result.own = take_normalization(outputs);
+  settle_image(names);
+  drop_unread(outputs);
   result.network = std::move(network_);
   result.parameters = std::move(parameters_);
   host::Network& network = result.network;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "quant/model/model.h"
 #include "quant/onnx/constant.h"
+#include "quant/onnx/names.h"
 #include "quant/onnx/node.h"
 
 namespace bitloop::quant::importer {
@@ -17,13 +19,19 @@ struct Pads {
   [[nodiscard]] bool any() const { return top != 0 || left != 0 || bottom != 0 || right != 0; }
 };
 
+/// A permutation of a tensor's axes: 0 channels, 1 rows, 2 columns (view.h).
+using AxisOrder = std::array<int, 3>;
+
 /// What a name in the file stands for: a constant, or a tensor of the network as the file views it.
 struct Value {
   SharedConstant constant;  ///< set: all else is unused
   int tensor = -1;
-  Dims dims;             ///< with the batch in front; reshapes change them, the tensor stays
+  Dims dims;  ///< with the batch in front; reshapes change them, the tensor stays
+  /// In which `dims` hold the tensor's elements; transposes change it.
+  AxisOrder order{0, 1, 2};
   Pads pads;             ///< contained in `dims`, not yet in the tensor
   bool softmax = false;  ///< of the tensor: only the network's end may be that
+  bool refused = false;  ///< a node on the way to it is not supported
 };
 
 /// The network while it is built, in execution order. Joins what the hardware computes in one layer: a batch
@@ -55,8 +63,10 @@ class Draft {
                                                            double slope);
   [[nodiscard]] bool non_negative(int tensor) const;
 
-  /// The network with what its results depend on, named, with signedness, validated.
-  FloatNetwork finish(const std::string& name, std::vector<int> outputs);
+  /// The network with what its results depend on, named, with signedness, validated. What the hardware wants
+  /// at its ends is added: a convolution between the image and all other layers, and behind a result that is
+  /// read or keeps its inputs' codes a layer of its own.
+  FloatNetwork finish(const std::string& name, std::vector<int> outputs, Names& names);
 
  private:
   [[nodiscard]] const host::Layer* writer(int tensor) const {
@@ -65,6 +75,17 @@ class Draft {
   /// Finds the layers with an affine part that `tensor` consists of; returns why not where an activation
   /// cannot move to them.
   std::optional<std::string> affine_writers(int tensor, std::vector<int>& found) const;
+  int append_layer(host::Layer layer, const host::Shape& shape, int readers, LayerParameters parameters);
+  /// Appends a layer that gives its input as it is: depthwise, with weights of one.
+  int append_copy(int tensor, const std::string& name);
+  void settle_results(std::vector<int>& outputs, Names& names);
+  void settle_image(Names& names);
+  /// Takes a layer that only scales and shifts the image out, where nothing else reads that.
+  Normalization take_normalization(const std::vector<int>& outputs);
+  /// Whether a layer gives each number of its input scaled and shifted.
+  [[nodiscard]] bool scales(const host::Layer& layer) const;
+  /// Makes a layer a convolution of the image, where it is one in other words; false where it is none.
+  bool read_image(std::size_t layer);
   void drop_unread(const std::vector<int>& outputs);
 
   host::Network network_;

@@ -177,10 +177,9 @@ SharedConstant fold_shape(const Folding& f) { return shape_of(f.node, f.at(0).di
 SharedConstant fold_cast(const Folding& f) {
   using onnx::TensorProto;
   const std::int64_t to = f.node.integer("to", 0);
-  const bool to_float = to == TensorProto::FLOAT || to == TensorProto::DOUBLE;
+  const bool to_float = is_float_type(static_cast<int>(std::clamp<std::int64_t>(to, 0, 1000)));
   const bool to_integer = to == TensorProto::INT64 || to == TensorProto::INT32 || to == TensorProto::BOOL;
-  if (!to_float && !to_integer)
-    f.node.refuse("constants are cast to float, double, int32, int64 and bool only");
+  if (!to_float && !to_integer) f.node.refuse("constants are cast to floats, int32, int64 and bool only");
   const Constant& from = f.at(0);
   f.budget.spend(f.node, from.count());
   Constant result{from.name, static_cast<int>(to), from.dims, {}, {}};

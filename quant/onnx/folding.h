@@ -14,7 +14,8 @@ namespace bitloop::quant::importer {
 class Budget {
  public:
   /// A network uses most of its weights once; dequantizing bytes takes some steps, each of as many floats.
-  explicit Budget(std::int64_t file_bytes) : left_(kLeast + 8 * file_bytes) {}
+  explicit Budget(std::int64_t file_bytes) : left_(kLeast) { add_file(file_bytes); }
+  void add_file(std::int64_t bytes) { left_ += 8 * bytes; }
   /// Throws InputError, naming the node, where `elements` more are too many.
   void spend(const Node& node, std::int64_t elements);
 

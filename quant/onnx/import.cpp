@@ -5,11 +5,15 @@
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <set>
 
 #include "host/base/error.h"
+#include "quant/onnx/external.h"
 #include "quant/onnx/file.h"
+#include "quant/onnx/graph.h"
+#include "quant/onnx/input.h"
 #include "quant/onnx/operators.h"
+#include "quant/onnx/refusals.h"
+#include "quant/onnx/signal.h"
 
 namespace bitloop::quant {
 namespace {
@@ -18,8 +22,7 @@ using namespace importer;
 
 constexpr int kMostNodes = 1 << 16;
 constexpr int kMostInputs = 1000;  // of a node
-constexpr int kFirstOpset = 7, kLastOpset = 17;
-constexpr std::int64_t kLargestSide = 65535, kMostImageChannels = 1 << 20;
+constexpr int kFirstOpset = 7, kLastOpset = 22;
 
 /// Domains of the QONNX operators, old and new.
 constexpr std::string_view kQuantDomains[] = {"qonnx.custom_op.general", "finn.custom_op.general",
@@ -30,28 +33,34 @@ bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// Reads the nodes in the file's order, which ONNX requires to be that of execution.
+/// Reads the live nodes, each behind those that it reads.
 class Importer {
  public:
-  Importer(onnx::ModelProto& model, std::int64_t file_bytes)
-      : model_(model), graph_(*model.mutable_graph()), budget_(file_bytes) {}
+  Importer(onnx::ModelProto& model, const std::filesystem::path& path, const ImportOptions& options)
+      : model_(model),
+        graph_(*model.mutable_graph()),
+        options_(options),
+        external_(path.parent_path()),
+        budget_(static_cast<std::int64_t>(std::filesystem::file_size(path))) {}
 
   FloatNetwork run(const std::string& name) {
     check_model();
-    find_live_nodes();
-    add_input();
+    live_ = live_graph(graph_, options_.outputs);
+    const ImageInput image = add_input();
     add_initializers();
-    for (const int index : live_) lower(index);
+    for (const int index : live_.nodes) lower(index);
+    if (refusals_.any()) throw InputError(refusals_.text(ends_));
     std::vector<int> outputs;
     bool softmax = false;
-    for (const onnx::ValueInfoProto& output : graph_.output()) {
-      const Value& value = result(output.name());
+    for (const std::string& output : live_.results) {
+      const Value& value = result(output);
       outputs.push_back(value.tensor);
       softmax = softmax || value.softmax;
     }
-    FloatNetwork network = draft_.finish(name, std::move(outputs));
+    FloatNetwork network = draft_.finish(name, std::move(outputs), names_);
     network.softmax = softmax;
     read_metadata(network);
+    set_normalization(network, image.bytes);
     return network;
   }
 
@@ -69,104 +78,40 @@ class Importer {
     }
     if (graph_.node_size() > kMostNodes)
       throw InputError(fmt::format("has {} nodes; at most {} are supported", graph_.node_size(), kMostNodes));
-    if (graph_.output_size() < 1) throw InputError("has no output; the network needs one");
+    if (graph_.output_size() < 1 && options_.outputs.empty())
+      throw InputError("has no output; the network needs one");
     if (graph_.sparse_initializer_size() > 0)
       throw InputError("has sparse weights; only dense ones are supported");
-    for (int i = 0; i < graph_.node_size(); ++i) check_node(node(i));
   }
 
-  void check_node(const Node& node) const {
+  static void check_node(const Node& node) {
     const onnx::NodeProto& proto = node.proto();
     const bool quant = contains(kQuantOperators, proto.op_type());
     const bool domain = quant ? contains(kQuantDomains, proto.domain())
                               : proto.domain().empty() || proto.domain() == "ai.onnx";
-    if (!domain || !is_supported(proto.op_type())) {
-      node.refuse(fmt::format("this operator{} is not supported; supported are {}",
-                              proto.domain().empty() ? "" : " of domain " + printable(proto.domain()),
-                              supported_operators()));
-    }
+    if (!domain || !is_supported(proto.op_type())) node.refuse(unknown_operator(node));
     if (proto.input_size() > kMostInputs)
       node.refuse(fmt::format("at most {} inputs are supported", kMostInputs));
-    if (proto.output_size() < 1) node.refuse("it has no output");
+    if (proto.output_size() < 1 || proto.output(0).empty()) node.refuse("its first output has no name");
   }
 
-  /// Nodes that the results depend on, and how many of them read each name. Shape reads no elements.
-  void find_live_nodes() {
-    std::set<std::string_view> wanted;
-    for (const onnx::ValueInfoProto& output : graph_.output()) {
-      wanted.insert(output.name());
-      ++readers_[output.name()];
-    }
-    for (int i = graph_.node_size() - 1; i >= 0; --i) {
-      const onnx::NodeProto& proto = graph_.node(i);
-      if (std::none_of(proto.output().begin(), proto.output().end(),
-                       [&](const std::string& output) { return wanted.contains(output); }))
-        continue;
-      live_.push_back(i);
-      for (const std::string& input : proto.input()) {
-        wanted.insert(input);
-        readers_[input] += proto.op_type() == "Shape" ? 0 : 1;
-      }
-    }
-    std::reverse(live_.begin(), live_.end());
-  }
-
-  void add_input() {
-    std::set<std::string_view> initialized;
-    for (const onnx::TensorProto& initializer : graph_.initializer()) initialized.insert(initializer.name());
-    const onnx::ValueInfoProto* image = nullptr;
-    for (const onnx::ValueInfoProto& input : graph_.input()) {
-      if (initialized.contains(input.name())) continue;
-      if (image != nullptr) {
-        throw InputError(fmt::format("has the inputs {} and {}; supported is one, the image",
-                                     printable(image->name()), printable(input.name())));
-      }
-      image = &input;
-    }
-    if (image == nullptr) throw InputError("has no input; supported is one, the image");
-    Value value;
-    value.dims = image_dims(*image);
-    const host::Shape shape{static_cast<int>(value.dims[1]), static_cast<int>(value.dims[2]),
-                            static_cast<int>(value.dims[3])};
-    value.tensor = draft_.add_image(names_.of_text(image->name()), shape, readers_[image->name()]);
-    values_.emplace(image->name(), std::move(value));
-  }
-
-  /// [batch, channels, height, width]; a batch that is not fixed counts as 1.
-  static Dims image_dims(const onnx::ValueInfoProto& image) {
-    const onnx::TypeProto::Tensor& type = image.type().tensor_type();
-    const std::string name = printable(image.name());
-    if (type.elem_type() != onnx::TensorProto::FLOAT || type.shape().dim_size() != 4) {
-      throw InputError(
-          fmt::format("its input {} has {} dimensions of type {}; supported is an image of floats, batch x "
-                      "channels x height x width",
-                      name, type.shape().dim_size(), type.elem_type()));
-    }
-    Dims dims;
-    for (const auto& dim : type.shape().dim()) dims.push_back(dim.has_dim_value() ? dim.dim_value() : 0);
-    if (dims[0] < 1 || dims[0] > kLargestSide) dims[0] = 1;
-    constexpr std::string_view kAxes[] = {"batch", "channels", "height", "width"};
-    for (std::size_t i = 1; i < dims.size(); ++i) {
-      if (dims[i] < 1) {
-        throw InputError(
-            fmt::format("its input {} has a dynamic {}; all dimensions but the batch must be fixed: export "
-                        "it for one image size",
-                        name, kAxes[i]));
-      }
-      if (dims[i] > (i == 1 ? kMostImageChannels : kLargestSide))
-        throw InputError(fmt::format("its input {} has {} of {}; at most {} are supported", name, kAxes[i],
-                                     dims[i], i == 1 ? kMostImageChannels : kLargestSide));
-    }
-    return dims;
+  ImageInput add_input() {
+    ImageInput image = image_input(graph_, live_, options_.image);
+    Value value = image.view;
+    value.tensor = draft_.add_image(names_.of_text(image.name), image.shape, live_.readers[image.name]);
+    define(image.name, std::move(value));
+    return image;
   }
 
   void add_initializers() {
     for (onnx::TensorProto& tensor : *graph_.mutable_initializer()) {
-      if (!readers_.contains(tensor.name())) continue;
+      if (!live_.readers.contains(tensor.name())) continue;
+      external_.load(tensor);
       Value value;
       value.constant = std::make_shared<const Constant>(read_tensor(tensor));
       define(tensor.name(), std::move(value));
     }
+    budget_.add_file(external_.bytes());
   }
 
   void define(const std::string& name, Value value) {
@@ -174,37 +119,64 @@ class Importer {
       throw InputError(fmt::format("two nodes or tensors are named {}; names must differ", printable(name)));
   }
 
+  /// What a node computes is defined, or refused together with all that follows from it.
   void lower(int index) {
     const Node current = node(index);
     std::vector<Value> inputs;
+    Value value;
+    try {
+      check_node(current);
+      for (const std::string& name : current.proto().input())
+        inputs.push_back(name.empty() ? Value{} : read(current, name));
+      value.refused = std::ranges::any_of(inputs, &Value::refused);
+      if (!value.refused) value = computed(current, inputs);
+    } catch (const NodeRefusal& refusal) {
+      refusals_.add(refusal);
+      value = {};
+      value.refused = true;
+    }
+    if (value.refused) note_ends(current);
+    for (const std::string& output : current.proto().output()) {
+      if (!output.empty() && (value.refused || &output == &current.proto().output(0))) define(output, value);
+    }
+  }
+
+  Value computed(const Node& current, const std::vector<Value>& inputs) {
     std::vector<SharedConstant> constants;
     bool all_constant = true;
-    for (const std::string& name : current.proto().input()) {
-      inputs.push_back(name.empty() ? Value{} : read(current, name));
-      constants.push_back(inputs.back().constant);
-      all_constant = all_constant && (name.empty() || constants.back() != nullptr);
+    for (const Value& input : inputs) {
+      constants.push_back(input.constant);
+      all_constant = all_constant && input.tensor < 0;
     }
-    const std::string& output = current.proto().output(0);
-    Value result;
-    if (all_constant) result.constant = fold(current, constants, budget_);
-    if (result.constant == nullptr) {
-      const Handler handler = handler_of(current.op());
-      if (handler == nullptr || inputs.empty())
-        current.refuse("it is supported for constants and computed shapes only");
-      const auto readers = readers_.find(output);
-      result = handler(
-          {current, inputs, draft_, names_, budget_, readers == readers_.end() ? 0 : readers->second});
+    Value value;
+    if (all_constant) value.constant = fold(current, constants, budget_);
+    if (value.constant != nullptr) return value;
+    const Handler handler = handler_of(current.op());
+    if (handler == nullptr || inputs.empty())
+      current.refuse("it is supported for constants and computed shapes only");
+    const auto readers = live_.readers.find(current.proto().output(0));
+    const Lowering lowering{current, inputs,  draft_,
+                            names_,  budget_, readers == live_.readers.end() ? 0 : readers->second};
+    return reads_signal(current, inputs) ? lower_on_signal(lowering, handler) : handler(lowering);
+  }
+
+  /// Layers' results that a refused node reads: the network could end there.
+  void note_ends(const Node& refused) {
+    for (const std::string& name : refused.proto().input()) {
+      const auto found = values_.find(name);
+      const bool result = found != values_.end() && found->second.tensor >= 0 &&
+                          !draft_.is_image(found->second.tensor) && !found->second.pads.any();
+      const bool plain =
+          std::ranges::all_of(name, [](unsigned char c) { return c > ' ' && c < 127 && c != ','; });
+      if (result && plain && std::ranges::find(ends_, name) == ends_.end()) ends_.push_back(name);
     }
-    if (output.empty()) current.refuse("its first output has no name");
-    define(output, std::move(result));
   }
 
   const Value& read(const Node& reader, const std::string& name) const {
     const auto found = values_.find(name);
     if (found == values_.end()) {
       reader.refuse(
-          fmt::format("it reads {}, which nothing before it writes; nodes must be in the order of execution, "
-                      "and only first results may be read",
+          fmt::format("it reads {}, which is no first result of another node and nothing else of the file",
                       printable(name)));
     }
     return found->second;
@@ -215,6 +187,19 @@ class Importer {
     if (found == values_.end() || found->second.tensor < 0 || found->second.pads.any())
       throw InputError(fmt::format("its output {} is not written by a layer", printable(name)));
     return found->second;
+  }
+
+  /// The pixels' mean and deviation: the metadata's, else what bytes as input say, and what the file itself
+  /// does then.
+  static void set_normalization(FloatNetwork& network, bool bytes) {
+    const auto channels =
+        static_cast<std::size_t>(network.network.tensors.at(network.network.input).shape.channels);
+    Normalization input{network.mean, network.deviation};
+    if (input.empty() && !bytes) return;
+    if (input.empty()) input = {std::vector(channels, 0.0F), std::vector(channels, 1.0F / 255)};
+    const Normalization all = in_a_row(input, network.own);
+    network.mean = all.mean;
+    network.deviation = all.deviation;
   }
 
   void read_metadata(FloatNetwork& network) const {
@@ -255,22 +240,24 @@ class Importer {
 
   onnx::ModelProto& model_;
   onnx::GraphProto& graph_;
+  const ImportOptions& options_;
   int opset_ = 0;
-  std::vector<int> live_;                // nodes, in order
-  std::map<std::string, int> readers_;   // of a name
+  LiveGraph live_;
   std::map<std::string, Value> values_;  // of a name
+  Refusals refusals_;
+  std::vector<std::string> ends_;  // names before nodes that are not supported
   Draft draft_;
   Names names_;
+  ExternalData external_;
   Budget budget_;
 };
 
 }  // namespace
 
-FloatNetwork import_onnx(const std::filesystem::path& path) {
+FloatNetwork import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
   onnx::ModelProto model = read_model(path);
-  const auto file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(path));
   try {
-    return Importer(model, file_bytes).run(Names().of_text(path.stem().string()));
+    return Importer(model, path, options).run(Names().of_text(path.stem().string()));
   } catch (const InputError& error) {
     throw InputError(fmt::format("{}: {}", path.string(), error.what()));
   }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "host/base/error.h"
 #include "quant/onnx/file.h"
 
 namespace bitloop::quant::importer {
@@ -64,7 +63,13 @@ Constant Node::tensor(std::string_view attribute) const {
 }
 
 void Node::refuse(std::string_view reason) const {
-  throw InputError(fmt::format("node {} ({}): {}", printable(name()), printable(op()), reason));
+  throw NodeRefusal(printable(name()), printable(op()), std::string(reason));
 }
+
+NodeRefusal::NodeRefusal(std::string node, std::string op, std::string reason)
+    : InputError(fmt::format("node {} ({}): {}", node, op, reason)),
+      node_(std::move(node)),
+      op_(std::move(op)),
+      reason_(std::move(reason)) {}
 
 }  // namespace bitloop::quant::importer

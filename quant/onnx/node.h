@@ -7,9 +7,22 @@
 #include <string_view>
 #include <vector>
 
+#include "host/base/error.h"
 #include "quant/onnx/constant.h"
 
 namespace bitloop::quant::importer {
+
+/// Why one node is not supported. Names are printable.
+class NodeRefusal : public InputError {
+ public:
+  NodeRefusal(std::string node, std::string op, std::string reason);
+  [[nodiscard]] const std::string& node() const { return node_; }
+  [[nodiscard]] const std::string& op() const { return op_; }
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  std::string node_, op_, reason_;
+};
 
 /// A node of the file as handlers see it: attributes with their defaults, and refusal by name. Points into
 /// the file's model.
@@ -36,7 +49,7 @@ class Node {
   /// Takes the tensor out of the file's model.
   [[nodiscard]] Constant tensor(std::string_view attribute) const;
 
-  /// Throws InputError: node, operator, reason. The file's name is added by the importer.
+  /// Throws NodeRefusal. The file's name is added by the importer.
   [[noreturn]] void refuse(std::string_view reason) const;
 
  private:

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "quant/onnx/view.h"
+
 namespace bitloop::quant::importer {
 namespace {
 
@@ -15,10 +17,11 @@ constexpr std::string_view kOfConstants = "of constants and computed shapes";
 /// Alphabetical. The limits stand in docs/networks.md: change them there too.
 constexpr Operator kOperators[] = {
     {"Add", lower_add, "two tensors of one shape, or one number per channel"},
+    {"ArgMax", lower_arg_max, "over the channels, at the end: dropped, it changes no prediction"},
     {"AveragePool", lower_average_pool, "zeros around the image count (count_include_pad 1)"},
     {"BatchNormalization", lower_batch_normalization, "inference"},
     {"BipolarQuant", lower_quant, "of weights"},
-    {"Cast", nullptr, kOfConstants},
+    {"Cast", lower_cast, "to floats; of constants also to integers"},
     {"Clip", lower_clip, "0 to 6, or from 0 up"},
     {"Concat", lower_concat, "of channels"},
     {"Constant", nullptr, kOfConstants},
@@ -41,15 +44,16 @@ constexpr Operator kOperators[] = {
     {"Quant", lower_quant, "any; of tensors one scale"},
     {"QuantizeLinear", lower_quantize, "to 8 bits; of tensors one scale"},
     {"ReduceMean", lower_reduce_mean, "over rows and columns"},
-    {"Relu", lower_relu, "behind layers with weights and adds"},
+    {"Relu", lower_relu, "any"},
     {"Reshape", lower_reshape, "any that keeps the batch, before a linear layer"},
     {"Resize", lower_resize, "nearest, by one whole factor"},
     {"Shape", lower_shape, kOfConstants},
     {"Slice", nullptr, kOfConstants},
     {"Softmax", lower_softmax, "at the end: dropped, it changes no prediction"},
     {"Squeeze", lower_squeeze, "any that keeps the batch"},
-    {"Sub", lower_sub, "of one number per channel"},
-    {"Transpose", lower_transpose, "where it moves no elements"},
+    {"Sub", lower_sub, "two tensors of one shape, or one number per channel"},
+    {"Sum", lower_sum, "of tensors of one shape and of numbers per channel"},
+    {"Transpose", lower_transpose, "between channels first and channels last"},
     {"Trunc", lower_quant, "any; of tensors one scale"},
     {"Unsqueeze", lower_unsqueeze, "any that keeps the batch"},
     {"Upsample", lower_resize, "nearest, by one whole factor"},
@@ -97,6 +101,9 @@ const Value& Lowering::tensor(std::size_t i) const {
 const Value& Lowering::image_like(const Value& value) const {
   const host::Shape& shape = draft.shape(value.tensor);
   const Pads& pads = value.pads;
+  if (value.order != AxisOrder{kChannels, kRows, kColumns})
+    node.refuse(
+        "it reads channels last, behind a Transpose that nothing undoes; supported is channels first");
   const bool fits = value.dims.size() == 4 && value.dims[1] == shape.channels &&
                     value.dims[2] == shape.height + pads.top + pads.bottom &&
                     value.dims[3] == shape.width + pads.left + pads.right;
@@ -129,6 +136,14 @@ Value Lowering::pass(Value value) const {
 Value Lowering::pass(Value value, Dims dims) const {
   value.dims = std::move(dims);
   return pass(std::move(value));
+}
+
+Value Lowering::append_like(const Value& value, host::Layer layer, LayerParameters parameters) const {
+  const host::Shape& shape = draft.shape(value.tensor);
+  const Dims same{shape.channels, shape.height, shape.width};
+  Value result = value;
+  result.tensor = draft.append(node, std::move(layer), same, readers, std::move(parameters));
+  return result;
 }
 
 Value Lowering::append(host::Layer layer, const Dims& shape, LayerParameters parameters) const {

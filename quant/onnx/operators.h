@@ -40,6 +40,8 @@ struct Lowering {
   /// The input's tensor as the node's result, as it is or seen as other dimensions.
   [[nodiscard]] Value pass(Value value) const;
   [[nodiscard]] Value pass(Value value, Dims dims) const;
+  /// Appends a layer that changes no shape; its result is seen as `value` is.
+  Value append_like(const Value& value, host::Layer layer, LayerParameters parameters = {}) const;
   /// Appends a layer; its result is seen as [batch, channels, height, width].
   Value append(host::Layer layer, const Dims& shape, LayerParameters parameters = {}) const;
   /// Appends a layer, its result seen as `dims`.
@@ -69,6 +71,7 @@ Value lower_gemm(const Lowering& l);
 Value lower_matmul(const Lowering& l);
 Value lower_batch_normalization(const Lowering& l);
 Value lower_add(const Lowering& l);
+Value lower_sum(const Lowering& l);
 Value lower_sub(const Lowering& l);
 Value lower_mul(const Lowering& l);
 Value lower_div(const Lowering& l);
@@ -95,6 +98,8 @@ Value lower_unsqueeze(const Lowering& l);
 Value lower_transpose(const Lowering& l);
 Value lower_shape(const Lowering& l);
 Value lower_softmax(const Lowering& l);
+Value lower_arg_max(const Lowering& l);
+Value lower_cast(const Lowering& l);
 Value lower_quantize(const Lowering& l);
 Value lower_dequantize(const Lowering& l);
 Value lower_quant(const Lowering& l);

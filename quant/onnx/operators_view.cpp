@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "quant/onnx/operators.h"
+#include "quant/onnx/view.h"
 
 namespace bitloop::quant::importer {
 namespace {
@@ -81,20 +82,27 @@ Value lower_transpose(const Lowering& l) {
       l.node.refuse("its perm is no permutation of its input's dimensions");
   Dims dims;
   std::int64_t last = -1;
-  bool in_order = true;
+  bool in_order = true;  // dimensions of one element may move: no element does
   for (const std::int64_t from : order) {
     dims.push_back(value.dims[from]);
     if (value.dims[from] == 1) continue;
     in_order = in_order && from > last;
     last = from;
   }
-  if (!in_order || order.front() != 0) {
-    l.node.refuse(
-        fmt::format("it moves elements (perm {} of {}); supported is a Transpose that moves dimensions of "
-                    "one element only: export the network in NCHW order",
-                    fmt::join(order, ","), fmt::join(value.dims, "x")));
+  const host::Shape& shape = l.draft.shape(value.tensor);
+  const auto axes = shown_axes(value, shape);
+  if (rank < 1 || order.front() != 0 || (!in_order && !axes)) {
+    l.node.refuse(fmt::format(
+        "it moves elements (perm {} of {}); supported is a Transpose of channels, rows and columns",
+        fmt::join(order, ","), fmt::join(value.dims, "x")));
   }
-  return l.pass(value, std::move(dims));
+  Value moved = value;
+  if (!in_order) {
+    std::vector<int> shown;
+    for (std::size_t i = 1; i < rank; ++i) shown.push_back(axes->at(order[i] - 1));
+    moved.order = order_of(shown, shape);
+  }
+  return l.pass(std::move(moved), std::move(dims));
 }
 
 /// Reads no elements, so it is not counted as a reader.
@@ -104,16 +112,44 @@ Value lower_shape(const Lowering& l) {
   return result;
 }
 
-Value lower_softmax(const Lowering& l) {
-  Value value = l.tensor(0);
+/// Drops what follows the numbers that a network gives for an image or a position and leaves their order as
+/// it is, along an axis.
+Value ended(const Lowering& l, std::int64_t axis, const char* what) {
+  Value value = l.inputs.front().softmax ? l.inputs.front() : l.tensor(0);
   const auto rank = static_cast<std::int64_t>(value.dims.size());
-  std::int64_t axis = l.node.integer("axis", l.node.opset() < 13 ? 1 : -1);
   if (axis < 0) axis += rank;
-  const std::int64_t classes = l.draft.shape(value.tensor).elements();
-  if (axis < 1 || axis >= rank || value.dims[axis] != classes)
-    l.node.refuse("supported is a softmax over all numbers that the network gives for an image");
+  const host::Shape& shape = l.draft.shape(value.tensor);
+  const auto axes = shown_axes(value, shape);
+  const bool channels = axis >= 1 && axis < rank && axes && axes->at(axis - 1) == kChannels;
+  if (!channels && (axis < 1 || axis >= rank || value.dims[axis] != shape.elements()))
+    l.node.refuse(
+        fmt::format("supported is {} over all numbers that the network gives for an image, or over "
+                    "the channels",
+                    what));
   value.softmax = true;
+  return value;
+}
+
+Value lower_softmax(const Lowering& l) {
+  return l.pass(ended(l, l.node.integer("axis", l.node.opset() < 13 ? 1 : -1), "a softmax"));
+}
+
+Value lower_arg_max(const Lowering& l) {
+  const std::int64_t axis = l.node.integer("axis", 0);
+  Value value = ended(l, axis, "an argmax");
+  const auto at =
+      value.dims.begin() + (axis < 0 ? axis + static_cast<std::int64_t>(value.dims.size()) : axis);
+  *at = 1;
+  if (l.node.integer("keepdims", 1) == 0) value.dims.erase(at);
   return l.pass(std::move(value));
+}
+
+Value lower_cast(const Lowering& l) {
+  const Value& value = l.inputs.front().softmax ? l.inputs.front() : l.padded_tensor(0);
+  const std::int64_t to = l.node.integer("to", 0);
+  if (!value.softmax && !is_float_type(static_cast<int>(std::clamp<std::int64_t>(to, 0, 1000))))
+    l.node.refuse("tensors are cast to floats only");
+  return l.pass(value);
 }
 
 Value lower_quantize(const Lowering& l) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "quant/onnx/operators.h"
+#include "quant/onnx/view.h"
 #include "quant/onnx/window.h"
 
 namespace bitloop::quant::importer {
@@ -15,18 +16,20 @@ namespace {
 using host::Activation;
 using host::LayerKind;
 
-/// A constant that has one number for each of `channels`, or one for all: of shape [channels] where channels
-/// are the last dimension of its partner, of [channels, 1, 1] where two more follow; ones in front may be
-/// left out.
+/// A constant that has one number for all channels of its partner, or one for each: then in the dimension
+/// that shows them, all others being one.
 std::vector<double> per_channel(const Lowering& l, const Constant& constant, const Value& partner) {
   const std::vector<float> values = l.numbers(constant);
-  const std::int64_t channels = partner.dims.size() > 1 ? partner.dims[1] : 1;
-  if (values.size() == 1 && constant.dims.size() <= partner.dims.size())
-    return std::vector<double>(static_cast<std::size_t>(channels), values.front());
-  const std::size_t after = partner.dims.size() - 2;  // dimensions behind the channels
-  const bool fits = partner.dims.size() >= 2 && constant.dims.size() > after &&
-                    constant.dims.size() <= partner.dims.size() && constant.count() == channels &&
-                    constant.dims[constant.dims.size() - 1 - after] == channels;
+  const host::Shape& shape = l.draft.shape(partner.tensor);
+  const std::size_t rank = partner.dims.size();
+  if (values.size() == 1 && constant.dims.size() <= rank)
+    return std::vector<double>(static_cast<std::size_t>(shape.channels), values.front());
+  const auto axes = shown_axes(partner, shape);
+  bool fits = axes && constant.dims.size() <= rank && constant.count() == shape.channels;
+  for (std::size_t i = 0; fits && i < constant.dims.size(); ++i) {
+    const std::size_t dim = rank - constant.dims.size() + i;
+    fits = constant.dims[i] == 1 || (dim > 0 && axes->at(dim - 1) == kChannels);
+  }
   if (!fits) {
     l.node.refuse(fmt::format("its constant of shape {} is not one number per channel of {}, as is supported",
                               fmt::join(constant.dims, "x"), fmt::join(partner.dims, "x")));
@@ -58,7 +61,8 @@ LayerParameters with_weight(std::vector<float> weight) {
   return parameters;
 }
 
-/// Weights [outputs][inputs] of a constant that is [inputs][outputs] unless `transposed`.
+/// Weights [outputs][inputs], inputs in the tensor's order, of a constant that is [inputs][outputs] unless
+/// `transposed`.
 std::vector<float> linear_weights(const Lowering& l, const Constant& constant, bool transposed) {
   const Value& value = l.tensor(0);
   const bool fits = value.dims.size() == 2 && constant.dims.size() == 2 && constant.count() > 0 &&
@@ -69,30 +73,14 @@ std::vector<float> linear_weights(const Lowering& l, const Constant& constant, b
                     fmt::join(value.dims, "x"), fmt::join(constant.dims, "x")));
   }
   l.budget.spend(l.node, constant.count());
-  std::vector<float> weights = l.numbers(constant);
-  if (transposed) return weights;
-  const std::int64_t inputs = constant.dims[0], outputs = constant.dims[1];
+  const std::vector<float> weights = l.numbers(constant);
+  const std::int64_t inputs = value.dims[1], outputs = constant.count() / inputs;
+  const std::vector<std::int64_t> places = element_places(value, l.draft.shape(value.tensor));
   std::vector<float> result(weights.size());
   for (std::int64_t i = 0; i < inputs; ++i)
-    for (std::int64_t o = 0; o < outputs; ++o) result[o * inputs + i] = weights[i * outputs + o];
+    for (std::int64_t o = 0; o < outputs; ++o)
+      result[o * inputs + places[i]] = weights[transposed ? o * inputs + i : i * outputs + o];
   return result;
-}
-
-/// Scale and shift that join the layer before; refuses where that is none with weights.
-Value join_affine(const Lowering& l, const Value& value, const std::vector<double>& scale,
-                  const std::vector<double>& shift) {
-  if (!l.draft.takes_affine(value.tensor)) {
-    l.node.refuse(
-        "its constant can join a Conv, Gemm, MatMul or BatchNormalization before it only, whose result "
-        "nothing "
-        "else reads and no activation follows");
-  }
-  for (const double factor : scale)
-    if (!std::isfinite(factor)) l.node.refuse("its constant holds numbers that are not finite");
-  if (static_cast<std::int64_t>(scale.size()) != l.draft.shape(value.tensor).channels)
-    l.node.refuse("its constant is not one number per filter of the layer before it, as is supported");
-  l.draft.join_affine(value.tensor, scale, shift);
-  return l.pass(value);
 }
 
 std::vector<double> ones(std::size_t count) { return std::vector<double>(count, 1.0); }
@@ -102,12 +90,43 @@ std::vector<double> each(std::vector<double> values, const std::function<double(
   return values;
 }
 
+/// A layer that scales and shifts each channel and does nothing else.
+Value append_affine(const Lowering& l, const Value& value, const std::vector<double>& scale,
+                    const std::vector<double>& shift, Activation activation = Activation::none,
+                    double slope = 0) {
+  host::Layer layer{.name = l.names.of_node(l.node), .kind = LayerKind::depthwise, .inputs = {value.tensor}};
+  layer.activation = activation;
+  if (activation == Activation::leaky_relu) layer.negative_slope = slope;
+  LayerParameters parameters = with_weight({scale.begin(), scale.end()});
+  parameters.bias.assign(shift.begin(), shift.end());
+  return l.append_like(value, std::move(layer), std::move(parameters));
+}
+
+/// Scale and shift join the layer before where that has weights, or become a layer.
+Value affine(const Lowering& l, const Value& value, const std::vector<double>& scale,
+             const std::vector<double>& shift) {
+  for (const double factor : scale)
+    if (!std::isfinite(factor)) l.node.refuse("its constant holds numbers that are not finite");
+  if (!l.draft.takes_affine(value.tensor)) return append_affine(l, value, scale, shift);
+  l.draft.join_affine(value.tensor, scale, shift);
+  return l.pass(value);
+}
+
+/// An activation joins the layers before where it can, or becomes a layer.
 Value activated(const Lowering& l, Activation activation, double slope) {
   const Value& value = l.padded_tensor(0);  // zeros around a tensor stay zeros
-  const auto reason = l.draft.join_activation(value.tensor, activation, slope);
+  if (!l.draft.join_activation(value.tensor, activation, slope)) return l.pass(value);
   const bool changes_nothing = activation != Activation::relu6 && l.draft.non_negative(value.tensor);
-  if (reason && !changes_nothing) l.node.refuse("cannot join the layer before it: " + *reason);
-  return l.pass(value);
+  if (changes_nothing) return l.pass(value);
+  const auto channels = static_cast<std::size_t>(l.draft.shape(value.tensor).channels);
+  return append_affine(l, value, ones(channels), zeros(channels), activation, slope);
+}
+
+/// The same node, reading these instead, for `readers`.
+Lowering with_inputs(const Lowering& l, const std::vector<Value>& inputs, int readers) {
+  Lowering part{l.node, inputs, l.draft, l.names, l.budget};
+  part.readers = readers;
+  return part;
 }
 
 }  // namespace
@@ -156,10 +175,12 @@ Value lower_gemm(const Lowering& l) {
   if (!std::isfinite(alpha) || !std::isfinite(beta)) l.node.refuse("its alpha and beta must be finite");
   for (float& weight : parameters.weight) weight *= alpha;
   if (const Constant* bias = l.constant(2)) {
-    Value result;
-    result.dims = {l.inputs.front().dims.front(), outputs};
-    for (const double b : per_channel(l, *bias, result))
-      parameters.bias.push_back(static_cast<float>(b * beta));
+    const std::vector<float> values = l.numbers(*bias);
+    const bool one = values.size() == 1;
+    if (!one && (bias->count() != outputs || bias->dims.back() != outputs))
+      l.node.refuse(fmt::format("its bias of shape {} is not one number per output ({})",
+                                fmt::join(bias->dims, "x"), outputs));
+    for (std::int64_t o = 0; o < outputs; ++o) parameters.bias.push_back(values[one ? 0 : o] * beta);
   }
   return append_linear(l, constant.name, outputs, std::move(parameters));
 }
@@ -175,11 +196,12 @@ Value lower_batch_normalization(const Lowering& l) {
   if (l.node.integer("training_mode", 0) != 0 || l.node.integer("spatial", 1) != 1)
     l.node.refuse("supported is inference with one mean per channel (training_mode 0, spatial 1)");
   const host::Shape shape = l.draft.shape(value.tensor);
+  const auto axes = shown_axes(value, shape);
+  const bool channels_second = axes && !axes->empty() && (axes->front() == kChannels || shape.channels == 1);
   std::vector<std::vector<float>> p;
   for (std::size_t i = 1; i <= 4; ++i) {
     p.push_back(l.numbers(l.needed_constant(i)));
-    if (static_cast<std::int64_t>(p.back().size()) != shape.channels || value.dims.size() < 2 ||
-        value.dims[1] != shape.channels)
+    if (static_cast<std::int64_t>(p.back().size()) != shape.channels || !channels_second)
       l.node.refuse(fmt::format("input {} has {} numbers, not one per channel ({})", i, p.back().size(),
                                 shape.channels));
   }
@@ -191,12 +213,8 @@ Value lower_batch_normalization(const Lowering& l) {
     return l.pass(value);
   }
   // Nothing before it to join: a depthwise layer of its own, with weights of one.
-  l.image_like(value);
-  host::Layer layer{.name = l.names.of_node(l.node), .kind = LayerKind::depthwise, .inputs = {value.tensor}};
-  LayerParameters parameters =
-      with_weight(std::vector<float>(static_cast<std::size_t>(shape.channels), 1.0F));
-  Value result =
-      l.append(std::move(layer), {shape.channels, shape.height, shape.width}, std::move(parameters));
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  const Value result = append_affine(l, value, ones(channels), zeros(channels));
   l.draft.join_batch_norm(result.tensor, p[0], p[1], p[2], p[3], epsilon);
   return result;
 }
@@ -205,39 +223,55 @@ Value lower_add(const Lowering& l) {
   if (l.is_constant(0) || l.is_constant(1)) {
     const Value& value = l.tensor(l.is_constant(0) ? 1 : 0);
     const auto shift = per_channel(l, l.needed_constant(l.is_constant(0) ? 0 : 1), value);
-    return join_affine(l, value, ones(shift.size()), shift);
+    return affine(l, value, ones(shift.size()), shift);
   }
   const Value &first = l.tensor(0), &second = l.tensor(1);
-  const host::Shape shape = l.draft.shape(first.tensor);
-  if (first.dims != second.dims || l.draft.shape(second.tensor) != shape) {
+  if (first.dims != second.dims || first.order != second.order ||
+      l.draft.shape(second.tensor) != l.draft.shape(first.tensor)) {
     l.node.refuse(fmt::format("its inputs are {} and {}; supported are two of one shape",
                               fmt::join(first.dims, "x"), fmt::join(second.dims, "x")));
   }
-  host::Layer layer{
-      .name = l.names.of_node(l.node), .kind = LayerKind::add, .inputs = {first.tensor, second.tensor}};
-  return l.append(std::move(layer), {shape.channels, shape.height, shape.width}, first.dims);
+  return l.append_like(
+      first,
+      {.name = l.names.of_node(l.node), .kind = LayerKind::add, .inputs = {first.tensor, second.tensor}});
+}
+
+Value lower_sum(const Lowering& l) {
+  if (l.inputs.size() < 2) return l.pass(l.tensor(0));
+  Value sum = l.inputs.front();
+  for (std::size_t i = 1; i < l.inputs.size(); ++i) {
+    const std::vector<Value> pair{sum, l.inputs[i]};
+    sum = lower_add(with_inputs(l, pair, i + 1 == l.inputs.size() ? l.readers : 1));
+  }
+  return sum;
 }
 
 Value lower_sub(const Lowering& l) {
+  if (!l.is_constant(0) && !l.is_constant(1)) {
+    const Value& second = l.tensor(1);
+    const auto channels = static_cast<std::size_t>(l.draft.shape(second.tensor).channels);
+    const std::vector<Value> pair{l.tensor(0), affine(with_inputs(l, l.inputs, 1), second,
+                                                      std::vector<double>(channels, -1.0), zeros(channels))};
+    return lower_add(with_inputs(l, pair, l.readers));
+  }
   const bool from_constant = l.is_constant(0);
   const Value& value = l.tensor(from_constant ? 1 : 0);
   const auto constant = per_channel(l, l.needed_constant(from_constant ? 0 : 1), value);
-  if (from_constant)
-    return join_affine(l, value, each(ones(constant.size()), std::negate<double>()), constant);
-  return join_affine(l, value, ones(constant.size()), each(constant, std::negate<double>()));
+  if (from_constant) return affine(l, value, each(ones(constant.size()), std::negate<double>()), constant);
+  return affine(l, value, ones(constant.size()), each(constant, std::negate<double>()));
 }
 
 Value lower_mul(const Lowering& l) {
   const bool from_constant = l.is_constant(0);
   const Value& value = l.tensor(from_constant ? 1 : 0);
   const auto factors = per_channel(l, l.needed_constant(from_constant ? 0 : 1), value);
-  return join_affine(l, value, factors, zeros(factors.size()));
+  return affine(l, value, factors, zeros(factors.size()));
 }
 
 Value lower_div(const Lowering& l) {
   const Value& value = l.tensor(0);
   const auto divisors = per_channel(l, l.needed_constant(1), value);
-  return join_affine(l, value, each(divisors, [](double d) { return 1 / d; }), zeros(divisors.size()));
+  return affine(l, value, each(divisors, [](double d) { return 1 / d; }), zeros(divisors.size()));
 }
 
 Value lower_relu(const Lowering& l) { return activated(l, Activation::relu, 0); }

@@ -24,6 +24,7 @@ SearchConfig strange_config() {
   c.task.data = "mnist:/data/with \"quotes\" and\\slashes";
   c.task.model = "/networks/own net.onnx";
   c.task.input = host::Shape{3, 64, 48};
+  c.task.outputs = {"logits", "/heads/Conv \"2\""};
   c.task.mean = {0.1F, 1.0F / 3, 0.5F};
   c.task.deviation = {0.25F, 0.2F, 0.3F};
   c.task.reward_from_test = true;
