@@ -69,12 +69,13 @@ at::Tensor folded_forward(const host::Network& network, const std::vector<quant:
     if (layer.kind == host::LayerKind::add) {
       y = x + tensors.at(layer.inputs.at(1));
     } else if (layer.kind == host::LayerKind::average_pool) {
-      y = at::avg_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride);
+      y = at::avg_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride.y);
     } else {
       const quant::FloatLayer& p = layers.at(next++);
       const at::Tensor bias = p.bias.defined() ? p.bias : p.shift;
-      y = layer.kind == host::LayerKind::linear ? at::linear(x.flatten(1), p.weight, bias)
-                                                : at::conv2d(x, p.weight, bias, layer.stride, layer.pad);
+      y = layer.kind == host::LayerKind::linear
+              ? at::linear(x.flatten(1), p.weight, bias)
+              : at::conv2d(x, p.weight, bias, layer.stride.y, layer.pad.top);
     }
     if (layer.activation == host::Activation::relu) y.relu_();
     tensors.at(layer.output) = y;

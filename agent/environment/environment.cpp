@@ -22,7 +22,7 @@ State raw_features(const host::Network& network, const host::Layer& layer, int r
   state[1] = static_cast<float>(conv ? in.channels : in.elements());
   state[2] = static_cast<float>(network.output_shape(layer).channels);
   state[3] = static_cast<float>(conv ? layer.kernel_height : 1);
-  state[4] = static_cast<float>(conv ? layer.stride : 0);
+  state[4] = static_cast<float>(conv ? layer.stride.y : 0);
   state[5] = static_cast<float>(conv ? static_cast<long>(in.height) * in.width : in.elements());
   state[6] = static_cast<float>(network.weight_count(layer));
   state[7] = static_cast<float>(deviation);

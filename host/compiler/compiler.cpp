@@ -162,7 +162,7 @@ void check_integers(const QuantizedNetwork& network) {
     const auto channels = static_cast<std::size_t>(graph.input_shape(layer).channels);
     const std::size_t sets = layer.has_weights()                     ? filters
                              : layer.kind == LayerKind::add          ? 2
-                             : layer.kind == LayerKind::average_pool ? 1
+                             : layer.kind == LayerKind::average_pool ? counted_taps(graph, layer).size()
                                                                      : 0;
     const bool leaky = layer.activation == Activation::leaky_relu;
     if (integers.weights.size() != static_cast<std::size_t>(graph.weight_count(layer)) ||

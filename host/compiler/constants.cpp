@@ -42,7 +42,10 @@ ChannelParameters operation_parameters(const Segment& segment, const QuantizedNe
   }
   const QuantizedLayer& integers = integers_of(network, segment.layers.front());
   if (op.kind == OpKind::add) return add_parameters(integers, false, op.filters);
-  if (op.unit_weights) return {{repeated(integers.requantization.at(0), op.filters)}, integers.range};
+  if (op.unit_weights) {
+    return {{repeated(integers.requantization.at(static_cast<std::size_t>(segment.set)), op.filters)},
+            integers.range};
+  }
   ChannelParameters parameters{{integers.requantization}, integers.range};
   if (op.leaky) parameters.sets.push_back(integers.negative);
   return parameters;

@@ -18,7 +18,7 @@ ImageFeed::ImageFeed(const WindowOp& op, const HardwareInfo& hardware, Address i
     : op_(op), packing_(*op.packing), staging_words_(hardware.staging_words), image_(image) {}
 
 ImageFeed::ImageRows ImageFeed::image_rows(int first, int rows) const {
-  const long begin = static_cast<long>(first) * packing_.stride_y - packing_.pad;
+  const long begin = static_cast<long>(first) * packing_.stride_y - packing_.pad_y;
   const long end = begin + static_cast<long>(rows - 1) * packing_.stride_y + packing_.rows;
   const long height = packing_.image.height;
   return {std::clamp(begin, 0L, height), std::clamp(end, 0L, height)};
@@ -83,9 +83,9 @@ void ImageFeed::pack_block(const Area& area, int block, const ChipRows& chip, Pr
   pack.packed_rows = area.rows;
   pack.packed_width = area.columns;
   pack.chip = chip;
-  pack.iy = area.first_row * packing_.stride_y - packing_.pad;
-  pack.ix = area.first_column * packing_.stride_x - packing_.pad;
-  for (int b = 0; b < block; ++b) pack.ix += packing_.block_columns[b];
+  pack.iy = area.first_row * packing_.stride_y - packing_.pad_y;
+  pack.ix = area.first_column * packing_.stride_x - packing_.pad_x;
+  for (int b = 0; b < block; ++b) pack.ix += packing_.block_columns[b] * packing_.dilation_x;
   pack.pad_codes = packing_.pad_codes;
   const long ring_bytes = staging_words_ * 8;
   pack.staging_byte =

@@ -13,7 +13,8 @@ void set_common(WindowWalk& walk, const WindowOp& op) {
   walk.stride_x = op.stride_x;
   walk.dilation_y = op.dilation_y;
   walk.kernel_width = op.kernel_width;
-  walk.ix_start = -op.pad;
+  walk.dilation_x = op.dilation_x;
+  walk.ix_start = -op.pad_x;
   walk.output_width = op.output_width;
   walk.input_bits_log2 = log2_bits(op.input_bits);
   walk.output_bits_log2 = log2_bits(op.output_bits);

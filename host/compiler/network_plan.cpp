@@ -50,6 +50,7 @@ class Planner {
     Form form;
     int first_word = 0;
     int words = 0;  ///< per position
+    std::optional<Grid> grid = {};
   };
   /// Operands and results of a segment.
   struct Operands {
@@ -119,6 +120,7 @@ class Planner {
     while (const auto& parent = parents_[part.form.index()]) {
       part.form = parent->form;
       part.first_word += parent->first_word;
+      if (parent->grid) part.grid = part.grid ? within(*parent->grid, *part.grid) : parent->grid;
     }
     return part;
   }
@@ -128,6 +130,11 @@ class Planner {
     if (done_.contains(index)) return;
     if (layer.kind == LayerKind::concat) {
       add_copies(index);
+      if (has_narrow(layer.output)) add_narrowing(layer.output);
+      return;
+    }
+    if (layer.kind == LayerKind::average_pool && counted_taps(network_, layer).size() > 1) {
+      add_regions(index);
       if (has_narrow(layer.output)) add_narrowing(layer.output);
       return;
     }
@@ -156,11 +163,32 @@ class Planner {
     if (has_narrow(tensor) && alone) add_narrowing(tensor);
   }
 
+  /// An average pool that leaves padding out of its count: a segment for each part of its output whose
+  /// windows count the same number of taps.
+  void add_regions(int index) {
+    const Layer& layer = this->layer(index);
+    const std::vector<int> counts = counted_taps(network_, layer);
+    const WindowOp op = lower(network_, layer, plan_.bits, 8, hardware_);
+    int number = 0;
+    for (const PoolRegion& region : pool_regions(network_, layer)) {
+      Segment segment;
+      segment.name = number++ == 0 ? layer.name : fmt::format("{}:{}", layer.name, number);
+      segment.layers = {index};
+      segment.op = region_op(op, region);
+      segment.set = static_cast<int>(std::ranges::find(counts, region.taps) - counts.begin());
+      Part input = whole(read_form(layer, layer.input())), output = whole({layer.output, false});
+      input.grid = Grid{op.input_width, region.input.first_row, region.input.first_column};
+      output.grid = Grid{op.output_width, region.output.first_row, region.output.first_column};
+      append(std::move(segment), {input, {}, {output}});
+    }
+  }
+
   /// The add that alone reads a layer's output and whose other operand exists by then; -1: none.
   [[nodiscard]] int add_behind(int index) const {
     if (options_.separate) return -1;
     const Layer& producer = layer(index);
     if (producer.kind == LayerKind::add || producer.kind == LayerKind::upsample) return -1;
+    if (counted_taps(network_, producer).size() > 1) return -1;
     const int tensor = producer.output;
     if (readers_[tensor].size() != 1 || has_narrow(tensor)) return -1;
     const int reader = readers_[tensor].front();
@@ -246,7 +274,11 @@ class Planner {
   }
 
   /// Notes that a segment reads or writes a part of a form.
-  void use(const Part& part, int time) { uses_[in_root(part).form.index()].push_back(time); }
+  void use(const Part& part, int time) {
+    const Part words = in_root(part);
+    uses_[words.form.index()].push_back(time);
+    if (words.grid) in_parts_.insert(words.form.index());
+  }
 
   /// Gives every form that exists an offset in memory, whether it will lie there or not: a job's memory is
   /// not scarce.
@@ -270,7 +302,7 @@ class Planner {
     for (std::size_t i = 0; i < uses_.size(); ++i) {
       const Form form{static_cast<int>(i / 2), i % 2 == 1};
       if (uses_[i].empty() || form.tensor == network_.input || network_.is_output(form.tensor)) continue;
-      if (is_copied_to(form)) continue;
+      if (is_copied_to(form) || in_parts_.contains(form.index())) continue;
       const Shape& shape = network_.tensors[form.tensor].shape;
       if (static_cast<long>(shape.height) * shape.width > kLargestRing) continue;
       const Ring ring = make_ring(shape.width, shape.height, words_of(form), hardware_.pixels);
@@ -299,8 +331,8 @@ class Planner {
       return make_ring(width, count, words, hardware_.pixels).bank_rows();
     };
     const auto unit_words = [](int bits) { return bits == 1 ? 1 : 2 * words_per_block(bits); };
-    const int span = std::min(op.input_height, (op.kernel_height - 1) * op.dilation_y + 1 + 2 * op.stride_y);
-    const int positions = segment.pool ? segment.pool->kernel_height + 2 * segment.pool->stride_y : 3;
+    const int span = std::min(op.input_height, op.span_height() + 2 * op.stride_y);
+    const int positions = segment.pool ? segment.pool->span_height() + 2 * segment.pool->stride_y : 3;
     /// `whole_input`, or only some rows of it; of the results all words of some rows, or those of one unit.
     const auto streams = [&](bool whole_input, bool all_words) {
       std::vector<Stream> list;
@@ -354,6 +386,7 @@ class Planner {
     place.first_word += words.first_word;
     place.ring.base += words.first_word * place.ring.stride;
     place.ring.words = words.words;
+    place.grid = words.grid;
     return place;
   }
 
@@ -384,6 +417,7 @@ class Planner {
   std::set<int> done_;                  ///< layers that are fused behind others
   std::vector<Operands> operands_;      ///< per segment
   std::vector<std::vector<int>> uses_;  ///< per form that is no part: segments
+  std::set<int> in_parts_;              ///< forms of which some rows and columns are read or written alone
   std::vector<Life> lives_;
 };
 

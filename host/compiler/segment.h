@@ -6,6 +6,7 @@
 
 #include "host/compiler/window_op.h"
 #include "host/device/device.h"
+#include "host/program/instruction.h"
 
 namespace bitloop::host {
 
@@ -27,15 +28,40 @@ int row_granule(int pitch, int pixels);
 Ring make_ring(int width, int rows, int words, int pixels);
 inline constexpr int kLargestRing = 65535;  ///< positions, 16-bit fields
 
+/// Rows and columns of a tensor in memory that an operand or a result is.
+struct Grid {
+  int width = 1;  ///< columns of the tensor
+  int first_row = 0;
+  int first_column = 0;
+  Steps step = 1;
+  bool operator==(const Grid&) const = default;
+};
+/// Part `inner` of the part `outer`.
+Grid within(const Grid& outer, const Grid& inner);
+
 /// Where a segment finds an operand, or leaves a result, in one width.
 struct Place {
-  bool on_chip = false;    ///< the whole tensor lies in activation SRAM, in `ring`
-  bool in_memory = false;  ///< of a result: it is stored; of an operand that is not on chip: it is loaded
-  Ring ring;               ///< its first word is the operand's
-  Address offset = 0;      ///< in memory: of the tensor's first word, or of the image's bytes
-  int words = 0;           ///< in memory: per position, of the tensor that this is a part of
-  int first_word = 0;      ///< in memory: of this part
+  bool on_chip = false;      ///< the whole tensor lies in activation SRAM, in `ring`
+  bool in_memory = false;    ///< of a result: it is stored; of an operand that is not on chip: it is loaded
+  Ring ring;                 ///< its first word is the operand's
+  Address offset = 0;        ///< in memory: of the tensor's first word, or of the image's bytes
+  int words = 0;             ///< in memory: per position, of the tensor that this is a part of
+  int first_word = 0;        ///< in memory: of this part
+  std::optional<Grid> grid;  ///< in memory: this part's rows and columns; none: all
 };
+
+/// Rows, columns and words of an operand.
+struct Area {
+  int first_row = 0;
+  int rows = 1;
+  int first_column = 0;
+  int columns = 1;
+  int first_word = 0;
+  int words = 1;  ///< per position
+};
+/// The transfers between memory and chip for whole rows of an operand of `width` columns, the first to
+/// `chip.first`: one, or, where the rows do not follow each other in memory, one for each row and word.
+std::vector<RowTransfer> row_transfers(const Place& place, int width, const Area& area, const ChipRows& chip);
 
 enum class StageKind { max_pool, add, requantize };
 
@@ -78,6 +104,7 @@ struct Segment {
   std::optional<WindowOp> pool;  ///< of the first stage, where that is a max pool
   std::vector<Place> results;    ///< of the operation, then of each stage
   BankRows free;                 ///< where its rings may lie
+  int set = 0;                   ///< of an average pool's sets of parameters, the one that it uses
   int narrowed = -1;             ///< the tensor, where the operation only makes its narrow form
   Address weights = 0;           ///< in memory
   Address parameters = 0;        ///< in memory: those of the stages, then the operation's

@@ -111,7 +111,8 @@ class StreamCost {
       if (!segment_.results[static_cast<std::size_t>(i)].in_memory) continue;
       const double positions = i == 0 ? plan_.operation_ends[strip] - plan_.operation_begin(strip)
                                       : plan_.strip_ends[strip] - plan_.strip_begin(strip);
-      words += positions * words_per_position(op_.filters, segment_.result_bits(i)) * op_.repeat * op_.repeat;
+      words +=
+          positions * words_per_position(op_.filters, segment_.result_bits(i)) * op_.repeat.y * op_.repeat.x;
     }
     return words;
   }

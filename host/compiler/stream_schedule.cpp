@@ -217,12 +217,12 @@ void StreamSchedule::load_rows(const RowFeed& feed, const Step& step, int first,
   }
   const bool all = plan_.strips_outer || (feed.place == &segment_.input && !op_.by_blocks());
   const Unit& unit = unit_of(step);
-  const int first_word = feed.place->first_word + (all ? 0 : unit.first_word(feed.bits));
+  const int first_word = all ? 0 : unit.first_word(feed.bits);
   const int words = all ? ring.words : unit.words(feed.bits);
-  const Address row_bytes = kWordBytes * feed.place->words * feed.width;
-  const Address offset = feed.place->offset + first * row_bytes + kWordBytes * first_word * feed.width;
-  program.append(LoadAct{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes), rows,
-                          feed.width, words, chip}});
+  for (const RowTransfer& transfer :
+       row_transfers(*feed.place, feed.width, {first, rows, 0, feed.width, first_word, words}, chip)) {
+    program.append(LoadAct{transfer});
+  }
 }
 
 /// Windows over the segment's input.
@@ -231,9 +231,9 @@ void StreamSchedule::place_walk(WindowWalk& walk, const Step& step, const Reduct
   const int oy = step.first / op_.output_width;
   walk.input_height = op_.input_height;
   walk.input_width = op_.input_width;
-  walk.iy = oy * op_.stride_y - op_.pad + part.first_row * op_.dilation_y;
+  walk.iy = oy * op_.stride_y - op_.pad_y + part.first_row * op_.dilation_y;
   walk.ox = step.first % op_.output_width;
-  walk.ix = walk.ox * op_.stride_x - op_.pad;
+  walk.ix = walk.ox * op_.stride_x - op_.pad_x;
   walk.positions = step.positions;
   walk.input_stride = ring.stride;
   walk.input_ring = ring.positions();
@@ -309,9 +309,9 @@ void StreamSchedule::compute_pool(const Step& step) {
                                divide_up(unit.end_channel, op.block_channels));
   pool.input_height = op.input_height;
   pool.input_width = op.input_width;
-  pool.iy = step.first / op.output_width * op.stride_y - op.pad;
+  pool.iy = step.first / op.output_width * op.stride_y - op.pad_y;
   pool.ox = step.first % op.output_width;
-  pool.ix = pool.ox * op.stride_x - op.pad;
+  pool.ix = pool.ox * op.stride_x - op.pad_x;
   pool.positions = step.positions;
   pool.input_base = word_row(input, op.input_bits, unit);
   pool.input_stride = input.ring.stride;
@@ -319,7 +319,7 @@ void StreamSchedule::compute_pool(const Step& step) {
   pool.ring_position =
       modulo(virtual_row(input, op.input_height, step, pool.iy), input.ring.rows) * input.ring.pitch;
   pool.step_output_row = modulo(op.stride_y, input.ring.rows) * input.ring.pitch;
-  pool.step_kernel_row = modulo(1, input.ring.rows) * input.ring.pitch;
+  pool.step_kernel_row = modulo(op.dilation_y, input.ring.rows) * input.ring.pitch;
   place_result(pool, step);
   program.append(pool);
 }
@@ -387,19 +387,27 @@ void StreamSchedule::store_rows(const Step& step, const RowRange& rows) {
   const Buffer& source = op_.kind == OpKind::copy && step.result == 0 ? plan_.input : buffer;
   const int bits = segment_.result_bits(step.result);
   const Unit& unit = unit_of(step);
-  const int repeat = step.result == 0 ? op_.repeat : 1;
   const Extent extent = segment_.extent(step.result);
-  const Address word_bytes = kWordBytes * extent.width * repeat;
-  const Address row_bytes = word_bytes * place.words;
   const ChipRows chip{word_row(source, bits, unit), source.ring.stride,
                       ring_position(source, extent, step, rows.first * extent.width), extent.width,
                       source.ring.positions()};
-  for (int k = 0; k < repeat; ++k) {
-    const Address offset = place.offset + (static_cast<Address>(rows.first) * repeat + k) * row_bytes +
+  const Steps repeat = step.result == 0 ? op_.repeat : Steps();
+  if (repeat == Steps()) {
+    const Area area{rows.first,   rows.end - rows.first, 0,
+                    extent.width, unit.first_word(bits), unit.words(bits)};
+    for (const RowTransfer& transfer : row_transfers(place, extent.width, area, chip)) {
+      program.append(Store{transfer});
+    }
+    return;
+  }
+  const Address word_bytes = kWordBytes * extent.width * repeat.x;
+  const Address row_bytes = word_bytes * place.words;
+  for (int k = 0; k < repeat.y; ++k) {
+    const Address offset = place.offset + (static_cast<Address>(rows.first) * repeat.y + k) * row_bytes +
                            word_bytes * (place.first_word + unit.first_word(bits));
-    Store store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes * repeat),
+    Store store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(row_bytes * repeat.y),
                  rows.end - rows.first, extent.width, unit.words(bits), chip}};
-    store.repeat = repeat;
+    store.repeat = repeat.x;
     program.append(store);
   }
 }

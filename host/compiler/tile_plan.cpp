@@ -12,7 +12,7 @@ namespace {
 
 /// Columns that a full tile reads.
 int patch_columns(const WindowOp& op, int tile) {
-  return std::min(op.input_width, (tile - 1) * op.stride_x + op.kernel_width);
+  return std::min(op.input_width, (tile - 1) * op.stride_x + op.span_width());
 }
 
 /// Parts of at most `blocks` channel blocks and `rows` kernel rows.

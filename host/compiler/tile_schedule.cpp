@@ -55,17 +55,14 @@ double TileSchedule::step_cycles(int step) const {
 TileSchedule::Patch TileSchedule::patch_of(const Step& step) const {
   const ReductionPart part = part_of(step);
   Patch patch;
-  patch.iy = tile_row(step) * op_.stride_y - op_.pad + part.first_row * op_.dilation_y;
-  patch.ix = tile_column(step) * op_.stride_x - op_.pad;
-  const int kernel_rows = part.end_row - part.first_row;
-  if (op_.dilation_y > 1) {  // packed image rows: no padding, and the patch holds only those of the kernel
-    patch.first_row = patch.iy;
-    patch.rows = kernel_rows;
-  } else {
-    patch.first_row = std::max(patch.iy, 0);
-    patch.rows = std::min(patch.iy + kernel_rows, op_.input_height) - patch.first_row;
-  }
-  const int end = patch.ix + (tile_positions(step) - 1) * op_.stride_x + op_.kernel_width;
+  const int iy = tile_row(step) * op_.stride_y - op_.pad_y + part.first_row * op_.dilation_y;
+  const int outside = iy < 0 ? divide_up(-iy, op_.dilation_y) : 0;  // kernel rows above the input
+  patch.iy = -outside;
+  patch.ix = tile_column(step) * op_.stride_x - op_.pad_x;
+  patch.first_row = iy + outside * op_.dilation_y;
+  patch.rows = std::min(part.end_row - part.first_row - outside,
+                        divide_up(op_.input_height - patch.first_row, op_.dilation_y));
+  const int end = patch.ix + (tile_positions(step) - 1) * op_.stride_x + op_.span_width();
   patch.first_column = std::max(patch.ix, 0);
   patch.columns = std::min(end, op_.input_width) - patch.first_column;
   return patch;
@@ -104,15 +101,23 @@ void TileSchedule::load_tensor_row(const Step& step, const Patch& patch, int row
   const ReductionPart part = part_of(step);
   const int words = op_.input_words(part);
   const Place& place = segment_.input;
-  const Address word_bytes = kWordBytes * op_.input_width;
-  const Address offset = place.offset +
-                         ((patch.first_row + row) * static_cast<Address>(place.words) + place.first_word +
-                          op_.words_before(part.first_block)) *
-                             word_bytes +
-                         kWordBytes * patch.first_column;
   const int pitch = plan_.patch_stride * pixels_;
   const ChipRows chip{buffer * plan_.patch_stride * plan_.patch_words, plan_.patch_stride,
                       row * patch.columns, pitch, pitch * words};
+  if (place.grid) {
+    const Area area{patch.first_row + row * op_.dilation_y, 1,    patch.first_column, patch.columns,
+                    op_.words_before(part.first_block),     words};
+    for (const RowTransfer& transfer : row_transfers(place, op_.input_width, area, chip)) {
+      program.append(LoadAct{transfer});
+    }
+    return;
+  }
+  const Address word_bytes = kWordBytes * op_.input_width;
+  const Address offset = place.offset +
+                         ((patch.first_row + row * op_.dilation_y) * static_cast<Address>(place.words) +
+                          place.first_word + op_.words_before(part.first_block)) *
+                             word_bytes +
+                         kWordBytes * patch.first_column;
   program.append(LoadAct{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(word_bytes), words,
                           patch.columns, 1, chip}});
 }
@@ -129,7 +134,7 @@ void TileSchedule::place_walk(WindowWalk& walk, const Step& step) const {
   walk.dilation_y = 1;
   walk.input_height = patch.empty() ? 1 : patch.rows;
   walk.input_width = patch.empty() ? 1 : patch.columns;
-  walk.iy = patch.empty() ? kFarOutside : patch.iy - patch.first_row;
+  walk.iy = patch.empty() ? kFarOutside : patch.iy;
   walk.ix = patch.empty() ? 0 : patch.ix - patch.first_column;
   walk.ix_start = walk.ix;
   walk.output_width = tile_positions(step);
@@ -192,13 +197,21 @@ void TileSchedule::store(int index) {
   const Unit& unit = plan_.units[step.unit];
   const Place& place = segment_.results[0];
   const int words = unit.words(op_.output_bits);
+  const ChipRows chip{output_base(step), 1, 0, pixels_, pixels_ * words};
+  if (place.grid) {
+    const Area area{
+        tile_row(step), 1, tile_column(step), tile_positions(step), unit.first_word(op_.output_bits), words};
+    for (const RowTransfer& transfer : row_transfers(place, op_.output_width, area, chip)) {
+      program.append(Store{transfer});
+    }
+    return;
+  }
   const Address word_bytes = kWordBytes * op_.output_width;
   const Address offset = place.offset +
                          (tile_row(step) * static_cast<Address>(place.words) + place.first_word +
                           unit.first_word(op_.output_bits)) *
                              word_bytes +
                          kWordBytes * tile_column(step);
-  const ChipRows chip{output_base(step), 1, 0, pixels_, pixels_ * words};
   program.append(Store{{static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(word_bytes), words,
                         tile_positions(step), 1, chip}});
 }

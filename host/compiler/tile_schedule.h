@@ -32,12 +32,13 @@ class TileSchedule : public Schedule {
     bool drain = true;  ///< the last one
     bool unit_done = false;
   };
-  /// What a step reads, clipped to the input; empty where the window lies in the padding.
+  /// What a step reads, clipped to the input: the rows of its kernel, one below the other. Empty where the
+  /// window lies in the padding.
   struct Patch {
-    int iy = 0;  ///< of the window, kernel row 0 of the part
-    int ix = 0;
-    int first_row = 0;
-    int rows = 0;
+    int iy = 0;         ///< row of the patch where the window starts, its part's kernel row 0
+    int ix = 0;         ///< column of the input where the window starts
+    int first_row = 0;  ///< of the input
+    int rows = 0;       ///< of the kernel that lie in the input
     int first_column = 0;
     int columns = 0;
     [[nodiscard]] bool empty() const { return rows <= 0 || columns <= 0; }

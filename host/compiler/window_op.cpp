@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "host/base/error.h"
 #include "host/base/integers.h"
@@ -125,11 +126,12 @@ void check_limits(const Layer& layer, const WindowOp& op) {
         (1L << 24) - 1);
   limit(layer, "the last window's row",
         static_cast<long>(op.output_height) * std::max(op.stride_y, packed_stride(op)), kLargestRow);
-  limit(layer, "the upsampling factor", op.repeat, kLargestRepeat);
+  limit(layer, "the upsampling factor", op.repeat.x, kLargestRepeat);
   limit(layer, "kernel height", op.kernel_height, kLargestKernel);
   limit(layer, "kernel width", op.kernel_width, kLargestKernel);
   limit(layer, "stride", std::max(op.stride_x, op.stride_y), kLargestStride);
-  limit(layer, "pad", op.pad, kLargestPad);
+  limit(layer, "dilation", std::max(op.dilation_x, op.dilation_y), kLargestDilation);
+  limit(layer, "pad", std::max(op.pad_x, op.pad_y), kLargestPad);
   limit(layer, "the number of channel blocks", op.blocks, 65535);
   check_accumulator(layer, op);
 }
@@ -147,14 +149,17 @@ WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const Te
   op.input_width = in.shape.width;
   op.kernel_height = window.height;
   op.kernel_width = window.width;
-  op.stride_y = op.stride_x = window.stride;
-  op.pad = window.pad;
+  op.stride_y = window.stride.y;
+  op.stride_x = window.stride.x;
+  op.dilation_y = window.dilation.y;
+  op.dilation_x = window.dilation.x;
+  op.pad_y = window.pad.top;
+  op.pad_x = window.pad.left;
   op.unit_weights = layer.kind == LayerKind::average_pool;
   if (layer.kind == LayerKind::upsample) op.repeat = layer.stride;
   if (op.kind == OpKind::add) op.operands = static_cast<int>(layer.inputs.size());
   if (op.kind == OpKind::add || op.kind == OpKind::copy) {
     op.kernel_height = op.kernel_width = op.stride_y = op.stride_x = 1;
-    op.pad = 0;
     op.output_height = in.shape.height;  // the positions that pass; a copy's are repeated by its stores
     op.output_width = in.shape.width;
     op.filters = in.shape.channels;
@@ -185,9 +190,12 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
   limit(layer, "the number of image channels", image.channels, kLargestChannels);
   ImagePacking packing;
   packing.image = image;
-  packing.pad = window.pad;
-  packing.stride_x = window.stride;
-  const int most_columns = kPackRowLanes / image.channels;
+  packing.pad_y = window.pad.top;
+  packing.pad_x = window.pad.left;
+  packing.stride_x = window.stride.x;
+  packing.dilation_x = window.dilation.x;
+  // Lanes of a packed position are neighbours in the image: those of a dilated window are positions apart.
+  const int most_columns = window.dilation.x > 1 ? 1 : kPackRowLanes / image.channels;
   const int blocks = divide_up(window.width, most_columns);
   const int columns = divide_up(window.width, blocks);
   for (int first = 0; first < window.width; first += columns) {
@@ -202,6 +210,7 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
                     "with more staging_words",
                     layer.name, packing.image_row_bytes(), 8L * staging_words));
   }
+  if (window.dilation.y > 1) return packing;
   packing.rows = packed_rows(window.height, columns, image.channels, weight_bits, staged_rows);
   return packing;
 }
@@ -241,19 +250,19 @@ WindowOp lower_image_layer(const Network& network, const Layer& layer, const Ten
                            int weight_bits, int staging_words) {
   const Shape& image = network.input_shape(layer);
   const Window window = layer_window(network, layer);
-  limit(layer, "stride", window.stride, kLargestPackStride);
+  limit(layer, "stride", std::max(window.stride.y, window.stride.x), kLargestPackStride);
   WindowOp op = common_op(network, layer, bits, weight_bits);
   op.packing = plan_packing(layer, image, window, weight_bits, staging_words);
   ImagePacking& packing = *op.packing;
   op.input_width = op.output_width;
   op.kernel_height = divide_up(window.height, packing.rows);
   if (op.kernel_height == 1) {
-    packing.stride_y = window.stride;
+    packing.stride_y = window.stride.y;
     op.input_height = op.output_height;
   } else {
-    op.stride_y = window.stride;
-    op.dilation_y = packing.rows;
-    op.input_height = (op.output_height - 1) * window.stride + (op.kernel_height - 1) * packing.rows + 1;
+    op.stride_y = window.stride.y;
+    op.dilation_y = packing.rows * window.dilation.y;
+    op.input_height = (op.output_height - 1) * window.stride.y + op.span_height();
   }
   op.blocks = static_cast<int>(packing.block_columns.size());
   op.last_block_channels = packing.rows * packing.block_columns.back() * image.channels;
@@ -279,10 +288,10 @@ long WindowOp::tile_cycles(const ReductionPart& part) const {
   return taps * weight_bits * input_bits / 2;
 }
 
-int WindowOp::first_input_row(int row) const { return std::clamp(row * stride_y - pad, 0, input_height); }
+int WindowOp::first_input_row(int row) const { return std::clamp(row * stride_y - pad_y, 0, input_height); }
 
 int WindowOp::end_input_row(int row) const {
-  return std::clamp(row * stride_y - pad + (kernel_height - 1) * dilation_y + 1, 0, input_height);
+  return std::clamp(row * stride_y - pad_y + span_height(), 0, input_height);
 }
 
 WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits,
@@ -295,6 +304,60 @@ WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bit
   WindowOp op = image ? lower_image_layer(network, layer, bits, weight_bits, hardware.staging_words)
                       : lower_tensor_layer(network, layer, bits, weight_bits);
   check_depthwise(layer, op, hardware);
+  return op;
+}
+
+namespace {
+
+/// Places in 0 .. `size` - 1 where `value` changes, then `size`.
+template <typename Value>
+std::vector<int> changes(int size, const Value& value) {
+  std::vector<int> ends;
+  for (int i = 1; i < size; ++i) {
+    if (value(i) != value(i - 1)) ends.push_back(i);
+  }
+  ends.push_back(size);
+  return ends;
+}
+
+/// Input rows (or columns) of the windows at first .. end - 1: first, and how many.
+std::pair<int, int> read_by(int first, int end, int stride, int pad, int kernel, int size) {
+  const int begin = std::clamp(first * stride - pad, 0, size);
+  return {begin, std::clamp((end - 1) * stride - pad + kernel, 0, size) - begin};
+}
+
+}  // namespace
+
+std::vector<PoolRegion> pool_regions(const Network& network, const Layer& layer) {
+  const Shape& in = network.input_shape(layer);
+  const Shape& out = network.output_shape(layer);
+  const Window w = layer.window();
+  std::vector<PoolRegion> regions;
+  int y = 0;
+  for (const int end_y : changes(out.height, [&](int row) { return counted_taps(layer, in, row, 0); })) {
+    int x = 0;
+    for (const int end_x :
+         changes(out.width, [&](int column) { return counted_taps(layer, in, 0, column); })) {
+      const auto [first_row, rows] = read_by(y, end_y, w.stride.y, w.pad.top, w.height, in.height);
+      const auto [first_column, columns] = read_by(x, end_x, w.stride.x, w.pad.left, w.width, in.width);
+      regions.push_back({counted_taps(layer, in, y, x),
+                         {y, end_y - y, x, end_x - x},
+                         {first_row, rows, first_column, columns}});
+      x = end_x;
+    }
+    y = end_y;
+  }
+  return regions;
+}
+
+WindowOp region_op(const WindowOp& pool, const PoolRegion& region) {
+  WindowOp op = pool;
+  op.input_height = region.input.rows;
+  op.input_width = region.input.columns;
+  op.output_height = region.output.rows;
+  op.output_width = region.output.columns;
+  op.pad_y += region.input.first_row - region.output.first_row * op.stride_y;
+  op.pad_x += region.input.first_column - region.output.first_column * op.stride_x;
   return op;
 }
 

@@ -19,9 +19,11 @@ struct ImagePacking {
   Shape image;
   int rows = 1;                    ///< image rows in one packed position
   std::vector<int> block_columns;  ///< kernel columns of each block
+  int dilation_x = 1;              ///< image columns from kernel column to kernel column
   int stride_x = 1;                ///< image columns from packed column to packed column
   int stride_y = 1;
-  int pad = 0;  ///< packed position (0, 0) starts at image row and column -pad
+  int pad_y = 0;  ///< packed position (0, 0) starts at image row -pad_y, column -pad_x
+  int pad_x = 0;
   std::array<std::uint8_t, 4> pad_codes{};
 
   [[nodiscard]] int image_row_bytes() const { return image.width * image.channels; }
@@ -43,7 +45,9 @@ struct WindowOp {
   int stride_y = 1;
   int stride_x = 1;
   int dilation_y = 1;
-  int pad = 0;
+  int dilation_x = 1;
+  int pad_y = 0;  ///< rows and columns before the input; the output's size says what follows it
+  int pad_x = 0;
   int output_height = 1;
   int output_width = 1;
   int input_bits = 8;
@@ -51,7 +55,7 @@ struct WindowOp {
   bool unit_weights = false;  ///< depthwise: all weights are one
   bool leaky = false;
   int operands = 1;  ///< of an add: 1 requantizes
-  int repeat = 1;    ///< copy: times that each position and row is stored
+  Steps repeat = 1;  ///< copy: times that each row and position is stored
   int output_bits = 8;
   int blocks = 1;
   int block_channels = kBlockChannels;
@@ -88,6 +92,9 @@ struct WindowOp {
   /// Array (or pool) cycles of one tile for this part of the reduction.
   [[nodiscard]] long tile_cycles(const ReductionPart& part) const;
   [[nodiscard]] ReductionPart whole() const { return {0, blocks, 0, kernel_height}; }
+  /// Rows (columns) of the input from a window's first tap to behind its last.
+  [[nodiscard]] int span_height() const { return (kernel_height - 1) * dilation_y + 1; }
+  [[nodiscard]] int span_width() const { return (kernel_width - 1) * dilation_x + 1; }
   /// First input row that output row `row` reads, and the row after its last; clipped to the input.
   [[nodiscard]] int first_input_row(int row) const;
   [[nodiscard]] int end_input_row(int row) const;
@@ -98,6 +105,22 @@ struct WindowOp {
 /// and the limit, where no descriptor could say it.
 WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits,
                const HardwareInfo& hardware);
+
+struct Rectangle {
+  int first_row = 0;
+  int rows = 1;
+  int first_column = 0;
+  int columns = 1;
+};
+/// Outputs of an average pool whose windows count the same number of taps, and the input that they read.
+struct PoolRegion {
+  int taps = 1;
+  Rectangle output;
+  Rectangle input;
+};
+std::vector<PoolRegion> pool_regions(const Network& network, const Layer& layer);
+/// The part of a pool's operation that computes one region.
+WindowOp region_op(const WindowOp& pool, const PoolRegion& region);
 
 /// The requantization of a tensor's 8-bit codes to `bits`.
 WindowOp narrow_op(const std::string& name, const Shape& shape, int bits);

@@ -40,6 +40,10 @@ Address pages(Address bytes) { return round_up(bytes, kPageBytes); }
 /// Room for one operand or result, at `offset`; returns the offset after it.
 Address give_room(Place& place, int height, int width, Address offset) {
   place.offset = offset;
+  if (place.grid) {
+    height = place.grid->first_row + height * place.grid->step.y;
+    width = place.grid->width;
+  }
   const int words = std::max(place.words, 1);
   return offset + pages(kWordBytes * static_cast<Address>(height) * static_cast<Address>(width) *
                         static_cast<Address>(words));
@@ -68,8 +72,8 @@ Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& ha
   if (segment.second) end = give_room(*segment.second, op.output_height, op.output_width, end);
   for (int i = 0; i < segment.result_count(); ++i) {
     const Extent extent = segment.extent(i);
-    end = give_room(segment.results[static_cast<std::size_t>(i)], extent.height * op.repeat,
-                    extent.width * op.repeat, end);
+    end = give_room(segment.results[static_cast<std::size_t>(i)], extent.height * op.repeat.y,
+                    extent.width * op.repeat.x, end);
   }
   segment.weights = end;
   segment.parameters = end + pages(weight_size(segment, plan, hardware.filters));

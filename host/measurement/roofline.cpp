@@ -62,7 +62,7 @@ double written_words(const Segment& segment) {
   double words = 0;
   for (int i = 0; i < segment.result_count(); ++i) {
     if (!segment.results[static_cast<std::size_t>(i)].in_memory) continue;
-    words += static_cast<double>(segment.extent(i).positions()) * op.repeat * op.repeat *
+    words += static_cast<double>(segment.extent(i).positions()) * op.repeat.y * op.repeat.x *
              words_per_position(op.filters, segment.result_bits(i));
   }
   return words;

@@ -23,29 +23,36 @@ class Text {
   }
 
   void add_place(const Place& place) {
-    const auto& [on_chip, in_memory, ring, offset, words, first_word] = place;
+    const auto& [on_chip, in_memory, ring, offset, words, first_word, grid] = place;
     (void)offset;
-    add(on_chip, in_memory, words, first_word);
+    add(on_chip, in_memory, words, first_word, grid.has_value());
+    if (grid) {
+      const auto& [width, first_row, first_column, step] = *grid;
+      add(width, first_row, first_column, step.y, step.x);
+    }
     if (on_chip) add_ring(ring);
   }
 
   void add_packing(const ImagePacking& packing) {
-    const auto& [image, rows, block_columns, stride_x, stride_y, pad, pad_codes] = packing;
+    const auto& [image, rows, block_columns, dilation_x, stride_x, stride_y, pad_y, pad_x, pad_codes] =
+        packing;
     (void)pad_codes;
-    add(image.channels, image.height, image.width, rows, stride_x, stride_y, pad, block_columns.size());
+    add(image.channels, image.height, image.width, rows, dilation_x, stride_x, stride_y, pad_y, pad_x,
+        block_columns.size());
     for (const int columns : block_columns) add(columns);
   }
 
   void add_operation(const WindowOp& op) {
     const auto& [name, kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x,
-                 dilation_y, pad, output_height, output_width, input_bits, weight_bits, unit_weights, leaky,
-                 operands, repeat, output_bits, blocks, block_channels, last_block_channels, filters,
-                 zero_code, packing] = op;
+                 dilation_y, dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits,
+                 unit_weights, leaky, operands, repeat, output_bits, blocks, block_channels,
+                 last_block_channels, filters, zero_code, packing] = op;
     (void)name;
     (void)zero_code;
-    add(kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, dilation_y, pad,
-        output_height, output_width, input_bits, weight_bits, unit_weights, leaky, operands, repeat,
-        output_bits, blocks, block_channels, last_block_channels, filters, packing.has_value());
+    add(kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, dilation_y,
+        dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits, unit_weights, leaky,
+        operands, repeat.y, repeat.x, output_bits, blocks, block_channels, last_block_channels, filters,
+        packing.has_value());
     if (packing) add_packing(*packing);
   }
 
@@ -58,10 +65,11 @@ class Text {
   }
 
   void add_segment(const Segment& segment) {
-    const auto& [name, layers, op, input, second, stages, pool, results, free, narrowed, weights,
+    const auto& [name, layers, op, input, second, stages, pool, results, free, set, narrowed, weights,
                  parameters] = segment;
     (void)name;
     (void)layers;
+    (void)set;
     (void)narrowed;
     (void)weights;
     (void)parameters;

@@ -29,9 +29,7 @@ void add_channel(Sums& sums, const CodeTensor& input, const Window& window, cons
                  int channel, std::int32_t pad, int y, int x) {
   for (int i = 0; i < window.height; ++i) {
     for (int j = 0; j < window.width; ++j) {
-      const int row = y * window.stride - window.pad + i;
-      const int column = x * window.stride - window.pad + j;
-      const std::int64_t code = code_at(input, channel, row, column, pad);
+      const std::int64_t code = code_at(input, channel, window.row(y, i), window.column(x, j), pad);
       sums.acc += code * weights[i * window.width + j];
       sums.rowsum += code;
     }
@@ -59,9 +57,7 @@ std::int32_t window_maximum(const CodeTensor& input, const Window& window, int c
   std::int32_t largest = 0;  // codes are unsigned: nothing is smaller, so padding never wins
   for (int i = 0; i < window.height; ++i) {
     for (int j = 0; j < window.width; ++j) {
-      const int row = y * window.stride - window.pad + i;
-      const int column = x * window.stride - window.pad + j;
-      largest = std::max(largest, code_at(input, channel, row, column, 0));
+      largest = std::max(largest, code_at(input, channel, window.row(y, i), window.column(x, j), 0));
     }
   }
   return largest;
@@ -72,8 +68,7 @@ std::int64_t window_sum(const CodeTensor& input, const Window& window, int chann
   std::int64_t sum = 0;
   for (int i = 0; i < window.height; ++i) {
     for (int j = 0; j < window.width; ++j) {
-      sum += code_at(input, channel, y * window.stride - window.pad + i, x * window.stride - window.pad + j,
-                     pad);
+      sum += code_at(input, channel, window.row(y, i), window.column(x, j), pad);
     }
   }
   return sum;
@@ -118,9 +113,12 @@ CodeTensor golden_max_pool(const Network& network, const Layer& layer, const Cod
 CodeTensor golden_average_pool(const Network& network, const Layer& layer, const QuantizedLayer& integers,
                                const CodeTensor& input, int output_bits) {
   const Window window = layer_window(network, layer);
+  const std::vector<int> counts = counted_taps(network, layer);
   return filled_tensor(network.output_shape(layer), output_bits, [&](int c, int y, int x) {
     const std::int64_t sum = window_sum(input, window, c, integers.pad_codes[c], y, x);
-    return requantize(sum, integers.requantization.front(), integers.range);
+    const auto set = std::find(counts.begin(), counts.end(), counted_taps(layer, input.shape, y, x));
+    return requantize(sum, integers.requantization[static_cast<std::size_t>(set - counts.begin())],
+                      integers.range);
   });
 }
 
@@ -147,10 +145,10 @@ CodeTensor golden_concat(std::span<const CodeTensor* const> inputs) {
   return output;
 }
 
-CodeTensor golden_upsample(const CodeTensor& input, int factor) {
-  const Shape shape{input.shape.channels, input.shape.height * factor, input.shape.width * factor};
+CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor) {
+  const Shape shape{input.shape.channels, input.shape.height * factor.y, input.shape.width * factor.x};
   return filled_tensor(shape, input.bits, [&](int c, int y, int x) {
-    return input.codes[index_of(input.shape, c, y / factor, x / factor)];
+    return input.codes[index_of(input.shape, c, y / factor.y, x / factor.x)];
   });
 }
 

@@ -110,13 +110,28 @@ int output_bits(Keys& keys, LayerKind kind) {
   return bits;
 }
 
+/// One number, or two: of rows and of columns.
+Steps steps(Keys& keys, const char* key, int high, const std::optional<std::vector<int>>& fallback = {}) {
+  const std::vector<int> numbers = keys.numbers(key, 1, high, fallback);
+  if (numbers.size() > 2) keys.fail(fmt::format("{}= takes one number or rows x columns", key));
+  return {numbers.front(), numbers.back()};
+}
+
+/// One number, two (of rows, of columns) or four (top, left, bottom, right).
+Padding padding(Keys& keys) {
+  const std::vector<int> n = keys.numbers("pad", 0, 127, {{0}});
+  if (n.size() == 4) return {n[0], n[1], n[2], n[3]};
+  if (n.size() > 2) keys.fail("pad= takes one number, rows x columns or top x left x bottom x right");
+  return {n.front(), n.back(), n.front(), n.back()};
+}
+
 void set_window(Keys& keys, Layer& layer) {
-  const std::vector<int> kernel = keys.numbers("kernel", 1, 255);
-  if (kernel.size() > 2) keys.fail("kernel= takes K or KxK");
-  layer.kernel_height = kernel.front();
-  layer.kernel_width = kernel.back();
-  layer.stride = keys.single("stride", 1, 15, 1);
-  layer.pad = keys.single("pad", 0, 127, 0);
+  const Steps kernel = steps(keys, "kernel", 255);
+  layer.kernel_height = kernel.y;
+  layer.kernel_width = kernel.x;
+  layer.stride = steps(keys, "stride", 15, {{1}});
+  layer.dilation = steps(keys, "dilation", 15, {{1}});
+  layer.pad = padding(keys);
 }
 
 }  // namespace
@@ -132,8 +147,9 @@ Network single_layer_network(std::string_view text) {
   Shape out{output_channels(keys, *kind, in.channels), 1, 1};
   if (!linear) {
     set_window(keys, layer);
-    out.height = window_output(in.height, layer.kernel_height, layer.stride, layer.pad);
-    out.width = window_output(in.width, layer.kernel_width, layer.stride, layer.pad);
+    const Shape windows = layer.window().over(in);
+    out.height = windows.height;
+    out.width = windows.width;
     if (out.height < 1 || out.width < 1) keys.fail("the kernel is larger than the padded input");
   }
   Network network{.name = "layer",

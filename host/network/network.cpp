@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <numeric>
+#include <set>
 
 #include "host/base/error.h"
 
@@ -62,21 +64,68 @@ void check_activation(const Network& network, const Layer& layer) {
   }
 }
 
+bool is_pool(const Layer& layer) {
+  return layer.kind == LayerKind::max_pool || layer.kind == LayerKind::average_pool;
+}
+
+bool within(const Padding& pad, int low, int high) {
+  const auto [least, most] = std::minmax({pad.top, pad.left, pad.bottom, pad.right});
+  return least >= low && most <= high;
+}
+
+bool covers(const Padding& pad, const Padding& part) {
+  return part.top <= pad.top && part.left <= pad.left && part.bottom <= pad.bottom && part.right <= pad.right;
+}
+
+/// Stride, dilation and kernel in one direction.
+void check_steps(const Network& network, const Layer& layer, int kernel, int stride, int dilation) {
+  if (kernel < 1 || stride < 1 || dilation < 1) {
+    refuse(network, layer, "kernel, stride and dilation must be at least 1 and pad at least 0");
+  }
+  if (stride > kLargestStep || dilation > kLargestStep) {
+    refuse(network, layer, fmt::format("stride, dilation and pad must be at most {}", kLargestStep));
+  }
+}
+
 void check_window(const Network& network, const Layer& layer) {
   const Window window = layer_window(network, layer);
-  const int pad = std::max(window.pad, window.pad_end);
-  if (window.height < 1 || window.width < 1 || layer.stride < 1 || window.pad < 0) {
-    refuse(network, layer, "kernel and stride must be at least 1 and pad at least 0");
+  check_steps(network, layer, window.height, layer.stride.y, layer.dilation.y);
+  check_steps(network, layer, window.width, layer.stride.x, layer.dilation.x);
+  if (!within(window.pad, 0, kLargestStep)) {
+    refuse(network, layer, fmt::format("pad must be 0..{}", kLargestStep));
   }
-  if (layer.stride > kLargestStep || pad > kLargestStep) {
-    refuse(network, layer, fmt::format("stride and pad must be at most {}", kLargestStep));
+  if (layer.uncounted.any() && layer.kind != LayerKind::average_pool) {
+    refuse(network, layer, "only an average pool can leave padding out of its count");
   }
-  if (pad >= std::max(window.height, window.width) && pad > 0) {
-    refuse(network, layer, fmt::format("pad {} must be smaller than the kernel", pad));
+  if (!within(layer.uncounted, 0, kLargestStep) || !covers(window.pad, layer.uncounted)) {
+    refuse(network, layer, "it leaves out more padding than it has");
   }
-  const bool pool = layer.kind == LayerKind::max_pool || layer.kind == LayerKind::average_pool;
-  if (pool && pad >= std::min(window.height, window.width) && pad > 0) {
-    refuse(network, layer, "a pooling window would lie in the padding only; use a smaller pad");
+  if (layer.kind == LayerKind::average_pool && layer.dilation != Steps(1)) {
+    refuse(network, layer, "an average pool cannot be dilated");
+  }
+}
+
+/// A pool's window needs something to choose from, or to count: of the padding alone it has nothing. Windows
+/// at the ends reach furthest into the padding.
+void check_pool(const Network& network, const Layer& layer) {
+  if (!is_pool(layer)) return;
+  const Shape& in = network.input_shape(layer);
+  const Shape& out = network.output_shape(layer);
+  const Window w = layer.window();
+  const bool is_max = layer.kind == LayerKind::max_pool;
+  /// Whether a window at `start` with taps `dilation` apart has one in [0, size) before `limit`.
+  const auto reaches = [](int start, int kernel, int dilation, int size) {
+    const int first = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
+    return first < kernel && start + first * dilation < size;
+  };
+  for (const int y : {0, out.height - 1}) {
+    for (const int x : {0, out.width - 1}) {
+      const bool inside = reaches(w.row(y, 0), w.height, w.dilation.y, in.height) &&
+                          reaches(w.column(x, 0), w.width, w.dilation.x, in.width);
+      if (is_max ? !inside : counted_taps(layer, in, y, x) == 0) {
+        refuse(network, layer, "a pooling window would lie in the padding only; use a smaller pad");
+      }
+    }
   }
 }
 
@@ -93,13 +142,12 @@ Shape result_shape(const Network& network, const Layer& layer, int free_channels
       return sum;
     }
     case LayerKind::upsample:
-      return {in.channels, in.height * layer.stride, in.width * layer.stride};
+      return {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
     default: {
       const bool free = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
-      const Window w = layer_window(network, layer);
-      return {free ? free_channels : in.channels,
-              window_output(in.height, w.height, w.stride, w.pad, w.pad_end),
-              window_output(in.width, w.width, w.stride, w.pad, w.pad_end)};
+      Shape result = layer_window(network, layer).over(in);
+      if (free) result.channels = free_channels;
+      return result;
     }
   }
 }
@@ -192,12 +240,12 @@ void check_names(const Network& network) {
 Window layer_window(const Network& network, const Layer& layer) {
   if (layer.kind == LayerKind::linear) {
     const Shape& in = network.input_shape(layer);
-    return {in.height, in.width, 1, 0, 0};
+    return {in.height, in.width, {}, {}, {}};
   }
   if (layer.kind == LayerKind::add || layer.kind == LayerKind::concat || layer.kind == LayerKind::upsample) {
     return {};
   }
-  return {layer.kernel_height, layer.kernel_width, layer.stride, layer.pad, layer.padding_end()};
+  return layer.window();
 }
 
 bool Network::is_output(int tensor) const {
@@ -247,6 +295,7 @@ void Network::validate() const {
     check_activation(*this, layer);
     check_window(*this, layer);
     check_shapes(*this, layer);
+    check_pool(*this, layer);
     check_signedness(*this, layer);
     check_ends(*this, layer);
     written[layer.output] = true;
@@ -258,9 +307,38 @@ void Network::validate() const {
   }
 }
 
-int window_output(int size, int kernel, int stride, int pad, int pad_end) {
-  const int room = size + pad + pad_end - kernel;
-  return room < 0 ? 0 : room / stride + 1;
+namespace {
+
+/// Windows of `span` that fit in one direction.
+int positions(int size, int span, int stride) { return size < span ? 0 : (size - span) / stride + 1; }
+
+/// Taps of the window at `start` that lie in [begin, end).
+int taps_within(int start, int kernel, int begin, int end) {
+  return std::max(0, std::min(start + kernel, end) - std::max(start, begin));
+}
+
+}  // namespace
+
+Shape Window::over(const Shape& input) const {
+  return {input.channels, positions(input.height + pad.top + pad.bottom, span_height(), stride.y),
+          positions(input.width + pad.left + pad.right, span_width(), stride.x)};
+}
+
+int counted_taps(const Layer& layer, const Shape& input, int y, int x) {
+  const Window w = layer.window();
+  const Padding& out = layer.uncounted;
+  return taps_within(w.row(y, 0), w.height, out.top - w.pad.top, input.height + w.pad.bottom - out.bottom) *
+         taps_within(w.column(x, 0), w.width, out.left - w.pad.left, input.width + w.pad.right - out.right);
+}
+
+std::vector<int> counted_taps(const Network& network, const Layer& layer) {
+  if (!layer.uncounted.any()) return {layer_window(network, layer).taps()};
+  const Shape& out = network.output_shape(layer);
+  std::set<int, std::greater<>> counts;
+  for (int y = 0; y < out.height; ++y) {
+    for (int x = 0; x < out.width; ++x) counts.insert(counted_taps(layer, network.input_shape(layer), y, x));
+  }
+  return {counts.begin(), counts.end()};
 }
 
 std::vector<int> width_classes(const Network& network) {

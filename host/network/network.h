@@ -17,9 +17,54 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 
+/// Something per direction: from row to row, and from column to column. One number stands for both.
+struct Steps {
+  int y = 1;
+  int x = 1;
+
+  Steps() = default;
+  Steps(int both) : y(both), x(both) {}  // NOLINT(google-explicit-constructor): what most layers say
+  Steps(int rows, int columns) : y(rows), x(columns) {}
+  bool operator==(const Steps&) const = default;
+};
+
+/// Rows and columns around a tensor. One number stands for all sides.
+struct Padding {
+  int top = 0;
+  int left = 0;
+  int bottom = 0;
+  int right = 0;
+
+  Padding() = default;
+  Padding(int all) : Padding(all, all, all, all) {}  // NOLINT(google-explicit-constructor): as Steps
+  Padding(int top_rows, int left_columns, int bottom_rows, int right_columns)
+      : top(top_rows), left(left_columns), bottom(bottom_rows), right(right_columns) {}
+  [[nodiscard]] bool any() const { return *this != Padding(); }
+  bool operator==(const Padding&) const = default;
+};
+
+/// Rows and columns of the windows of a layer.
+struct Window {
+  int height = 1;
+  int width = 1;
+  Steps stride = 1;
+  Steps dilation = 1;  ///< from tap to tap
+  Padding pad = 0;
+
+  [[nodiscard]] int taps() const { return height * width; }
+  /// Rows (columns) of the input from the first tap to behind the last.
+  [[nodiscard]] int span_height() const { return (height - 1) * dilation.y + 1; }
+  [[nodiscard]] int span_width() const { return (width - 1) * dilation.x + 1; }
+  /// Input row (column) of a tap of the window at output row `y` (column `x`), negative in the padding.
+  [[nodiscard]] int row(int y, int tap) const { return y * stride.y - pad.top + tap * dilation.y; }
+  [[nodiscard]] int column(int x, int tap) const { return x * stride.x - pad.left + tap * dilation.x; }
+  /// The shape of what the windows over `input` give; height or width 0 where none fits.
+  [[nodiscard]] Shape over(const Shape& input) const;
+};
+
 /// What a layer computes. `linear` reads its whole input tensor, flattened in channel, row, column order;
 /// `concat` puts its inputs' channels one behind the other; `upsample` repeats each position `stride` times
-/// in both directions (nearest).
+/// (nearest).
 enum class LayerKind { conv, depthwise, linear, add, max_pool, average_pool, concat, upsample };
 
 /// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
@@ -39,15 +84,18 @@ struct Layer {
   int output = 0;           ///< index into Network::tensors
   int kernel_height = 1;
   int kernel_width = 1;
-  int stride = 1;
-  int pad = 0;
+  Steps stride = 1;  ///< of an upsample: how often each position is repeated
+  Padding pad = 0;
   Activation activation = Activation::none;
   bool batch_norm = false;  ///< a batch normalization follows the affine part
-  int pad_end = -1;         ///< padding after the last row and column; -1: `pad`
   double negative_slope = 0.1;
+  Steps dilation = 1;
+  /// Of an average pool: the outermost part of the padding, which the average does not count.
+  Padding uncounted = 0;
 
   [[nodiscard]] int input() const { return inputs.front(); }
-  [[nodiscard]] int padding_end() const { return pad_end < 0 ? pad : pad_end; }
+  /// Of all kinds but linear, whose window is its whole input.
+  [[nodiscard]] Window window() const { return {kernel_height, kernel_width, stride, dilation, pad}; }
   /// Has weights, hence an entry in every policy.
   [[nodiscard]] bool has_weights() const {
     return kind == LayerKind::conv || kind == LayerKind::depthwise || kind == LayerKind::linear;
@@ -90,21 +138,14 @@ struct Network {
   void validate() const;
 };
 
-/// Rows and columns of the windows of a layer: a linear layer's window is its whole input.
-struct Window {
-  int height = 1;
-  int width = 1;
-  int stride = 1;
-  int pad = 0;      ///< before the first row and column
-  int pad_end = 0;  ///< after the last ones
-};
+/// The windows of a layer: a linear layer's window is its whole input; one position where there are none.
 Window layer_window(const Network& network, const Layer& layer);
 
-/// Output height (or width) of a window operation, padded by `pad` before and `pad_end` after.
-int window_output(int size, int kernel, int stride, int pad, int pad_end);
-inline int window_output(int size, int kernel, int stride, int pad) {
-  return window_output(size, kernel, stride, pad, pad);
-}
+/// The numbers of taps that an average pool's windows count, the largest first: one number, unless part of
+/// its padding is uncounted.
+std::vector<int> counted_taps(const Network& network, const Layer& layer);
+/// Those of the window at an output position.
+int counted_taps(const Layer& layer, const Shape& input, int y, int x);
 
 /// Per tensor, the first tensor of its width class: layers that keep codes join the tensors around them, so
 /// that all have one scale, one signedness and one width.
@@ -125,9 +166,9 @@ std::vector<std::string> zoo_names();
 
 /// One layer as a network, from the text that `bitloop measure --layer` takes, such as
 /// "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1", "dwconv in=96x56x56 kernel=3 stride=2 pad=1" or "linear
-/// in=400 out=120". `out_bits=` gives the
-/// output's code width (default: that of the input), `signed=1` makes the input's codes signed. Throws
-/// InputError otherwise.
+/// in=400 out=120". Kernel, stride, dilation and pad are one number, or two for rows and columns ("1x7"), a
+/// pad also four (top, left, bottom, right). `out_bits=` gives the output's code width (default: that of the
+/// input), `signed=1` makes the input's codes signed. Throws InputError otherwise.
 Network single_layer_network(std::string_view text);
 
 }  // namespace bitloop::host

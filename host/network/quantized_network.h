@@ -41,8 +41,9 @@ struct OutputRange {
 struct QuantizedLayer {
   int weight_bits = 8;
   std::vector<std::uint8_t> weights;  ///< codes, [filter][channel][row][column]; depthwise: one channel each
-  /// Per filter (channel) of a layer with weights; one of an average pool, for the sum of each window; two of
-  /// an add, one per operand: both multipliers count, shift and bias are the first's.
+  /// Per filter (channel) of a layer with weights; of an average pool, for the sum of a window, one per
+  /// number of taps that windows count (`counted_taps`); two of an add, one per operand: both multipliers
+  /// count, shift and bias are the first's.
   std::vector<Requantization> requantization;
   std::vector<Requantization> negative;  ///< leaky ReLU: per filter, where the first gives less than zero
   OutputRange range;
@@ -111,14 +112,15 @@ CodeTensor golden_weight_layer(const Network& network, const Layer& layer, const
                                const CodeTensor& input, int output_bits);
 /// Largest code of each window; padding never wins.
 CodeTensor golden_max_pool(const Network& network, const Layer& layer, const CodeTensor& input);
-/// The requantized sum of each window's codes, padding counted by its code.
+/// The requantized sum of each window's codes, padding counted by its code, by the set of the taps that
+/// count.
 CodeTensor golden_average_pool(const Network& network, const Layer& layer, const QuantizedLayer& integers,
                                const CodeTensor& input, int output_bits);
 /// y = clamp(((x1*M1 + x2*M2 + B) >> s) + z, low, high) on 8-bit codes.
 CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, const CodeTensor& second,
                       int output_bits);
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs);
-CodeTensor golden_upsample(const CodeTensor& input, int factor);
+CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor);
 /// The narrow form of a tensor of 8-bit codes.
 CodeTensor golden_narrow(const Narrowing& narrowing, const CodeTensor& wide, int bits);
 

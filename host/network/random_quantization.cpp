@@ -122,7 +122,8 @@ void fill_average_pool(QuantizedLayer& result, const Network& network, const Lay
   const Window window = layer_window(network, layer);
   const double taps = static_cast<double>(window.height) * window.width;
   const Spread sum{code_mean(input_bits) * taps, code_deviation(input_bits) * std::sqrt(taps)};
-  result.requantization = {random_requantization(sum, wanted, random)};
+  for (std::size_t i = 0; i < counted_taps(network, layer).size(); ++i)
+    result.requantization.push_back(random_requantization(sum, wanted, random));
   result.pad_codes = random_pads(network, layer, input_bits, random);
 }
 

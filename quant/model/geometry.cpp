@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "host/base/error.h"
@@ -14,9 +15,26 @@ namespace {
 
 using host::LayerKind;
 
+std::array<int, 4> numbers(const host::Padding& pad) { return {pad.top, pad.left, pad.bottom, pad.right}; }
+
 constexpr LayerKind kKinds[] = {LayerKind::conv,      LayerKind::linear,  LayerKind::max_pool,
                                 LayerKind::depthwise, LayerKind::add,     LayerKind::average_pool,
                                 LayerKind::concat,    LayerKind::upsample};
+
+/// What most windows do not have: other steps and paddings than the first ones, dilation, uncounted padding.
+std::string window_text(const host::Layer& l) {
+  std::string text;
+  const host::Padding& pad = l.pad;
+  if (pad == host::Padding(pad.top, pad.top, pad.bottom, pad.bottom)) {
+    if (pad.bottom != pad.top) text += fmt::format(" end {}", pad.bottom);
+  } else {
+    text += fmt::format(" pads {}", fmt::join(numbers(pad), ","));
+  }
+  if (l.stride.x != l.stride.y) text += fmt::format(" step {}", l.stride.x);
+  if (l.dilation != host::Steps()) text += fmt::format(" dilation {},{}", l.dilation.y, l.dilation.x);
+  if (l.uncounted.any()) text += fmt::format(" uncounted {}", fmt::join(numbers(l.uncounted), ","));
+  return text;
+}
 
 }  // namespace
 
@@ -47,9 +65,9 @@ std::string geometry_hash(const host::Network& network) {
         fmt::format(";{} {}x{}x{} {}", t.name, t.shape.channels, t.shape.height, t.shape.width, t.is_signed));
   for (const host::Layer& l : network.layers) {
     hash.add(fmt::format(";{} {} {}>{} {}x{} {} {} {} {}", l.name, kind_number(l.kind),
-                         fmt::join(l.inputs, ","), l.output, l.kernel_height, l.kernel_width, l.stride, l.pad,
-                         static_cast<int>(l.activation), l.batch_norm));
-    if (l.padding_end() != l.pad) hash.add(fmt::format(" end {}", l.padding_end()));
+                         fmt::join(l.inputs, ","), l.output, l.kernel_height, l.kernel_width, l.stride.y,
+                         l.pad.top, static_cast<int>(l.activation), l.batch_norm));
+    hash.add(window_text(l));
     if (l.activation == host::Activation::leaky_relu) hash.add(fmt::format(" leaky {}", l.negative_slope));
   }
   return hash.hex();

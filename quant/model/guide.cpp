@@ -78,6 +78,17 @@ void put_range(ordered_json& json, const host::OutputRange& range) {
   json["high"] = range.high;
 }
 
+/// One number for both directions, or [rows, columns].
+ordered_json both(const host::Steps& steps) {
+  return steps.y == steps.x ? ordered_json(steps.y) : ordered_json{steps.y, steps.x};
+}
+
+/// [before, after] both directions, or [top, left, bottom, right].
+ordered_json sides(const host::Padding& pad) {
+  if (pad == host::Padding(pad.top, pad.top, pad.bottom, pad.bottom)) return {pad.top, pad.bottom};
+  return {pad.top, pad.left, pad.bottom, pad.right};
+}
+
 class Guide {
  public:
   explicit Guide(const QuantizedModel& model)
@@ -175,12 +186,15 @@ class Guide {
     json["kind"] = name_of(l.kind);
     json["inputs"] = inputs;
     json["output"] = network_.tensors[l.output].name;
-    if (l.kind == LayerKind::upsample) json["factor"] = l.stride;
+    if (l.kind == LayerKind::upsample) json["factor"] = both(l.stride);
     if (l.has_weights() || l.kind == LayerKind::max_pool || l.kind == LayerKind::average_pool) {
       const host::Window window = host::layer_window(network_, l);
       json["kernel"] = {window.height, window.width};
-      json["stride"] = window.stride;
-      json["pad"] = {window.pad, window.pad_end};
+      json["stride"] = both(window.stride);
+      if (window.dilation != host::Steps()) json["dilation"] = both(window.dilation);
+      json["pad"] = sides(window.pad);
+      if (l.uncounted.any()) json["counts"] = host::counted_taps(network_, l);
+      if (l.uncounted.any()) json["uncounted"] = sides(l.uncounted);
     }
     if (l.keeps_codes()) return json;
     json["activation"] = name_of(l.activation);

@@ -21,24 +21,44 @@ constexpr std::int64_t kBiasEnd = std::int64_t{1} << 49;  // 50 signed bits
 using host::LayerKind;
 using nlohmann::json;
 
+json to_json(const host::Padding& pad) { return {pad.top, pad.left, pad.bottom, pad.right}; }
+
+/// One number for both directions, or two.
+json to_json(const host::Steps& steps) { return steps.y == steps.x ? json(steps.y) : json{steps.y, steps.x}; }
+
+/// Paddings as one number before and one after both directions (-1: the same), else the four; what most
+/// layers do not have only where it is there.
+void put_window(json& layer, const host::Layer& l) {
+  const host::Padding& pad = l.pad;
+  layer["stride"] = to_json(l.stride);
+  if (pad == host::Padding(pad.top, pad.top, pad.bottom, pad.bottom)) {
+    layer["pad"] = pad.top;
+    layer["pad_end"] = pad.bottom == pad.top ? -1 : pad.bottom;
+  } else {
+    layer["pad"] = to_json(pad);
+  }
+  if (l.dilation != host::Steps()) layer["dilation"] = to_json(l.dilation);
+  if (l.uncounted.any()) layer["uncounted"] = to_json(l.uncounted);
+}
+
 json to_json(const host::Network& network) {
   json tensors = json::array(), layers = json::array();
   for (const host::Tensor& t : network.tensors)
     tensors.push_back({{"name", t.name},
                        {"shape", {t.shape.channels, t.shape.height, t.shape.width}},
                        {"signed", t.is_signed}});
-  for (const host::Layer& l : network.layers)
-    layers.push_back({{"name", l.name},
-                      {"kind", kind_number(l.kind)},
-                      {"inputs", l.inputs},
-                      {"output", l.output},
-                      {"kernel", {l.kernel_height, l.kernel_width}},
-                      {"stride", l.stride},
-                      {"pad", l.pad},
-                      {"pad_end", l.pad_end},
-                      {"activation", static_cast<int>(l.activation)},
-                      {"negative_slope", l.negative_slope},
-                      {"batch_norm", l.batch_norm}});
+  for (const host::Layer& l : network.layers) {
+    json layer{{"name", l.name},
+               {"kind", kind_number(l.kind)},
+               {"inputs", l.inputs},
+               {"output", l.output},
+               {"kernel", {l.kernel_height, l.kernel_width}},
+               {"activation", static_cast<int>(l.activation)},
+               {"negative_slope", l.negative_slope},
+               {"batch_norm", l.batch_norm}};
+    put_window(layer, l);
+    layers.push_back(std::move(layer));
+  }
   return {{"name", network.name},
           {"tensors", tensors},
           {"layers", layers},
@@ -66,6 +86,27 @@ std::vector<int> integers(const json& values) {
   return list;
 }
 
+host::Steps steps_from_json(const json& value) {
+  if (!value.is_array()) return integer(value);
+  return {integer(value.at(0)), integer(value.at(1))};
+}
+
+host::Padding padding_from_json(const json& value) {
+  return {integer(value.at(0)), integer(value.at(1)), integer(value.at(2)), integer(value.at(3))};
+}
+
+void take_window(const json& l, host::Layer& layer) {
+  layer.stride = steps_from_json(l.at("stride"));
+  if (l.at("pad").is_array()) {
+    layer.pad = padding_from_json(l.at("pad"));
+  } else {
+    const int pad = integer(l.at("pad")), end = integer(l.at("pad_end"), -1);
+    layer.pad = {pad, pad, end < 0 ? pad : end, end < 0 ? pad : end};
+  }
+  if (l.contains("dilation")) layer.dilation = steps_from_json(l.at("dilation"));
+  if (l.contains("uncounted")) layer.uncounted = padding_from_json(l.at("uncounted"));
+}
+
 host::Layer layer_from_json(const json& l) {
   host::Layer layer;
   layer.name = l.at("name").get<std::string>();
@@ -74,9 +115,7 @@ host::Layer layer_from_json(const json& l) {
   layer.output = integer(l.at("output"));
   layer.kernel_height = integer(l.at("kernel").at(0));
   layer.kernel_width = integer(l.at("kernel").at(1));
-  layer.stride = integer(l.at("stride"));
-  layer.pad = integer(l.at("pad"));
-  layer.pad_end = integer(l.at("pad_end"), -1);
+  take_window(l, layer);
   layer.activation = static_cast<host::Activation>(
       integer(l.at("activation"), 0, static_cast<int>(host::Activation::leaky_relu)));
   layer.negative_slope = l.at("negative_slope").get<double>();
@@ -128,7 +167,7 @@ Counts counts_of(const host::Network& network, const host::Layer& layer) {
   counts.weights = static_cast<std::size_t>(network.weight_count(layer));
   counts.sets = layer.has_weights()                     ? filters
                 : layer.kind == LayerKind::add          ? 2
-                : layer.kind == LayerKind::average_pool ? 1
+                : layer.kind == LayerKind::average_pool ? host::counted_taps(network, layer).size()
                                                         : 0;
   counts.negative = layer.activation == host::Activation::leaky_relu ? counts.sets : 0;
   counts.pad_codes = pads ? static_cast<std::size_t>(network.input_shape(layer).channels) : 0;

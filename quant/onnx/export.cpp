@@ -220,11 +220,12 @@ class Exporter {
   }
 
   [[nodiscard]] GraphWriter::Attributes window(const host::Layer& layer) const {
-    const std::int64_t begin = layer.pad, end = layer.padding_end();
     GraphWriter::Attributes attributes;
     attributes.lists = {{"kernel_shape", {layer.kernel_height, layer.kernel_width}},
-                        {"strides", {layer.stride, layer.stride}},
-                        {"pads", {begin, begin, end, end}}};
+                        {"strides", {layer.stride.y, layer.stride.x}},
+                        {"pads", {layer.pad.top, layer.pad.left, layer.pad.bottom, layer.pad.right}}};
+    if (layer.dilation != host::Steps())
+      attributes.lists.push_back({"dilations", {layer.dilation.y, layer.dilation.x}});
     if (layer.kind == LayerKind::depthwise)
       attributes.integers = {{"group", network_.input_shape(layer).channels}};
     return attributes;
@@ -232,7 +233,7 @@ class Exporter {
 
   /// Zeros of the file pad as codes do only where those are the tensor's zero.
   void check_padding(const host::Layer& layer, const host::QuantizedLayer& integers, const Form& in) const {
-    if (layer.pad == 0 && layer.padding_end() == 0) return;
+    if (!layer.pad.any()) return;
     for (std::size_t c = 0; c < integers.pad_codes.size(); ++c)
       if (integers.pad_codes[c] != in.zero(static_cast<int>(c)))
         refuse(layer, "pads with another code than its input's zero; that cannot be exported");
@@ -330,12 +331,15 @@ class Exporter {
     return shifted(name, value, in.zero(0) * count * multiplier + exact_bias(r), r, scale);
   }
 
+  /// A bias that comes from the rounding of zero points alone.
+  [[nodiscard]] static bool is_rounding(double bias, const host::Requantization& r) {
+    return std::fabs(bias) <= kLargestCode && std::fabs(bias) / power_of_two(r.shift) <= kNoStep;
+  }
+
   /// Adds what the bias holds beyond the zero points and rounding.
   std::string shifted(const std::string& name, const std::string& value, double bias,
                       const host::Requantization& r, double scale) {
-    const bool rounding =
-        std::fabs(bias) <= kLargestCode && std::fabs(bias) / power_of_two(r.shift) <= kNoStep;
-    if (rounding) return value;
+    if (is_rounding(bias, r)) return value;
     return writer_.node("Add", name + "/shifted",
                         {value, writer_.scalar(name + "/offset", bias / power_of_two(r.shift) * scale)});
   }
@@ -375,15 +379,45 @@ class Exporter {
     const host::Shape& shape = network_.input_shape(layer);
     const host::Requantization& r = integers.requantization.front();
     const double scale = scale_of(layer.output, model_.tensor_scales.at(layer.output).written);
-    const bool global = layer.kernel_height == shape.height && layer.kernel_width == shape.width &&
-                        layer.pad == 0 && layer.padding_end() == 0;
-    GraphWriter::Attributes attributes = window(layer);
-    attributes.integers.push_back({"count_include_pad", 1});
-    const std::string value = global ? writer_.node("GlobalAveragePool", layer.name, {in.value})
-                                     : writer_.node("AveragePool", layer.name, {in.value}, attributes);
-    const double taps = static_cast<double>(layer.kernel_height) * layer.kernel_width;
+    const bool global =
+        layer.kernel_height == shape.height && layer.kernel_width == shape.width && !layer.pad.any();
+    const std::string value =
+        global ? writer_.node("GlobalAveragePool", layer.name, {in.value}) : counted_mean(layer, in);
+    if (layer.uncounted.any()) {
+      check_means(layer, integers, in, scale);
+      return elementwise_result(layer, integers, value, scale, false);
+    }
+    const double taps = layer.window().taps();
     return elementwise_result(layer, integers, scaled(layer.name, value, in, r.multiplier, taps, r, scale),
                               scale, false);
+  }
+
+  /// The padding that counts by a Pad before the pool, where the pool has some that does not.
+  std::string counted_mean(const host::Layer& layer, const Form& in) {
+    host::Layer pool = layer;
+    std::string value = in.value;
+    if (layer.uncounted.any() && layer.uncounted != layer.pad) {
+      const host::Padding &all = layer.pad, &out = layer.uncounted;
+      value = writer_.pad(
+          layer.name + "/padded", value,
+          {all.top - out.top, all.left - out.left, all.bottom - out.bottom, all.right - out.right});
+      pool.pad = out;
+    }
+    GraphWriter::Attributes attributes = window(pool);
+    attributes.integers.push_back({"count_include_pad", layer.uncounted.any() ? 0 : 1});
+    return writer_.node("AveragePool", layer.name, {value}, attributes);
+  }
+
+  /// Where windows count different numbers of taps, the file can say a plain mean only.
+  void check_means(const host::Layer& layer, const host::QuantizedLayer& integers, const Form& in,
+                   double scale) const {
+    const std::vector<int> counts = host::counted_taps(network_, layer);
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      const host::Requantization& r = integers.requantization.at(i);
+      const double bias = in.zero(0) * layer.window().taps() * r.multiplier + exact_bias(r);
+      if (factor(r.multiplier, counts[i], r, in.scale, scale) != 1.0 || !is_rounding(bias, r))
+        refuse(layer, "is no mean of what it counts; quantize the network again");
+    }
   }
 
   Form kept_codes(const host::Layer& layer) {

@@ -60,6 +60,15 @@ std::string GraphWriter::floats(const std::string& name, const std::vector<std::
   return name;
 }
 
+std::string GraphWriter::integers(const std::string& name, const std::vector<std::int64_t>& values) {
+  onnx::TensorProto& tensor = *model_.mutable_graph()->add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::INT64);
+  tensor.add_dims(static_cast<std::int64_t>(values.size()));
+  for (const std::int64_t value : values) tensor.add_int64_data(value);
+  return name;
+}
+
 std::string GraphWriter::scalar(const std::string& name, double value) {
   const auto number = static_cast<float>(value);
   return floats(name, {}, std::span(&number, 1));
@@ -92,9 +101,15 @@ std::string GraphWriter::leaky_relu(const std::string& name, const std::string& 
   return name;
 }
 
-std::string GraphWriter::upsample(const std::string& name, const std::string& input, int factor) {
-  const auto times = static_cast<float>(factor);
-  const float scales[] = {1, 1, times, times};
+std::string GraphWriter::pad(const std::string& name, const std::string& input, const host::Padding& pad) {
+  add_node("Pad", name,
+           {input, integers(name + "/pads", {0, 0, pad.top, pad.left, 0, 0, pad.bottom, pad.right})});
+  return name;
+}
+
+std::string GraphWriter::upsample(const std::string& name, const std::string& input,
+                                  const host::Steps& factor) {
+  const float scales[] = {1, 1, static_cast<float>(factor.y), static_cast<float>(factor.x)};
   onnx::NodeProto& node = add_node("Resize", name, {input, "", floats(name + "/scales", {4}, scales)});
   set_text(node, "mode", "nearest");
   set_text(node, "coordinate_transformation_mode", "asymmetric");

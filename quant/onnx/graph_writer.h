@@ -19,6 +19,7 @@ class GraphWriter {
   void output(const std::string& name, const std::vector<std::int64_t>& dims);
   std::string floats(const std::string& name, const std::vector<std::int64_t>& dims,
                      std::span<const float> values);
+  std::string integers(const std::string& name, const std::vector<std::int64_t>& values);
   std::string scalar(const std::string& name, double value);
 
   struct Integer {
@@ -37,8 +38,10 @@ class GraphWriter {
   std::string node(const std::string& op, const std::string& name, const std::vector<std::string>& inputs,
                    const Attributes& attributes = {});
   std::string leaky_relu(const std::string& name, const std::string& input, double slope);
-  /// Nearest, each position `factor` times in both directions.
-  std::string upsample(const std::string& name, const std::string& input, int factor);
+  /// Zeros around rows and columns.
+  std::string pad(const std::string& name, const std::string& input, const host::Padding& pad);
+  /// Nearest, each position as often as `factor` says.
+  std::string upsample(const std::string& name, const std::string& input, const host::Steps& factor);
   /// QONNX: (clamp(round(x / scale + zero), range of bits) - zero) * scale.
   std::string quant(const std::string& name, const std::string& input, const std::string& scale,
                     const std::string& zero, int bits, bool is_signed, bool narrow);

@@ -84,6 +84,7 @@ Value lower_pad(const Lowering& l);
 Value lower_max_pool(const Lowering& l);
 Value lower_average_pool(const Lowering& l);
 Value lower_global_average_pool(const Lowering& l);
+Value lower_global_max_pool(const Lowering& l);
 Value lower_reduce_mean(const Lowering& l);
 Value lower_resize(const Lowering& l);
 Value lower_concat(const Lowering& l);

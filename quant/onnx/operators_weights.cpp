@@ -149,19 +149,15 @@ Value lower_conv(const Lowering& l) {
     l.node.refuse(fmt::format("its weights {} do not fit {} channels", fmt::join(dims, "x"), shape.channels));
   const auto kernel = l.node.integers("kernel_shape", {dims[2], dims[3]});
   if (kernel != std::vector{dims[2], dims[3]}) l.node.refuse("its kernel_shape is not that of its weights");
-  const WindowShape window = window_shape(l.node, shape, value.pads, dims[2], dims[3], true);
+  const WindowShape window = window_shape(l.node, shape, value.pads, dims[2], dims[3]);
   l.budget.spend(l.node, weights.count());
   LayerParameters parameters = with_weight(l.numbers(weights));
   parameters.bias = bias_of(l, 2, dims[0]);
   if (parameters.bias.empty()) parameters.bias.assign(static_cast<std::size_t>(dims[0]), 0.0F);
   host::Layer layer{.name = l.names.of_weights(l.node, weights.name),
                     .kind = depthwise ? LayerKind::depthwise : LayerKind::conv,
-                    .inputs = {value.tensor},
-                    .kernel_height = static_cast<int>(dims[2]),
-                    .kernel_width = static_cast<int>(dims[3]),
-                    .stride = window.stride,
-                    .pad = window.pad};
-  if (window.pad_end != window.pad) layer.pad_end = window.pad_end;
+                    .inputs = {value.tensor}};
+  set_window(layer, window.window);
   return l.append(std::move(layer), {dims[0], window.height, window.width}, std::move(parameters));
 }
 

@@ -12,34 +12,34 @@ namespace {
 
 using host::LayerKind;
 
-Value append_pool(const Lowering& l, LayerKind kind, const WindowShape& window, std::int64_t height,
-                  std::int64_t width) {
+Value append_pool(const Lowering& l, LayerKind kind, const WindowShape& window,
+                  const host::Padding& uncounted = {}) {
   const Value& value = l.inputs.front();
-  host::Layer layer{.name = l.names.of_node(l.node),
-                    .kind = kind,
-                    .inputs = {value.tensor},
-                    .kernel_height = static_cast<int>(height),
-                    .kernel_width = static_cast<int>(width),
-                    .stride = window.stride,
-                    .pad = window.pad};
-  if (window.pad_end != window.pad) layer.pad_end = window.pad_end;
+  host::Layer layer{.name = l.names.of_node(l.node), .kind = kind, .inputs = {value.tensor}};
+  set_window(layer, window.window);
+  layer.uncounted = uncounted;
   return l.append(std::move(layer), {l.draft.shape(value.tensor).channels, window.height, window.width});
 }
 
-/// Rows and columns of a pool's window.
-std::pair<std::int64_t, std::int64_t> pool_kernel(const Lowering& l) {
+/// The window of a pool that states its kernel.
+WindowShape pool_window(const Lowering& l, const Value& value) {
   const auto kernel = l.node.integers("kernel_shape", {});
   if (kernel.size() != 2 || kernel[0] < 1 || kernel[1] < 1)
     l.node.refuse("supported are kernels of two dimensions");
-  return {kernel[0], kernel[1]};
+  return window_shape(l.node, l.draft.shape(value.tensor), value.pads, kernel[0], kernel[1]);
 }
 
-Value global_average(const Lowering& l, Dims dims) {
+std::int64_t channels_of(const Lowering& l) { return l.draft.shape(l.tensor(0).tensor).channels; }
+
+/// A pool over the whole tensor, its result seen as `dims`.
+Value global_pool(const Lowering& l, LayerKind kind, Dims dims) {
   const Value& value = l.image_like(l.tensor(0));
   const host::Shape shape = l.draft.shape(value.tensor);
   if (shape.height == 1 && shape.width == 1) return l.pass(value, std::move(dims));
-  Value result =
-      append_pool(l, LayerKind::average_pool, {.height = 1, .width = 1}, shape.height, shape.width);
+  WindowShape window;
+  window.window.height = shape.height;
+  window.window.width = shape.width;
+  Value result = append_pool(l, kind, window);
   result.dims = std::move(dims);
   return result;
 }
@@ -138,27 +138,27 @@ Value lower_pad(const Lowering& l) {
 Value lower_max_pool(const Lowering& l) {
   const Value& value = l.image_like(l.padded_tensor(0));
   if (l.node.integer("storage_order", 0) != 0) l.node.refuse("supported is storage_order 0");
-  const auto [height, width] = pool_kernel(l);
   if (value.pads.any() && !l.draft.non_negative(value.tensor))
     l.node.refuse("it reads zeros of a Pad around numbers that may be negative; pad in the pool itself");
-  return append_pool(l, LayerKind::max_pool,
-                     window_shape(l.node, l.draft.shape(value.tensor), value.pads, height, width, true),
-                     height, width);
+  return append_pool(l, LayerKind::max_pool, pool_window(l, value));
 }
 
 Value lower_average_pool(const Lowering& l) {
   const Value& value = l.image_like(l.padded_tensor(0));
-  const auto [height, width] = pool_kernel(l);
-  const WindowShape window =
-      window_shape(l.node, l.draft.shape(value.tensor), value.pads, height, width, /*partial_windows=*/false);
-  if (pads_itself(l.node) && window.pad + window.pad_end > 0 && l.node.integer("count_include_pad", 0) == 0)
-    l.node.refuse("padding that the average does not count is not supported; only count_include_pad 1 is");
-  return append_pool(l, LayerKind::average_pool, window, height, width);
+  const WindowShape window = pool_window(l, value);
+  const host::Steps& dilation = window.window.dilation;
+  if (dilation != host::Steps())
+    l.node.refuse(fmt::format("dilations {}x{} are not supported; only 1x1 are", dilation.y, dilation.x));
+  const bool counts = l.node.integer("count_include_pad", 0) != 0;
+  return append_pool(l, LayerKind::average_pool, window, counts ? window.beyond : window.own);
 }
 
 Value lower_global_average_pool(const Lowering& l) {
-  const Value& value = l.tensor(0);
-  return global_average(l, {value.dims.front(), l.draft.shape(value.tensor).channels, 1, 1});
+  return global_pool(l, LayerKind::average_pool, {l.tensor(0).dims.front(), channels_of(l), 1, 1});
+}
+
+Value lower_global_max_pool(const Lowering& l) {
+  return global_pool(l, LayerKind::max_pool, {l.tensor(0).dims.front(), channels_of(l), 1, 1});
 }
 
 Value lower_reduce_mean(const Lowering& l) {
@@ -166,10 +166,10 @@ Value lower_reduce_mean(const Lowering& l) {
   if (axes_of(l.node, l.constant(1), static_cast<std::int64_t>(value.dims.size())) !=
       std::vector<std::int64_t>{2, 3})
     l.node.refuse("supported is the mean over rows and columns (axes 2 and 3)");
-  const std::int64_t channels = l.draft.shape(value.tensor).channels;
+  const std::int64_t channels = channels_of(l);
   const bool keep = l.node.integer("keepdims", 1) != 0;
-  return global_average(l,
-                        keep ? Dims{value.dims.front(), channels, 1, 1} : Dims{value.dims.front(), channels});
+  return global_pool(l, LayerKind::average_pool,
+                     keep ? Dims{value.dims.front(), channels, 1, 1} : Dims{value.dims.front(), channels});
 }
 
 Value lower_resize(const Lowering& l) {
@@ -177,24 +177,26 @@ Value lower_resize(const Lowering& l) {
   const host::Shape shape = l.draft.shape(value.tensor);
   const Nearest nearest = nearest_mode(l.node);
   const std::vector<double> out = resized(l, value.dims);
-  const auto factor = out.size() == 4 ? out[2] / shape.height : 0;
-  const bool whole = factor >= 1 && factor <= 255 && factor == std::floor(factor) &&
-                     out[3] / shape.width == factor && out[0] == static_cast<double>(value.dims[0]) &&
+  const auto factor = [&](std::size_t dimension, int size) {
+    const double times = out.size() == 4 ? out[dimension] / size : 0;
+    return times >= 1 && times <= 255 && times == std::floor(times) ? static_cast<int>(times) : 0;
+  };
+  const host::Steps times{factor(2, shape.height), factor(3, shape.width)};
+  const bool whole = times.y > 0 && times.x > 0 && out[0] == static_cast<double>(value.dims[0]) &&
                      out[1] == static_cast<double>(value.dims[1]);
-  const auto times = whole ? static_cast<int>(factor) : 0;
-  if (!whole || !repeats(nearest, shape.height, times) || !repeats(nearest, shape.width, times)) {
+  if (!whole || !repeats(nearest, shape.height, times.y) || !repeats(nearest, shape.width, times.x)) {
     l.node.refuse(
-        fmt::format("supported is a Resize that repeats rows and columns by one whole factor (nearest); this "
+        fmt::format("supported is a Resize that repeats rows and columns by whole factors (nearest); this "
                     "one makes {} of {}",
                     fmt::join(out, "x"), fmt::join(value.dims, "x")));
   }
-  if (times == 1) return l.pass(value);
+  if (times == host::Steps()) return l.pass(value);
   host::Layer layer{.name = l.names.of_node(l.node),
                     .kind = LayerKind::upsample,
                     .inputs = {value.tensor},
                     .stride = times};
-  return l.append(std::move(layer),
-                  {shape.channels, std::int64_t{shape.height} * times, std::int64_t{shape.width} * times});
+  return l.append(std::move(layer), {shape.channels, std::int64_t{shape.height} * times.y,
+                                     std::int64_t{shape.width} * times.x});
 }
 
 Value lower_concat(const Lowering& l) {

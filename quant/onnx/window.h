@@ -7,24 +7,20 @@
 
 namespace bitloop::quant::importer {
 
-/// The window of a Conv or pool as the hardware has it: one stride, one padding before and one after both
-/// directions.
+/// The window of a Conv or pool.
 struct WindowShape {
-  int stride = 1;
-  int pad = 0;
-  int pad_end = 0;
+  host::Window window;
   std::int64_t height = 1, width = 1;  ///< of the result
+  /// Parts of `window.pad`, its outermost: what the node itself pads with, and of that what lies beyond all
+  /// padding that the file states, where `ceil_mode` adds a last, partial window.
+  host::Padding own, beyond;
 };
 
 /// What a node says of its window, `kernel_height` x `kernel_width` over `shape`; `pads` are those of a Pad
-/// node before it. Throws InputError, naming the node, for what the hardware does not have: dilations,
-/// strides or paddings that differ between rows and columns. `pad_end` may be less than what the node says
-/// where no window reaches the rest, and more where `ceil_mode` adds a last, partial window: with
-/// `partial_windows` false that is refused.
+/// node before it. Throws InputError, naming the node, for what no network has.
 WindowShape window_shape(const Node& node, const host::Shape& shape, const Pads& pads,
-                         std::int64_t kernel_height, std::int64_t kernel_width, bool partial_windows);
+                         std::int64_t kernel_height, std::int64_t kernel_width);
 
-/// Whether the node itself pads, beside a Pad node before it.
-bool pads_itself(const Node& node);
+void set_window(host::Layer& layer, const host::Window& window);
 
 }  // namespace bitloop::quant::importer

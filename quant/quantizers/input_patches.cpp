@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
+#include "quant/tensor/window.h"
+
 namespace bitloop::quant {
 
 at::Tensor input_patches(const host::Layer& layer, const at::Tensor& x, std::int64_t per_image) {
   if (layer.kind == host::LayerKind::linear) return x.flatten(1);
   constexpr std::int64_t kPrime = 7919;  // from one image's places to the next one's
-  const std::int64_t begin = layer.pad, end = layer.padding_end();
-  const at::Tensor padded = at::constant_pad_nd(x, {begin, end, begin, end});
+  const host::Window w = layer.window();
+  const at::Tensor padded = at::constant_pad_nd(x, pad_sides(w.pad));
   const std::int64_t images = padded.size(0), channels = padded.size(1);
-  const std::int64_t rows = (padded.size(2) - layer.kernel_height) / layer.stride + 1;
-  const std::int64_t columns = (padded.size(3) - layer.kernel_width) / layer.stride + 1;
+  const std::int64_t rows = (padded.size(2) - w.span_height()) / w.stride.y + 1;
+  const std::int64_t columns = (padded.size(3) - w.span_width()) / w.stride.x + 1;
   const std::int64_t count = std::min(per_image, rows * columns);
 
   const at::TensorOptions options = at::TensorOptions(x.device()).dtype(at::kLong);
@@ -20,10 +22,10 @@ at::Tensor input_patches(const host::Layer& layer, const at::Tensor& x, std::int
       (at::arange(count, options).mul(rows * columns).floor_divide(count).view({1, -1, 1, 1, 1}) +
        image * kPrime)
           .remainder(rows * columns);
-  const at::Tensor row = place.floor_divide(columns) * layer.stride +
-                         at::arange(layer.kernel_height, options).view({1, 1, 1, -1, 1});
-  const at::Tensor column = place.remainder(columns) * layer.stride +
-                            at::arange(layer.kernel_width, options).view({1, 1, 1, 1, -1});
+  const at::Tensor row = place.floor_divide(columns) * w.stride.y +
+                         at::arange(w.height, options).mul(w.dilation.y).view({1, 1, 1, -1, 1});
+  const at::Tensor column = place.remainder(columns) * w.stride.x +
+                            at::arange(w.width, options).mul(w.dilation.x).view({1, 1, 1, 1, -1});
   const at::Tensor channel = at::arange(channels, options).view({1, 1, -1, 1, 1});
   const at::Tensor patches = padded.index({image, channel, row, column});
   if (layer.kind == host::LayerKind::depthwise)

@@ -8,6 +8,8 @@
 #include <exception>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "host/base/error.h"
 #include "quant/reference/plan.h"
@@ -15,6 +17,7 @@
 #include "quant/reference/window_sums.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/threads.h"
+#include "quant/tensor/window.h"
 
 namespace bitloop::quant {
 namespace {
@@ -39,6 +42,14 @@ struct ExactLayer {
   WindowSums sums;
   std::optional<Requantizer> requantizer;
   std::optional<AddRequantizer> add;
+  /// Of an average pool that leaves padding out of its count: sets beside the first, and where they count.
+  std::vector<std::pair<Requantizer, at::Tensor>> others;
+
+  [[nodiscard]] at::Tensor codes(const at::Tensor& numbers, bool wide) const {
+    at::Tensor result = (*requantizer)(numbers, wide);
+    for (const auto& [other, where] : others) result = at::where(where, other(numbers, wide), result);
+    return result;
+  }
 };
 
 ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
@@ -51,8 +62,20 @@ ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
   }
   const int input_bits = layer.has_weights() ? bits.read(layer.input()) : bits.written.at(layer.input());
   exact.sums = WindowSums(network, layer, integers, input_bits);
-  exact.requantizer.emplace(integers.requantization, integers.negative, exact.sums.constants(),
-                            integers.range);
+  const auto requantizer = [&](std::span<const host::Requantization> sets) {
+    return Requantizer(sets, integers.negative, exact.sums.constants(), integers.range);
+  };
+  if (layer.kind != LayerKind::average_pool) {
+    exact.requantizer = requantizer(integers.requantization);
+    return exact;
+  }
+  const std::vector<int> counts = host::counted_taps(network, layer);
+  const host::Shape& in = network.input_shape(layer);
+  const at::Tensor taps = counted_taps(layer, at::empty({1, 1, in.height, in.width}));
+  exact.requantizer = requantizer(std::span(integers.requantization).first(1));
+  for (std::size_t i = 1; i < counts.size(); ++i)
+    exact.others.emplace_back(requantizer(std::span(integers.requantization).subspan(i, 1)),
+                              taps.eq(counts[i]));
   return exact;
 }
 
@@ -64,13 +87,13 @@ at::Tensor image_batch(const host::Shape& shape, std::span<const std::uint8_t> p
   return in_channels_last(bytes.to(at::kFloat).permute({0, 3, 1, 2}));
 }
 
-at::Tensor upsample(const at::Tensor& x, std::int64_t factor) {
+at::Tensor upsample(const at::Tensor& x, const host::Steps& factor) {
   const std::int64_t rows = x.size(2), columns = x.size(3);
   return x.permute({0, 2, 3, 1})
       .unsqueeze(3)
       .unsqueeze(2)
-      .expand({-1, -1, factor, -1, factor, -1})
-      .reshape({x.size(0), rows * factor, columns * factor, x.size(1)})
+      .expand({-1, -1, factor.y, -1, factor.x, -1})
+      .reshape({x.size(0), rows * factor.y, columns * factor.x, x.size(1)})
       .permute({0, 3, 1, 2});
 }
 
@@ -203,7 +226,7 @@ struct IntegerReference::Impl {
       default: {
         const at::Tensor sums = exact.sums(layer, read(0));
         const bool wide = network.bits.written.at(step.output) > 8;
-        return (*exact.requantizer)(step.pool != nullptr ? window_maxima(*step.pool, sums) : sums, wide);
+        return exact.codes(step.pool != nullptr ? window_maxima(*step.pool, sums) : sums, wide);
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "quant/reference/requantizer.h"
+#include "quant/tensor/window.h"
 
 namespace bitloop::quant {
 namespace {
@@ -15,7 +16,7 @@ const double kExactInFloat = std::ldexp(1.0, 24);
 
 /// Padding codes as [1, channel, 1, 1]; undefined where there is no padding or it is 0.
 at::Tensor padding(const host::Layer& layer, const host::QuantizedLayer& integers) {
-  const bool padded = layer.kind != LayerKind::linear && (layer.pad > 0 || layer.padding_end() > 0);
+  const bool padded = layer.kind != LayerKind::linear && layer.pad.any();
   const bool zero = std::all_of(integers.pad_codes.begin(), integers.pad_codes.end(),
                                 [](std::uint8_t code) { return code == 0; });
   if (!padded || zero) return {};
@@ -100,18 +101,15 @@ at::Tensor WindowSums::sum(const host::Layer& layer, const at::Tensor& x, const 
   const bool whole = part.count == x.size(1);
   at::Tensor in = (whole ? x : x.narrow(1, part.first, part.count)).to(part.values.scalar_type());
   if (layer.kind == LayerKind::linear) return at::linear(in, part.values.flatten(1));
-  std::int64_t pad = layer.pad;
-  const std::int64_t end = layer.padding_end();
-  if (end != pad || (layer.kind == LayerKind::average_pool && pad != 0)) {
-    in = at::constant_pad_nd(in, {pad, end, pad, end});
-    pad = 0;
-  }
-  in = in_channels_last(in);
-  if (layer.kind == LayerKind::average_pool)
-    return at::avg_pool2d(in, {layer.kernel_height, layer.kernel_width}, layer.stride, 0, false, true,
+  const bool pool = layer.kind == LayerKind::average_pool;
+  const bool by_libtorch = !pool && pads_evenly(layer.pad);
+  in = in_channels_last(by_libtorch ? in : padded(in, layer.pad));
+  if (pool)
+    return at::avg_pool2d(in, kernel_of(layer.window()), sides(layer.stride), 0, false, true,
                           /*divisor_override=*/1);
   const std::int64_t groups = layer.kind == LayerKind::depthwise ? in.size(1) : 1;
-  return at::conv2d(in, part.values, {}, layer.stride, pad, 1, groups);
+  return at::conv2d(in, part.values, {}, sides(layer.stride), own_padding(layer.pad, by_libtorch),
+                    sides(layer.dilation), groups);
 }
 
 at::Tensor WindowSums::operator()(const host::Layer& layer, const at::Tensor& codes) const {
@@ -131,26 +129,36 @@ void raise(T* out, const T* in, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) out[i] = std::max(out[i], in[i]);
 }
 
+/// Taps of a window at `start` that lie inside [0, size): [first, end). Every window of a pool has one.
+struct Inside {
+  std::int64_t first = 0, end = 0;
+};
+Inside taps_inside(std::int64_t start, std::int64_t kernel, std::int64_t dilation, std::int64_t size) {
+  const std::int64_t first = start < 0 ? (dilation - 1 - start) / dilation : 0;
+  return {first, std::min(kernel, (size - start + dilation - 1) / dilation)};
+}
+
 /// First the rows of each window, in whole rows of the image, then its columns.
 template <typename T>
 void maxima(const host::Layer& layer, const at::Tensor& x, at::Tensor& result) {
   const std::int64_t channels = x.size(1), height = x.size(2), width = x.size(3), row = width * channels;
+  const host::Window w = layer.window();
   std::vector<T> tallest(static_cast<std::size_t>(row));
   const T* image = x.data_ptr<T>();
   T* out = result.data_ptr<T>();
   for (std::int64_t n = 0; n < x.size(0); ++n, image += height * row)
-    for (std::int64_t y = 0; y < result.size(2); ++y) {
-      const std::int64_t top = y * layer.stride - layer.pad;
-      const std::int64_t first = std::max<std::int64_t>(top, 0);
-      std::copy_n(image + first * row, row, tallest.begin());
-      for (std::int64_t i = first + 1; i < std::min(top + layer.kernel_height, height); ++i)
-        raise(tallest.data(), image + i * row, row);
-      for (std::int64_t column = 0; column < result.size(3); ++column, out += channels) {
-        const std::int64_t left = column * layer.stride - layer.pad;
-        const std::int64_t begin = std::max<std::int64_t>(left, 0);
-        std::copy_n(tallest.data() + begin * channels, channels, out);
-        for (std::int64_t j = begin + 1; j < std::min(left + layer.kernel_width, width); ++j)
-          raise(out, tallest.data() + j * channels, channels);
+    for (int y = 0; y < result.size(2); ++y) {
+      const std::int64_t top = w.row(y, 0);
+      const Inside rows = taps_inside(top, w.height, w.dilation.y, height);
+      std::copy_n(image + (top + rows.first * w.dilation.y) * row, row, tallest.begin());
+      for (std::int64_t i = rows.first + 1; i < rows.end; ++i)
+        raise(tallest.data(), image + (top + i * w.dilation.y) * row, row);
+      for (int column = 0; column < result.size(3); ++column, out += channels) {
+        const std::int64_t left = w.column(column, 0);
+        const Inside columns = taps_inside(left, w.width, w.dilation.x, width);
+        std::copy_n(tallest.data() + (left + columns.first * w.dilation.x) * channels, channels, out);
+        for (std::int64_t j = columns.first + 1; j < columns.end; ++j)
+          raise(out, tallest.data() + (left + j * w.dilation.x) * channels, channels);
       }
     }
 }
@@ -159,12 +167,10 @@ void maxima(const host::Layer& layer, const at::Tensor& x, at::Tensor& result) {
 
 at::Tensor window_maxima(const host::Layer& layer, const at::Tensor& x) {
   const at::Tensor in = in_channels_last(x);
-  const auto side = [&](std::int64_t size, int kernel) {
-    return host::window_output(static_cast<int>(size), kernel, layer.stride, layer.pad, layer.padding_end());
-  };
-  at::Tensor result = at::empty(
-      {in.size(0), in.size(1), side(in.size(2), layer.kernel_height), side(in.size(3), layer.kernel_width)},
-      in.options(), at::MemoryFormat::ChannelsLast);
+  const host::Shape out =
+      layer.window().over({1, static_cast<int>(in.size(2)), static_cast<int>(in.size(3))});
+  at::Tensor result = at::empty({in.size(0), in.size(1), out.height, out.width}, in.options(),
+                                at::MemoryFormat::ChannelsLast);
   if (in.scalar_type() == at::kFloat)
     maxima<float>(layer, in, result);
   else

@@ -114,9 +114,9 @@ host::QuantizedLayer pool_layer(const QuantizedGraph& graph, const Step& step) {
   host::QuantizedLayer integers;
   const int bits = graph.bits().written.at(step.input);
   integers.pad_codes = pad_codes(graph, step, bits);
-  const double taps = static_cast<double>(step.layer->kernel_height) * step.layer->kernel_width;
-  integers.requantization = {
-      single_requantization(graph.pool_affine(step), taps * zero_code(graph, step.input, bits))};
+  const double zeros = step.layer->window().taps() * zero_code(graph, step.input, bits);
+  for (const int taps : host::counted_taps(graph.start().network, *step.layer))
+    integers.requantization.push_back(single_requantization(graph.pool_affine(step, taps), zeros));
   integers.range = output_range(graph.range_of(step));
   return integers;
 }

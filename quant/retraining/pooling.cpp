@@ -1,17 +1,18 @@
 #include "quant/retraining/pooling.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
+
+#include "quant/tensor/window.h"
 
 namespace bitloop::quant {
 namespace {
 
 bool is_fast(const host::Layer& layer, const at::Tensor& x) {
-  return layer.kernel_height == 2 && layer.kernel_width == 2 && layer.stride == 2 && layer.pad == 0 &&
-         layer.padding_end() == 0 && x.size(2) % 2 == 0 && x.size(3) % 2 == 0 && x.is_cpu() &&
-         x.scalar_type() == at::kFloat;
+  return layer.kernel_height == 2 && layer.kernel_width == 2 && layer.stride == host::Steps(2) &&
+         layer.dilation == host::Steps() && !layer.pad.any() && x.size(2) % 2 == 0 && x.size(3) % 2 == 0 &&
+         x.is_cpu() && x.scalar_type() == at::kFloat;
 }
 
 /// One output row from two input rows.
@@ -43,24 +44,14 @@ void for_rows(const at::Tensor& x, const Row& row) {
   for (std::int64_t y = 0; y < rows; ++y) row(2 * y * width, y * (width / 2));
 }
 
-/// LibTorch pads both ends alike, by at most half a window.
-bool pads_by_itself(const host::Layer& layer) {
-  return layer.padding_end() == layer.pad &&
-         2 * layer.pad <= std::min(layer.kernel_height, layer.kernel_width);
-}
-
-at::Tensor padded(const host::Layer& layer, const at::Tensor& x) {
-  const std::int64_t before = layer.pad, after = layer.padding_end();
-  return at::constant_pad_nd(x, {before, after, before, after}, -INFINITY);
-}
-
 }  // namespace
 
 at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
-  if (!pads_by_itself(layer))
-    return at::max_pool2d(padded(layer, x), {layer.kernel_height, layer.kernel_width}, layer.stride);
-  if (!is_fast(layer, x))
-    return at::max_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride, layer.pad);
+  if (!is_fast(layer, x)) {
+    const bool by_libtorch = pools_padded(layer.window());
+    return at::max_pool2d(by_libtorch ? x : padded(x, layer.pad, -INFINITY), kernel_of(layer.window()),
+                          sides(layer.stride), own_padding(layer.pad, by_libtorch), sides(layer.dilation));
+  }
   const at::Tensor dense = x.contiguous();
   at::Tensor values = at::empty({x.size(0), x.size(1), x.size(2) / 2, x.size(3) / 2}, x.options());
   const float* from = dense.data_ptr<float>();
@@ -73,16 +64,16 @@ at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
 }
 
 at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradient, const at::Tensor& x) {
-  const std::int64_t stride = layer.stride;
-  const auto unpooled = [&](const at::Tensor& from, std::int64_t pad) {
-    const std::array<std::int64_t, 2> kernel{layer.kernel_height, layer.kernel_width};
-    const at::Tensor indices = std::get<1>(at::max_pool2d_with_indices(from, kernel, stride, pad));
-    return at::max_pool2d_with_indices_backward(gradient.contiguous(), from, kernel, {stride, stride},
-                                                {pad, pad}, {1, 1}, false, indices);
-  };
-  if (!pads_by_itself(layer))
-    return unpooled(padded(layer, x), 0).narrow(2, layer.pad, x.size(2)).narrow(3, layer.pad, x.size(3));
-  if (!is_fast(layer, x)) return unpooled(x, layer.pad);
+  if (!is_fast(layer, x)) {
+    const bool by_libtorch = pools_padded(layer.window());
+    const at::Tensor from = by_libtorch ? x : padded(x, layer.pad, -INFINITY);
+    const TwoSides kernel = kernel_of(layer.window()), stride = sides(layer.stride),
+                   pad = own_padding(layer.pad, by_libtorch), dilation = sides(layer.dilation);
+    const at::Tensor indices = std::get<1>(at::max_pool2d_with_indices(from, kernel, stride, pad, dilation));
+    const at::Tensor below = at::max_pool2d_with_indices_backward(gradient.contiguous(), from, kernel, stride,
+                                                                  pad, dilation, false, indices);
+    return by_libtorch ? below : unpadded(below, layer.pad);
+  }
   const at::Tensor dense = x.contiguous(), above = gradient.contiguous();
   at::Tensor below = at::empty_like(dense);
   const float* from = dense.data_ptr<float>();

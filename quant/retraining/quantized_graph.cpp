@@ -9,6 +9,7 @@
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
 #include "quant/tensor/per_filter.h"
+#include "quant/tensor/window.h"
 
 namespace bitloop::quant {
 namespace {
@@ -157,11 +158,20 @@ Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights, const
   return affine;
 }
 
-Affine QuantizedGraph::pool_affine(const Step& step) const {
-  const double taps = static_cast<double>(step.layer->kernel_height) * step.layer->kernel_width;
+Affine QuantizedGraph::pool_affine(const Step& step, int taps) const {
   return single_affine(scale_of(step.input, bits_.written.at(step.input)) /
                            (taps * scale_of(step.output, bits_.written.at(step.output))),
                        start_.device);
+}
+
+std::vector<QuantizedGraph::PoolPart> QuantizedGraph::pool_parts(const Step& step,
+                                                                 const at::Tensor& input) const {
+  std::vector<PoolPart> parts;
+  const std::vector<int> counts = host::counted_taps(start_.network, *step.layer);
+  if (counts.size() == 1) return {{pool_affine(step, counts.front()), {}}};
+  const at::Tensor places = counted_taps(*step.layer, input);
+  for (const int taps : counts) parts.push_back({pool_affine(step, taps), places.eq(taps)});
+  return parts;
 }
 
 SharedMultipliers QuantizedGraph::add_multipliers(const Step& step) const {
@@ -182,15 +192,16 @@ const at::Tensor& QuantizedGraph::form(const Pass& pass, const host::Layer& laye
 
 at::Tensor QuantizedGraph::as_multiplied(const Step& step, const at::Tensor& input) const {
   if (step.layer->kind == LayerKind::linear) return input.flatten(1);
-  const std::int64_t pad = step.layer->pad, end = step.layer->padding_end();
-  return pads_unevenly(*step.layer) ? at::constant_pad_nd(input, {pad, end, pad, end}) : input;
+  return pads_evenly(step.layer->pad) ? input : padded(input, step.layer->pad);
 }
 
 at::Tensor QuantizedGraph::multiply(const Step& step, const Saved& saved) const {
   const at::Tensor& values = saved.weights.values;
   if (step.layer->kind == LayerKind::linear) return at::linear(saved.input, values);
-  const std::int64_t pad = pads_unevenly(*step.layer) ? 0 : step.layer->pad;
-  return at::conv2d(saved.input, values, {}, step.layer->stride, pad, 1, groups_of(*step.layer, values));
+  const host::Layer& layer = *step.layer;
+  return at::conv2d(saved.input, values, {}, sides(layer.stride),
+                    own_padding(layer.pad, pads_evenly(layer.pad)), sides(layer.dilation),
+                    groups_of(layer, values));
 }
 
 void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistics statistics) {
@@ -242,10 +253,15 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
   switch (layer.kind) {
     case LayerKind::max_pool:
       return max_pool(layer, input);
-    case LayerKind::average_pool:
-      saved.affine = pool_affine(step);
+    case LayerKind::average_pool: {
       saved.sums = window_sums(layer, input);
-      return round_to_codes(saved.sums, saved.affine, range_of(step));
+      at::Tensor codes;
+      for (const PoolPart& part : pool_parts(step, input)) {
+        const at::Tensor own = round_to_codes(saved.sums, part.affine, range_of(step));
+        codes = codes.defined() ? at::where(part.mask, own, codes) : own;
+      }
+      return codes;
+    }
     case LayerKind::add:
       saved.multipliers = add_multipliers(step);
       return add_codes(input, form(pass, layer, layer.inputs[1]),

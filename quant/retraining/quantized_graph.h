@@ -95,7 +95,8 @@ class QuantizedGraph {
   [[nodiscard]] Weights quantized_weights(const Step& step) const;
   /// With the stored statistics.
   [[nodiscard]] Affine affine_of(const Step& step, const Weights& weights) const;
-  [[nodiscard]] Affine pool_affine(const Step& step) const;
+  /// Of an average pool where its windows count `taps`.
+  [[nodiscard]] Affine pool_affine(const Step& step, int taps) const;
   [[nodiscard]] SharedMultipliers add_multipliers(const Step& step) const;
   [[nodiscard]] Affine narrowing_affine(int tensor) const;
   [[nodiscard]] CodeRange range_of(const Step& step) const;
@@ -116,6 +117,12 @@ class QuantizedGraph {
                                  const at::Tensor& inverse_deviation) const;
   [[nodiscard]] at::Tensor as_multiplied(const Step& step, const at::Tensor& input) const;
   [[nodiscard]] at::Tensor multiply(const Step& step, const Saved& saved) const;
+  /// An average pool where its windows count one number of taps.
+  struct PoolPart {
+    Affine affine;
+    at::Tensor mask;  ///< [1, 1, row, column], where; undefined: everywhere
+  };
+  [[nodiscard]] std::vector<PoolPart> pool_parts(const Step& step, const at::Tensor& input) const;
   void settle_statistics(const Step& step, Saved& saved, Statistics statistics);
   at::Tensor forward_weights(const Step& step, const at::Tensor& input, Saved& saved, Statistics statistics);
   at::Tensor forward_step(const Step& step, const Pass& pass, Saved& saved, Statistics statistics);

@@ -7,6 +7,7 @@
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
 #include "quant/tensor/per_filter.h"
+#include "quant/tensor/window.h"
 
 namespace bitloop::quant {
 namespace {
@@ -75,13 +76,12 @@ at::Tensor QuantizedGraph::backward_product(const Step& step, const Saved& saved
     g_values = g_sums.t().mm(saved.input);
     if (to_input) g_input = g_sums.mm(values);
   } else {
-    const std::int64_t stride = layer.stride, pad = pads_unevenly(layer) ? 0 : layer.pad;
-    std::tie(g_input, g_values, std::ignore) = at::convolution_backward(
-        g_sums, saved.input, values, at::OptionalIntArrayRef(), {stride, stride}, {pad, pad}, {1, 1}, false,
-        {0, 0}, groups_of(layer, values), {to_input, true, false});
-    const host::Shape& in = start_.network.input_shape(layer);
-    if (to_input && pads_unevenly(layer))
-      g_input = g_input.narrow(2, layer.pad, in.height).narrow(3, layer.pad, in.width);
+    const bool even = pads_evenly(layer.pad);
+    std::tie(g_input, g_values, std::ignore) =
+        at::convolution_backward(g_sums, saved.input, values, at::OptionalIntArrayRef(), sides(layer.stride),
+                                 own_padding(layer.pad, even), sides(layer.dilation), false, {0, 0},
+                                 groups_of(layer, values), {to_input, true, false});
+    if (to_input && !even) g_input = unpadded(g_input, layer.pad);
   }
   backward_weight_rounding(step, saved, g_values);
   return g_input;
@@ -137,10 +137,15 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
       give(step.input, max_pool_gradient(layer, above, input));
       return;
     case LayerKind::average_pool: {
-      const RoundingGradient rounding =
-          rounding_gradient(above, saved.sums, saved.affine, range_of(step), method_.activation_scale);
-      add_scale_gradient(step.output, bits, rounding.log_scale);
-      give(step.input, window_sums_gradient(layer, rounding.d, input));
+      at::Tensor g_sums;
+      for (const PoolPart& part : pool_parts(step, input)) {
+        const RoundingGradient rounding =
+            rounding_gradient(part.mask.defined() ? above * part.mask : above, saved.sums, part.affine,
+                              range_of(step), method_.activation_scale);
+        add_scale_gradient(step.output, bits, rounding.log_scale);
+        accumulate(g_sums, rounding.d);
+      }
+      give(step.input, window_sums_gradient(layer, g_sums, input));
       return;
     }
     case LayerKind::add: {

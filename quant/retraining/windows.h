@@ -12,9 +12,6 @@ namespace bitloop::quant {
 // What the quantized graph does to windows beside convolutions and max pools (pooling.h), forward and
 // backward.
 
-/// The layer pads its input's end by more or less than its beginning.
-inline bool pads_unevenly(const host::Layer& layer) { return layer.padding_end() != layer.pad; }
-
 /// Groups of the convolution: a depthwise one has as many as channels.
 inline std::int64_t groups_of(const host::Layer& layer, const at::Tensor& weights) {
   return layer.kind == host::LayerKind::depthwise ? weights.size(0) : 1;
@@ -25,9 +22,9 @@ inline std::vector<std::int64_t> image_sizes(const host::Shape& shape, std::int6
   return {images, shape.channels, shape.height, shape.width};
 }
 
-/// Each pixel `factor` x `factor` times.
-at::Tensor upsampled(const at::Tensor& x, std::int64_t factor);
-at::Tensor upsample_gradient(const at::Tensor& gradient, std::int64_t factor);
+/// Each pixel `factor.y` x `factor.x` times.
+at::Tensor upsampled(const at::Tensor& x, const host::Steps& factor);
+at::Tensor upsample_gradient(const at::Tensor& gradient, const host::Steps& factor);
 
 /// Sum of every window, as an average pool needs it; padding counts as 0.
 at::Tensor window_sums(const host::Layer& layer, const at::Tensor& x);

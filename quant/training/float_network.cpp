@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
 #include "host/base/error.h"
 #include "quant/model/geometry.h"
+#include "quant/tensor/window.h"
 #include "quant/training/normalization.h"
 
 namespace bitloop::quant {
@@ -102,31 +102,25 @@ at::Tensor channels_last(const at::Tensor& images) {
 
 namespace {
 
-/// Padded by `value` where LibTorch's own padding, symmetric and of at most `most`, would not do; `pad` is
-/// what is left to it.
-at::Tensor padded(const host::Layer& layer, const at::Tensor& x, double value, int most, std::int64_t& pad) {
-  const std::int64_t begin = layer.pad, end = layer.padding_end();
-  const bool by_libtorch = begin == end && begin <= most;
-  pad = by_libtorch ? begin : 0;
-  return by_libtorch ? x : at::constant_pad_nd(x, {begin, end, begin, end}, value);
-}
-
 at::Tensor weighted_sums(const host::Layer& layer, const FloatLayer& p, const at::Tensor& x) {
   if (layer.kind == host::LayerKind::linear) return at::linear(x.flatten(1), p.weight, p.bias);
-  std::int64_t pad = 0;
-  const at::Tensor in = padded(layer, x, 0, std::numeric_limits<int>::max(), pad);
+  const bool even = pads_evenly(layer.pad);
+  const at::Tensor in = even ? x : padded(x, layer.pad);
   const std::int64_t groups = layer.kind == host::LayerKind::depthwise ? in.size(1) : 1;
-  return at::conv2d(in, p.weight, p.bias, layer.stride, pad, 1, groups);
+  return at::conv2d(in, p.weight, p.bias, sides(layer.stride), own_padding(layer.pad, even),
+                    sides(layer.dilation), groups);
 }
 
 at::Tensor pooled(const host::Layer& layer, const at::Tensor& x) {
+  const host::Window window = layer.window();
   const bool is_max = layer.kind == host::LayerKind::max_pool;
-  std::int64_t pad = 0;
-  const at::Tensor in = padded(layer, x, is_max ? -std::numeric_limits<double>::infinity() : 0,
-                               std::min(layer.kernel_height, layer.kernel_width) / 2, pad);
-  const std::array<std::int64_t, 2> kernel{layer.kernel_height, layer.kernel_width};
-  return is_max ? at::max_pool2d(in, kernel, layer.stride, pad)
-                : at::avg_pool2d(in, kernel, layer.stride, pad);
+  const bool by_libtorch = pools_padded(window);
+  const at::Tensor in =
+      by_libtorch ? x : padded(x, layer.pad, is_max ? -std::numeric_limits<double>::infinity() : 0);
+  const TwoSides pad = own_padding(layer.pad, by_libtorch);
+  if (is_max) return at::max_pool2d(in, kernel_of(window), sides(layer.stride), pad, sides(layer.dilation));
+  const at::Tensor mean = at::avg_pool2d(in, kernel_of(window), sides(layer.stride), pad);
+  return layer.uncounted.any() ? mean * (window.taps() / counted_taps(layer, x)) : mean;
 }
 
 at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tensor>& x) {
@@ -137,7 +131,7 @@ at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tenso
       return at::cat(x, 1);
     case host::LayerKind::upsample:
       return at::upsample_nearest2d(x.at(0),
-                                    {x.at(0).size(2) * layer.stride, x.at(0).size(3) * layer.stride});
+                                    {x.at(0).size(2) * layer.stride.y, x.at(0).size(3) * layer.stride.x});
     default:
       return pooled(layer, x.at(0));
   }

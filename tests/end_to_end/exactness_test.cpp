@@ -209,12 +209,10 @@ class Builder {
   int add(host::Layer layer, int channels = 0) {
     const host::Shape& in = network_.tensors[layer.input()].shape;
     layer.output = static_cast<int>(network_.tensors.size());
-    const int end = layer.padding_end();
-    host::Shape out{channels != 0 ? channels : in.channels,
-                    host::window_output(in.height, layer.kernel_height, layer.stride, layer.pad, end),
-                    host::window_output(in.width, layer.kernel_width, layer.stride, layer.pad, end)};
+    host::Shape out = layer.window().over(in);
+    if (channels != 0) out.channels = channels;
     if (layer.kind == host::LayerKind::upsample)
-      out = {in.channels, in.height * layer.stride, in.width * layer.stride};
+      out = {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
     network_.tensors.push_back({layer.name, out, false});
     network_.layers.push_back(layer);
     return layer.output;
@@ -254,7 +252,7 @@ host::Network yolov3_tiny_block() {
                     .kernel_height = 2,
                     .kernel_width = 2,
                     .stride = stride,
-                    .pad_end = stride == 1 ? 1 : 0});
+                    .pad = stride == 1 ? host::Padding(0, 0, 1, 1) : host::Padding()});
   };
   const int early = net.conv("conv0", 0, 32, 3, leaky_relu);
   const int route = net.conv("conv8", pool("pool7", early, 2), 64, 3, leaky_relu);

@@ -33,13 +33,25 @@ def with_activation(d, layer, f):
     return requantized(d, layer, f, layer)
 
 
+def both(steps):
+    """Of rows and of columns."""
+    return steps if isinstance(steps, list) else [steps, steps]
+
+
+def sides(pad):
+    """Top, left, bottom, right."""
+    return pad if len(pad) == 4 else [pad[0], pad[0], pad[1], pad[1]]
+
+
 def windows(layer, in_shape, out_shape):
     """Per output position, the (window index, row, column) of all positions of its window."""
     rows, columns = layer["kernel"]
-    stride, pad = layer["stride"], layer["pad"][0]
+    stride, dilation = both(layer["stride"]), both(layer.get("dilation", 1))
+    pad = sides(layer["pad"])
     for y, x in itertools.product(range(out_shape[1]), range(out_shape[2])):
-        top, left = y * stride - pad, x * stride - pad
-        yield [(i * columns + j, top + i, left + j) for i in range(rows) for j in range(columns)]
+        top, left = y * stride[0] - pad[0], x * stride[1] - pad[1]
+        yield [(i * columns + j, top + i * dilation[0], left + j * dilation[1])
+               for i in range(rows) for j in range(columns)]
 
 
 def inside(shape, row, column):
@@ -78,9 +90,20 @@ def weighted(layer, codes, shape, out_shape):
     return result
 
 
+def sets_of_windows(layer, shape, out_shape):
+    """Per output position the set that its window takes: by the number of taps that count."""
+    if "uncounted" not in layer:
+        return [0] * (out_shape[1] * out_shape[2])
+    top, left, bottom, right = (a - b for a, b in zip(sides(layer["pad"]), sides(layer["uncounted"])))
+    counted = [sum(-top <= row < shape[1] + bottom and -left <= column < shape[2] + right
+                   for _, row, column in window) for window in windows(layer, shape, out_shape)]
+    return [layer["counts"].index(taps) for taps in counted]
+
+
 def average_pool(layer, codes, shape, out_shape):
-    return [requantized(sum(window), layer, 0, layer)
-            for channel in padded_windows(layer, codes, shape, out_shape) for window in channel]
+    sets = sets_of_windows(layer, shape, out_shape)
+    return [requantized(sum(window), layer, f, layer)
+            for channel in padded_windows(layer, codes, shape, out_shape) for window, f in zip(channel, sets)]
 
 
 def max_pool(layer, codes, shape, out_shape):
@@ -101,8 +124,8 @@ def add(layer, first, second):
 
 
 def upsample(layer, codes, shape, out_shape):
-    factor = layer["factor"]
-    return [codes[(c * shape[1] + y // factor) * shape[2] + x // factor]
+    rows, columns = both(layer["factor"])
+    return [codes[(c * shape[1] + y // rows) * shape[2] + x // columns]
             for c, y, x in itertools.product(*map(range, out_shape))]
 
 

@@ -67,8 +67,9 @@ void append_layer(Random& random, host::Network& network, host::LayerKind kind, 
     if (image) {
       layer.kernel_width = layer.kernel_height;
     }
-    out.height = host::window_output(in.height, layer.kernel_height, layer.stride, layer.pad);
-    out.width = host::window_output(in.width, layer.kernel_width, layer.stride, layer.pad);
+    const host::Shape windows = layer.window().over(in);
+    out.height = windows.height;
+    out.width = windows.width;
   }
   if (kind == host::LayerKind::max_pool) {
     out.channels = in.channels;
@@ -162,7 +163,7 @@ std::string describe(const RandomJob& job) {
     text += fmt::format(" | {} in={}x{}x{}{} out={}x{}x{} kernel={}x{} stride={} pad={}", kind, in.channels,
                         in.height, in.width, job.network.tensors[layer.input()].is_signed ? " signed" : "",
                         out.channels, out.height, out.width, layer.kernel_height, layer.kernel_width,
-                        layer.stride, layer.pad);
+                        layer.stride.y, layer.pad.top);
   }
   return text + fmt::format(" | out_bits={} policy {}", job.network.output_bits, job.policy.key());
 }

@@ -60,14 +60,14 @@ int NetworkBuilder::upsample(const std::string& name, int input, int factor) {
 
 int NetworkBuilder::max_pool(const std::string& name, int input, int kernel, int stride, int pad,
                              int pad_end) {
+  const int end = pad_end < 0 ? pad : pad_end;
   return window({.name = name,
                  .kind = LayerKind::max_pool,
                  .inputs = {input},
                  .kernel_height = kernel,
                  .kernel_width = kernel,
                  .stride = stride,
-                 .pad = pad,
-                 .pad_end = pad_end},
+                 .pad = {pad, pad, end, end}},
                 shape(input).channels);
 }
 
@@ -89,10 +89,8 @@ Network NetworkBuilder::finish(std::vector<int> outputs) {
 }
 
 int NetworkBuilder::window(Layer layer, int channels) {
-  const Shape& in = shape(layer.input());
-  const int end = layer.padding_end();
-  const Shape out{channels, window_output(in.height, layer.kernel_height, layer.stride, layer.pad, end),
-                  window_output(in.width, layer.kernel_width, layer.stride, layer.pad, end)};
+  Shape out = layer.window().over(shape(layer.input()));
+  out.channels = channels;
   return append(std::move(layer), out);
 }
 

@@ -118,24 +118,26 @@ TEST(Compiler, depthwise_layers_of_all_width_pairs_equal_the_golden_function) {
   }
 }
 
+/// One number for both directions, or one for each; paddings reach beyond the kernel.
+std::string random_window(std::mt19937_64& random) {
+  const auto steps = [&](int most) { return between(random, 1, most); };
+  const auto pad = [&] { return between(random, 0, 6); };
+  if (random() % 3 == 0) return fmt::format("kernel={} stride={} pad={}", steps(5), steps(3), pad());
+  return fmt::format("kernel={}x{} stride={}x{} dilation={}x{} pad={}x{}x{}x{}", steps(5), steps(5), steps(3),
+                     steps(3), steps(3), steps(3), pad(), pad(), pad(), pad());
+}
+
 std::string random_depthwise(std::mt19937_64& random) {
-  const int kernel = between(random, 1, 5);
   const int out_bits[] = {0, 1, 2, 4, 8};
-  return fmt::format("dwconv in={}x{}x{} kernel={} stride={} pad={} out_bits={} signed=0",
-                     between(random, 1, 150), between(random, kernel, 12), between(random, kernel, 19),
-                     kernel, between(random, 1, 2), between(random, 0, kernel - 1), out_bits[random() % 5]);
+  return fmt::format("dwconv in={}x{}x{} {} out_bits={} signed=0", between(random, 1, 150),
+                     between(random, 13, 15), between(random, 13, 19), random_window(random),
+                     out_bits[random() % 5]);
 }
 
 std::string random_layer(std::mt19937_64& random) {
-  const int kernel_height = between(random, 1, 5);
-  const int kernel_width = between(random, 1, 5);
-  const int pad = between(random, 0, std::max(kernel_height, kernel_width) - 1);
-  const int height = between(random, std::max(1, kernel_height - 2 * pad), 12);
-  const int width = between(random, std::max(1, kernel_width - 2 * pad), 19);
   const int out_bits[] = {0, 1, 2, 4, 8, 32};
-  return fmt::format("conv in={}x{}x{} out={} kernel={}x{} stride={} pad={} out_bits={}",
-                     between(random, 1, 150), height, width, between(random, 1, 70), kernel_height,
-                     kernel_width, between(random, 1, 3), pad, out_bits[random() % 6]);
+  return fmt::format("conv in={}x13x19 out={} {} out_bits={}", between(random, 1, 150),
+                     between(random, 1, 70), random_window(random), out_bits[random() % 6]);
 }
 
 class RandomLayers : public testing::TestWithParam<int> {};
@@ -202,8 +204,8 @@ Network random_network(std::mt19937_64& random) {
     Layer layer{fmt::format("layer{}", last), kind, {last}, last + 1, kernel, kernel, stride, pad};
     Shape out{channels, 1, 1};
     if (kind != LayerKind::linear) {
-      out = {channels, window_output(in.height, kernel, stride, pad),
-             window_output(in.width, kernel, stride, pad)};
+      out = layer.window().over(in);
+      out.channels = channels;
     }
     network.tensors.push_back({layer.name, out, kind == LayerKind::conv && random() % 3 == 0});
     if (kind == LayerKind::max_pool) network.tensors.back().is_signed = network.tensors[last].is_signed;
@@ -254,8 +256,8 @@ TEST(Compiler, image_kernels_of_any_size_equal_the_golden_function) {
       for (const int stride : {1, 2, 4}) {
         Network network{"image", {{"image", {channels, 14, 13}}, {"out", {}}}, {}, 0, {1}};
         Layer layer{"conv", LayerKind::conv, {0}, 1, kernel, kernel, stride, kernel / 2};
-        network.tensors[1].shape = {5, window_output(14, kernel, stride, kernel / 2),
-                                    window_output(13, kernel, stride, kernel / 2)};
+        network.tensors[1].shape = layer.window().over(network.tensors[0].shape);
+        network.tensors[1].shape.channels = 5;
         network.layers.push_back(layer);
         const int weight_bits = any_width(random);
         SCOPED_TRACE(fmt::format("{}x{} C={} stride {} w{}", kernel, kernel, channels, stride, weight_bits));

@@ -80,8 +80,8 @@ Layer windows(LayerKind kind, int kernel, int stride, int pad, int pad_end = -1)
   layer.kind = kind;
   layer.kernel_height = layer.kernel_width = kernel;
   layer.stride = stride;
-  layer.pad = pad;
-  layer.pad_end = pad_end;
+  const int end = pad_end < 0 ? pad : pad_end;
+  layer.pad = {pad, pad, end, end};
   return layer;
 }
 
@@ -150,6 +150,47 @@ TEST(GoldenAveragePool, requantizes_the_sum_with_the_padding_at_its_code) {
   const CodeTensor output =
       golden_average_pool(network, network.layers[0], layer, {{1, 2, 2}, 8, {0, 3, 200, 4}}, 8);
   EXPECT_EQ(output.codes, (Codes{75, 76, 125, 76}));  // 300, 303, 500, 304
+}
+
+TEST(GoldenAveragePool, takes_the_set_of_the_taps_that_count) {
+  Layer pool = windows(LayerKind::average_pool, 2, 2, 1);
+  pool.kernel_width = 1;
+  pool.stride = {1, 1};
+  pool.pad = {1, 0, 1, 0};
+  pool.uncounted = {1, 0, 0, 0};
+  const Network network = one_layer(pool, {1, 2, 2}, {1, 3, 2});
+  EXPECT_EQ(counted_taps(network, network.layers[0]), (std::vector{2, 1}));
+  QuantizedLayer layer;
+  layer.requantization = {{2, 2, 0}, {8, 2, 0}};  // half the sum, twice the sum
+  layer.pad_codes = {10};
+  // Above the first row one tap counts, below the last both do.
+  EXPECT_EQ(golden_average_pool(network, network.layers[0], layer, {{1, 2, 2}, 8, {4, 20, 6, 40}}, 8).codes,
+            (Codes{28, 60, 5, 30, 8, 25}));
+}
+
+TEST(GoldenDepthwise, windows_differ_by_direction) {
+  Layer layer = windows(LayerKind::depthwise, 2, 1, 0);
+  layer.kernel_height = 1;
+  layer.stride = {2, 1};
+  layer.dilation = {5, 2};
+  layer.pad = {0, 1, 0, 3};
+  const Network network = one_layer(layer, {1, 3, 2}, {1, 2, 4});
+  QuantizedLayer integers;
+  integers.weights = {129, 138};  // 1 and 10, two columns apart
+  integers.requantization = {kIdentity};
+  integers.pad_codes = {7};
+  EXPECT_EQ(
+      golden_weight_layer(network, network.layers[0], integers, {{1, 3, 2}, 8, {1, 2, 9, 9, 3, 4}}, 8).codes,
+      (Codes{27, 71, 72, 77, 47, 73, 74, 77}));
+}
+
+TEST(GoldenMaxPool, may_be_dilated) {
+  Layer layer = windows(LayerKind::max_pool, 2, 1, 0);
+  layer.kernel_height = 1;
+  layer.dilation = {1, 2};
+  const Network network = one_layer(layer, {1, 2, 3}, {1, 2, 1});
+  EXPECT_EQ(golden_max_pool(network, network.layers[0], {{1, 2, 3}, 8, {1, 9, 5, 2, 8, 4}}).codes,
+            (Codes{5, 4}));
 }
 
 TEST(GoldenAdd, sums_both_products_and_one_bias_before_one_shift) {

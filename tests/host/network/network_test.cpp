@@ -142,8 +142,8 @@ TEST(Zoo, yolov3_has_three_scales_and_darknets_section_numbers) {
 TEST(Zoo, yolov3_tinys_last_pool_keeps_the_size) {
   const Network network = zoo_network("yolov3-tiny");
   EXPECT_EQ(tensor_named(network, "pool11").shape, (Shape{512, 13, 13}));
-  EXPECT_EQ(layer_window(network, layer_named(network, "pool11")).pad_end, 1);
-  EXPECT_EQ(layer_window(network, layer_named(network, "pool9")).pad_end, 0);
+  EXPECT_EQ(layer_window(network, layer_named(network, "pool11")).pad, Padding(0, 0, 1, 1));
+  EXPECT_EQ(layer_window(network, layer_named(network, "pool9")).pad, Padding());
   ASSERT_EQ(network.outputs.size(), 2u);
   EXPECT_EQ(network.tensors[network.outputs[1]].shape, (Shape{255, 26, 26}));
 }
@@ -256,6 +256,18 @@ TEST(SingleLayer, reads_every_key) {
             48000);
 }
 
+TEST(SingleLayer, takes_windows_that_differ_by_direction) {
+  const Layer layer =
+      single_layer_network("conv in=8x30x40 out=8 kernel=1x7 stride=2x1 dilation=1x3 pad=0x9x1x8")
+          .layers.at(0);
+  EXPECT_EQ(layer.stride, Steps(2, 1));
+  EXPECT_EQ(layer.dilation, Steps(1, 3));
+  EXPECT_EQ(layer.pad, Padding(0, 9, 1, 8));
+  EXPECT_EQ(layer.window().over({8, 30, 40}), (Shape{8, 16, 39}));
+  EXPECT_EQ(single_layer_network("conv in=1x5x5 out=1 kernel=3 pad=1x2").layers.at(0).pad,
+            Padding(1, 2, 1, 2));
+}
+
 TEST(SingleLayer, a_depthwise_layer_keeps_its_channels) {
   const Network network = single_layer_network("dwconv in=96x56x56 kernel=3 stride=2 pad=1");
   EXPECT_EQ(network.layers.at(0).kind, LayerKind::depthwise);
@@ -278,11 +290,13 @@ INSTANTIATE_TEST_SUITE_P(
                     "conv in=1x1x1 out=1 kernel=1x1x1", "conv in=1x1x1 out=99999999999 kernel=1",
                     "conv in=70000x1x1 out=1 kernel=1", "conv in=65535x65535x65535 out=1 kernel=1",
                     "conv in=1x1x1 out=1 kernel=1 stride=0", "conv in=1x1x1 out=1 kernel=1 pad=-1",
-                    "conv in=1x1x1 out=1 kernel=1 pad=1", "conv in=1x1x1 out=1 kernel=1 out_bits=3",
-                    "conv in=1x1x1 out=-1 kernel=1", "conv in=1x1x out=1", "linear in=3x3 out=1",
-                    "linear in=3 out=1 kernel=3", "linear out=1 in", "linear in=4.5 out=1",
-                    "in=3 linear out=1", "dwconv in=8x4x4 out=9 kernel=1", "dwconv in=8 kernel=1",
-                    "dwconv in=8x4x4", "dwconv in=8x4x4 kernel=1 out_bits=32"));
+                    "conv in=1x1x1 out=1 kernel=1 pad=1x1x1", "conv in=1x1x1 out=1 kernel=1 stride=1x1x1",
+                    "conv in=3x3x3 out=1 kernel=2 dilation=3", "conv in=3x3x3 out=1 kernel=2 dilation=0",
+                    "conv in=1x1x1 out=1 kernel=1 out_bits=3", "conv in=1x1x1 out=-1 kernel=1",
+                    "conv in=1x1x out=1", "linear in=3x3 out=1", "linear in=3 out=1 kernel=3",
+                    "linear out=1 in", "linear in=4.5 out=1", "in=3 linear out=1",
+                    "dwconv in=8x4x4 out=9 kernel=1", "dwconv in=8 kernel=1", "dwconv in=8x4x4",
+                    "dwconv in=8x4x4 kernel=1 out_bits=32"));
 
 TEST(Validate, names_the_layer_whose_shapes_do_not_fit) {
   Network network = zoo_network("lenet");
@@ -400,7 +414,26 @@ INSTANTIATE_TEST_SUITE_P(
                  n.layers[1].inputs = {1, 1};
                }},
         Damage{"pool_with_other_channels", "pooled", [](Network& n) { n.tensors[6].shape.channels = 5; }},
-        Damage{"pool_in_the_padding", "pooled", [](Network& n) { n.layers[5].pad_end = 2; }},
+        Damage{"pool_in_the_padding", "padding only",
+               [](Network& n) {
+                 n.layers[5].kind = LayerKind::max_pool;
+                 n.layers[5].pad = {0, 0, 2, 2};
+                 n.tensors[6].shape = {4, 5, 5};
+               }},
+        Damage{"pool_that_counts_nothing", "padding only",
+               [](Network& n) {
+                 n.layers[5].pad = n.layers[5].uncounted = {0, 0, 2, 2};
+                 n.tensors[6].shape = {4, 5, 5};
+               }},
+        Damage{"uncounted_padding_that_is_not_there", "pooled",
+               [](Network& n) { n.layers[5].uncounted = 1; }},
+        Damage{"uncounted_padding_of_a_convolution", "stem",
+               [](Network& n) { n.layers[0].pad = n.layers[0].uncounted = 1; }},
+        Damage{"dilated_average_pool", "pooled", [](Network& n) { n.layers[5].dilation = 2; }},
+        Damage{"dilation_by_none", "deep",
+               [](Network& n) {
+                 n.layers[7].dilation = {1, 0};
+               }},
         Damage{"pool_with_activation", "pooled",
                [](Network& n) { n.layers[5].activation = Activation::relu; }},
         Damage{"upsample_to_another_size", "up", [](Network& n) { n.layers[6].stride = 3; }},

@@ -73,11 +73,9 @@ class Grower {
   }
 
   int window_layer(Layer layer, const char* kind, int channels) {
-    const Shape& in = shape(layer.input());
-    const int end = layer.padding_end();
-    return append(layer, kind,
-                  {channels, window_output(in.height, layer.kernel_height, layer.stride, layer.pad, end),
-                   window_output(in.width, layer.kernel_width, layer.stride, layer.pad, end)});
+    Shape out = layer.window().over(shape(layer.input()));
+    out.channels = channels;
+    return append(std::move(layer), kind, out);
   }
 
   /// Keeps the size where the stride is 1.
@@ -105,12 +103,15 @@ class Grower {
     return window_layer(layer, "depthwise", shape(in).channels);
   }
 
-  int pool(LayerKind kind, int in, int kernel, int stride, int pad, int pad_end = -1) {
+  int pool(LayerKind kind, int in, int kernel, int stride, int pad) {
+    return pool(kind, in, kernel, stride, pad, pad);
+  }
+
+  int pool(LayerKind kind, int in, int kernel, int stride, int pad, int pad_end) {
     Layer layer = reading(kind, {in});
     layer.kernel_height = layer.kernel_width = kernel;
     layer.stride = stride;
-    layer.pad = pad;
-    layer.pad_end = pad_end;
+    layer.pad = {pad, pad, pad_end, pad_end};
     return window_layer(layer, kind == LayerKind::max_pool ? "max" : "average", shape(in).channels);
   }
 
@@ -167,9 +168,74 @@ class Grower {
         return routed(trunk);
       case 8:
         return with_second_result(trunk);
-      default:
+      case 9:
         return separable(trunk);
+      case 10:
+        return any_window(trunk, random_() % 3 == 0 ? LayerKind::depthwise : LayerKind::conv);
+      default:
+        return any_window(trunk, random_() % 3 == 0 ? LayerKind::max_pool : LayerKind::average_pool);
     }
+  }
+
+  Padding any_padding(int most) {
+    const auto side = [&] { return between(random_, 0, most); };
+    return {side(), side(), side(), side()};
+  }
+
+  /// Kernel, steps and paddings of rows and columns on their own. Windows of convolutions may lie in the
+  /// padding only, those of pools may not.
+  int any_window(int in, LayerKind kind) {
+    const bool pool = kind == LayerKind::max_pool || kind == LayerKind::average_pool;
+    Layer layer = reading(kind, {in});
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      layer.kernel_height = one_of({1, 2, 3, 3, 5, 7});
+      layer.kernel_width = one_of({1, 2, 3, 3, 5, 7});
+      layer.stride = {one_of({1, 1, 2, 3}), one_of({1, 1, 2, 3})};
+      if (kind != LayerKind::average_pool) layer.dilation = {one_of({1, 1, 2, 3}), one_of({1, 1, 2, 3})};
+      const int smaller = std::min(layer.kernel_height, layer.kernel_width);
+      layer.pad = any_padding(pool ? smaller - 1 : std::max(layer.kernel_height, layer.kernel_width) + 1);
+      if (kind == LayerKind::average_pool && random_() % 3 != 0) layer.uncounted = part_of(layer.pad);
+      const Shape out = layer.window().over(shape(in));
+      const long macs = kind == LayerKind::conv
+                            ? shape(in).channels * 40L * layer.window().taps() * out.height * out.width
+                            : 0;
+      const bool fits = out.height > 0 && out.width > 0 && out.height * out.width <= 2 * area(in) + 8;
+      if (fits && macs <= kMostLayerMacs && (!pool || reads_input(layer, in, out))) break;
+      layer = reading(kind, {in});
+    }
+    if (!pool) layer.activation = any_activation();
+    const int channels = kind == LayerKind::conv ? between(random_, 1, 40) : shape(in).channels;
+    return window_layer(layer,
+                        kind == LayerKind::conv        ? "conv"
+                        : kind == LayerKind::depthwise ? "depthwise"
+                        : kind == LayerKind::max_pool  ? "max"
+                                                       : "average",
+                        channels);
+  }
+
+  /// All of it, or some.
+  Padding part_of(const Padding& pad) {
+    if (random_() % 2 == 0) return pad;
+    const auto some = [&](int side) { return between(random_, 0, side); };
+    return {some(pad.top), some(pad.left), some(pad.bottom), some(pad.right)};
+  }
+
+  /// Whether the windows at the corners, which reach furthest out, have taps in the input.
+  [[nodiscard]] bool reads_input(Layer layer, int in, const Shape& out) const {
+    const Window w = layer.window();
+    const auto taps = [](int start, int kernel, int dilation, int size) {
+      for (int tap = 0; tap < kernel; ++tap) {
+        if (start + tap * dilation >= 0 && start + tap * dilation < size) return true;
+      }
+      return false;
+    };
+    for (const int y : {0, out.height - 1}) {
+      for (const int x : {0, out.width - 1}) {
+        if (!taps(w.row(y, 0), w.height, w.dilation.y, shape(in).height)) return false;
+        if (!taps(w.column(x, 0), w.width, w.dilation.x, shape(in).width)) return false;
+      }
+    }
+    return true;
   }
 
   /// A layer of stride 1 with weights, whose result has the channels of `like`.

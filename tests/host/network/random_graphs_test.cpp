@@ -17,7 +17,8 @@ TEST(RandomGraphs, hold_all_that_tests_of_networks_need) {
   std::map<LayerKind, int> kinds;
   std::set<Activation> activations;
   int two_results = 0, one_channel_images = 0, narrow = 0, pooled_narrow = 0, odd_channels = 0, strided = 0,
-      wide_kernels = 0, pad_ends = 0, signed_tensors = 0, joined = 0;
+      wide_kernels = 0, pad_ends = 0, signed_tensors = 0, joined = 0, dilated = 0, oblong = 0,
+      all_padding = 0, uncounted = 0;
   for (std::uint64_t seed = 0; seed < kGraphs; ++seed) {
     const Network network = random_graph(seed);
     std::mt19937_64 random(seed);
@@ -35,14 +36,19 @@ TEST(RandomGraphs, hold_all_that_tests_of_networks_need) {
       pooled_narrow += layer.kind == LayerKind::max_pool && bits.narrow[layer.output] != 0 ? 1 : 0;
       strided += layer.kind == LayerKind::depthwise && layer.stride == 2 ? 1 : 0;
       wide_kernels += layer.kind == LayerKind::depthwise && layer.kernel_height == 5 ? 1 : 0;
-      pad_ends += layer.padding_end() != layer.pad ? 1 : 0;
+      pad_ends += layer.pad.bottom != layer.pad.top ? 1 : 0;
+      dilated += layer.dilation != Steps() ? 1 : 0;
+      oblong += layer.stride.y != layer.stride.x && layer.kernel_height != layer.kernel_width ? 1 : 0;
+      all_padding += layer.pad.top >= layer.window().span_height() ? 1 : 0;
+      uncounted += layer.uncounted.any() ? 1 : 0;
       joined += layer.inputs.size() > 2 ? 1 : 0;
     }
   }
   EXPECT_EQ(kinds.size(), 8U);
   EXPECT_EQ(activations.size(), 4U);
-  for (const int count : {two_results, one_channel_images, narrow, pooled_narrow, odd_channels, strided,
-                          wide_kernels, pad_ends, signed_tensors, joined})
+  for (const int count :
+       {two_results, one_channel_images, narrow, pooled_narrow, odd_channels, strided, wide_kernels, pad_ends,
+        signed_tensors, joined, dilated, oblong, all_padding, uncounted})
     EXPECT_GE(count, 5);
   for (const auto& [kind, count] : kinds) EXPECT_GE(count, 30) << "kind " << static_cast<int>(kind);
 }

@@ -64,15 +64,17 @@ WindowWalk walk_all(const CodeTensor& input, const ChipRows& chip, const Shape& 
   walk.input_width = input.shape.width;
   walk.kernel_height = window.height;
   walk.kernel_width = window.width;
-  walk.stride_y = walk.stride_x = window.stride;
-  walk.iy = walk.ix = walk.ix_start = -window.pad;
+  walk.stride_y = window.stride.y;
+  walk.stride_x = window.stride.x;
+  walk.iy = -window.pad.top;
+  walk.ix = walk.ix_start = -window.pad.left;
   walk.output_width = output.width;
   walk.positions = output.height * output.width;
   walk.input_base = chip.base;
   walk.input_stride = chip.stride;
-  walk.ring_position = ((-window.pad * chip.pitch) % chip.ring + chip.ring) % chip.ring;
+  walk.ring_position = ((-window.pad.top * chip.pitch) % chip.ring + chip.ring) % chip.ring;
   walk.input_ring = chip.ring;
-  walk.step_output_row = window.stride * chip.pitch % chip.ring;
+  walk.step_output_row = window.stride.y * chip.pitch % chip.ring;
   walk.step_kernel_row = chip.pitch % chip.ring;
   walk.output_ring = round_up(walk.positions, pixels);
   walk.output_base = output_base;
@@ -139,9 +141,8 @@ ChannelCase random_channel_case(LayerKind kind, std::mt19937_64& random) {
   const int stride = between(random, 1, 3);
   const int pad = between(random, 0, kernel - 1);
   const Shape in{channels, between(random, kernel, 9), between(random, kernel, 9)};
-  const Shape out{channels, window_output(in.height, kernel, stride, pad),
-                  window_output(in.width, kernel, stride, pad)};
   Layer layer{"layer", kind, {0}, 1, kernel, kernel, stride, pad};
+  const Shape out = layer.window().over(in);
   if (kind == LayerKind::depthwise && random() % 2 == 0) layer.activation = Activation::leaky_relu;
   result.network = {"test", {{"in", in}, {"out", out}}, {layer}, 0, {1}, false, 8};
   result.output_bits = any_width(random);

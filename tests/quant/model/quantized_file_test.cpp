@@ -59,7 +59,8 @@ void expect_equal(const host::Network& a, const host::Network& b) {
     EXPECT_EQ(x.kernel_width, y.kernel_width);
     EXPECT_EQ(x.stride, y.stride);
     EXPECT_EQ(x.pad, y.pad);
-    EXPECT_EQ(x.pad_end, y.pad_end);
+    EXPECT_EQ(x.dilation, y.dilation);
+    EXPECT_EQ(x.uncounted, y.uncounted);
     EXPECT_EQ(x.activation, y.activation);
     EXPECT_EQ(x.negative_slope, y.negative_slope);
     EXPECT_EQ(x.batch_norm, y.batch_norm);

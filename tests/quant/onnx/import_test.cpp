@@ -331,6 +331,34 @@ std::vector<Form> forms() {
                 m.floats("nine", {4, 1, 3, 3}, std::vector<float>(36, 1 / 9.0F));
                 m.node("Conv", {"a", "nine"}, "b", {{"group", std::int64_t{4}}, {"pads", Sizes{1, 1, 1, 1}}});
               })),
+      between("average_pool_that_leaves_padding_out", 13,
+              [](OnnxModel& m) {
+                m.node(
+                    "AveragePool", {"a"}, "b",
+                    {{"kernel_shape", Sizes{3, 2}}, {"strides", Sizes{2, 1}}, {"pads", Sizes{1, 0, 2, 1}}});
+              }),
+      between(
+          "average_pool_rounding_up", 13,
+          [](OnnxModel& m) {
+            m.node("AveragePool", {"a"}, "b",
+                   {{"kernel_shape", Sizes{3, 3}}, {"strides", Sizes{2, 2}}, {"ceil_mode", std::int64_t{1}}});
+          }),
+      between("conv_that_differs_by_direction", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {4, 4, 1, 3});
+                m.node("Conv", {"a", "two.weight"}, "b",
+                       {{"strides", Sizes{2, 1}}, {"dilations", Sizes{1, 2}}, {"pads", Sizes{1, 0, 0, 3}}});
+              }),
+      between("conv_with_windows_in_the_padding", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {4, 4, 2, 2});
+                m.node("Conv", {"a", "two.weight"}, "b", {{"pads", Sizes{3, 3, 3, 3}}});
+              }),
+      between("global_max_pool", 13, [](OnnxModel& m) { m.node("GlobalMaxPool", {"a"}, "b"); }),
+      between("resize_of_rows", 13,
+              [](OnnxModel& m) {
+                m.floats("s", {4}, {1, 1, 3, 1}).node("Resize", {"a", "", "s"}, "b", {{"mode", "nearest"}});
+              }),
       between("global_average_pool", 13, [](OnnxModel& m) { m.node("GlobalAveragePool", {"a"}, "b"); }),
       between("reduce_mean", 13,
               [](OnnxModel& m) {

@@ -60,8 +60,8 @@ TEST(IntegerReference, equals_golden_run_on_random_graphs_of_all_operations) {
     expect_golden(host::random_quantization(network, policy, seed), 2, seed);
     if (HasFatalFailure()) {
       for (const host::Layer& layer : network.layers)
-        fmt::print("{} reads {}, pad {} {}\n", layer.name, fmt::join(layer.inputs, ","), layer.pad,
-                   layer.padding_end());
+        fmt::print("{} reads {}, pad {} {}\n", layer.name, fmt::join(layer.inputs, ","), layer.pad.top,
+                   layer.pad.bottom);
       FAIL() << "graph " << seed << ", policy " << policy.key();
     }
   }

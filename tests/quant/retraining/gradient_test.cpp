@@ -23,6 +23,10 @@ at::Tensor straight_through(const at::Tensor& value, const at::Tensor& through) 
   return through + (value - through).detach();
 }
 
+at::Tensor padded(const host::Layer& layer, const at::Tensor& x, double value) {
+  return at::constant_pad_nd(x, {layer.pad.left, layer.pad.right, layer.pad.top, layer.pad.bottom}, value);
+}
+
 /// Appends layers to a network; every call returns the tensor that its layer writes.
 struct Builder {
   host::Network network;
@@ -34,15 +38,10 @@ struct Builder {
       out.channels = 0;
       for (const int input : layer.inputs) out.channels += network.tensors.at(input).shape.channels;
     } else if (layer.kind == LayerKind::upsample) {
-      out = {in.channels, in.height * layer.stride, in.width * layer.stride};
+      out = {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
     } else if (layer.kind != LayerKind::add) {
-      const host::Window w = layer.kind == LayerKind::linear
-                                 ? host::Window{in.height, in.width, 1, 0, 0}
-                                 : host::Window{layer.kernel_height, layer.kernel_width, layer.stride,
-                                                layer.pad, layer.padding_end()};
-      out = {filters > 0 ? filters : in.channels,
-             host::window_output(in.height, w.height, w.stride, w.pad, w.pad_end),
-             host::window_output(in.width, w.width, w.stride, w.pad, w.pad_end)};
+      out = layer.kind == LayerKind::linear ? host::Shape{} : layer.window().over(in);
+      out.channels = filters > 0 ? filters : in.channels;
     }
     layer.name = "layer" + std::to_string(network.layers.size());
     layer.output = static_cast<int>(network.tensors.size());
@@ -76,9 +75,9 @@ host::Network every_kind() {
                               .kernel_height = 3,
                               .kernel_width = 3,
                               .stride = 2,
+                              .pad = {0, 0, 1, 1},
                               .activation = Activation::relu6,
-                              .batch_norm = true,
-                              .pad_end = 1});
+                              .batch_norm = true});
   const int plain = conv(narrowed, 8, 1, 0, Activation::none, true);
   const int leaky = conv(narrowed, 8, 1, 0, Activation::leaky_relu, false);
   const int sum = b.add({.name = "", .kind = LayerKind::add, .inputs = {plain, leaky}});
@@ -99,7 +98,7 @@ host::Network every_kind() {
                              .kernel_height = 2,
                              .kernel_width = 2,
                              .stride = 1,
-                             .pad_end = 1});
+                             .pad = {0, 0, 1, 1}});
   const int last = conv(largest, 8, 3, 1, Activation::relu, true, 2);
   b.network.outputs = {b.add({.name = "", .kind = LayerKind::linear, .inputs = {last}}, 10)};
   host::derive_signedness(b.network);
@@ -189,16 +188,21 @@ class Reference {
     const at::Tensor out = scale(layer.output, graph_.bits().written.at(layer.output));
     switch (layer.kind) {
       case LayerKind::max_pool: {
-        const at::Tensor padded =
-            at::constant_pad_nd(x, {layer.pad, layer.padding_end(), layer.pad, layer.padding_end()}, -1e9);
-        return at::max_pool2d(padded, {layer.kernel_height, layer.kernel_width}, layer.stride);
+        return at::max_pool2d(padded(layer, x, -1e9), {layer.kernel_height, layer.kernel_width},
+                              {layer.stride.y, layer.stride.x}, 0, {layer.dilation.y, layer.dilation.x});
       }
       case LayerKind::average_pool: {
-        const at::Tensor unit = scale(layer.input(), 8) / (out * layer.kernel_height * layer.kernel_width);
-        const double taps = layer.kernel_height * layer.kernel_width;
-        return rounded(at::avg_pool2d(x, {layer.kernel_height, layer.kernel_width}, layer.stride) * taps *
-                           multiplier(unit),
-                       range(layer));
+        const at::Tensor sums = at::avg_pool2d(padded(layer, x, 0), {layer.kernel_height, layer.kernel_width},
+                                               {layer.stride.y, layer.stride.x}) *
+                                layer.window().taps();
+        at::Tensor multipliers = at::zeros_like(sums.slice(0, 0, 1).slice(1, 0, 1));
+        for (int row = 0; row < multipliers.size(2); ++row)
+          for (int column = 0; column < multipliers.size(3); ++column) {
+            const int taps =
+                host::counted_taps(layer, graph_.start().network.input_shape(layer), row, column);
+            multipliers.index_put_({0, 0, row, column}, multiplier(scale(layer.input(), 8) / (out * taps)));
+          }
+        return rounded(sums * multipliers, range(layer));
       }
       case LayerKind::add: {
         const at::Tensor m1 = scale(layer.inputs[0], 8) / out, m2 = scale(layer.inputs[1], 8) / out;
@@ -211,7 +215,7 @@ class Reference {
       case LayerKind::concat:
         return at::cat({x, read(layer, 1)}, 1);
       case LayerKind::upsample:
-        return at::upsample_nearest2d(x, {x.size(2) * layer.stride, x.size(3) * layer.stride});
+        return at::upsample_nearest2d(x, {x.size(2) * layer.stride.y, x.size(3) * layer.stride.x});
       default:
         return weighted(step, x, out);
     }
@@ -227,12 +231,10 @@ class Reference {
     const at::Tensor ratio = weight / (weight.dim() == 4 ? scales.view({-1, 1, 1, 1}) : scales.view({-1, 1}));
     const at::Tensor values = straight_through(weight_values(ratio.detach(), state.bits),
                                                ratio * weight_pass(ratio.detach(), state.bits));
-    const std::int64_t pad = layer.pad, end = layer.padding_end(), stride = layer.stride;
-    const std::int64_t no_pad = 0, dilation = 1;
-    const at::Tensor padded = at::constant_pad_nd(x, {pad, end, pad, end});
     const at::Tensor d = layer.kind == LayerKind::linear
                              ? at::linear(x.flatten(1), values)
-                             : at::conv2d(padded, values, {}, stride, no_pad, dilation,
+                             : at::conv2d(padded(layer, x, 0), values, {}, {layer.stride.y, layer.stride.x},
+                                          at::IntArrayRef{0, 0}, {layer.dilation.y, layer.dilation.x},
                                           layer.kind == LayerKind::depthwise ? x.size(1) : 1);
     const at::Tensor unit = scales * scale(layer.input(), graph_.bits().read(layer.input()));
     at::Tensor mean = state.mean.to(at::kDouble), inverse = state.inverse_deviation.to(at::kDouble);
@@ -256,7 +258,8 @@ class Reference {
     if (layer.activation == Activation::leaky_relu) z = at::where(z < 0, exact(layer.negative_slope), z);
     if (graph_.bits().written.at(layer.output) == 32) return z;
     if (step.pool != nullptr)
-      z = at::max_pool2d(z, {step.pool->kernel_height, step.pool->kernel_width}, step.pool->stride);
+      z = at::max_pool2d(z, {step.pool->kernel_height, step.pool->kernel_width},
+                         {step.pool->stride.y, step.pool->stride.x});
     const host::Shape& shape = graph_.start().network.tensors.at(step.output).shape;
     return rounded(z, range(layer)).view({-1, shape.channels, shape.height, shape.width});
   }

@@ -57,7 +57,7 @@ host::Network every_kind() {
        .output = 5,
        .kernel_height = 2,
        .kernel_width = 2,
-       .pad_end = 1},
+       .pad = {0, 0, 1, 1}},
       {.name = "both", .kind = LayerKind::concat, .inputs = {5, 3}, .output = 6},
       {.name = "up", .kind = LayerKind::upsample, .inputs = {6}, .output = 7, .stride = 2},
       {.name = "mean",
@@ -155,13 +155,14 @@ class ByHand {
     for (int from = deep ? c : 0; from < (deep ? c + 1 : network_.input_shape(layer).channels); ++from)
       for (int ky = 0; ky < layer.kernel_height; ++ky)
         for (int kx = 0; kx < layer.kernel_width; ++kx)
-          sum += weights[i++] * at(layer.input(), from, y * layer.stride + ky - layer.pad,
-                                   x * layer.stride + kx - layer.pad);
+          sum +=
+              weights[i++] * at(layer.input(), from, layer.window().row(y, ky), layer.window().column(x, kx));
     return sum;
   }
   [[nodiscard]] double other(const host::Layer& layer, int c, int y, int x) const {
     if (layer.kind == LayerKind::add) return at(layer.inputs[0], c, y, x) + at(layer.inputs[1], c, y, x);
-    if (layer.kind == LayerKind::upsample) return at(layer.input(), c, y / layer.stride, x / layer.stride);
+    if (layer.kind == LayerKind::upsample)
+      return at(layer.input(), c, y / layer.stride.y, x / layer.stride.x);
     if (layer.kind == LayerKind::concat) {
       const int first = network_.input_shape(layer).channels;
       return c < first ? at(layer.inputs[0], c, y, x) : at(layer.inputs[1], c - first, y, x);
@@ -170,11 +171,11 @@ class ByHand {
     double result = is_max ? -INFINITY : 0;
     for (int ky = 0; ky < layer.kernel_height; ++ky)
       for (int kx = 0; kx < layer.kernel_width; ++kx) {
-        const double value = at(layer.input(), c, y * layer.stride + ky - layer.pad,
-                                x * layer.stride + kx - layer.pad, is_max ? -INFINITY : 0);
+        const double value = at(layer.input(), c, layer.window().row(y, ky), layer.window().column(x, kx),
+                                is_max ? -INFINITY : 0);
         result = is_max ? std::max(result, value) : result + value;
       }
-    return is_max ? result : result / (layer.kernel_height * layer.kernel_width);
+    return is_max ? result : result / (layer.window().taps());
   }
 
   const host::Network& network_;
