@@ -34,6 +34,7 @@ class Planner {
     find_readers();
     for (std::size_t i = 0; i < network_.layers.size(); ++i) {
       if (network_.layers[i].kind == LayerKind::concat) join(static_cast<int>(i));
+      if (network_.layers[i].kind == LayerKind::interleave) interleave(static_cast<int>(i));
     }
     if (has_narrow(network_.input)) add_narrowing(network_.input);
     for (std::size_t i = 0; i < network_.layers.size(); ++i) add_layer(static_cast<int>(i));
@@ -58,7 +59,7 @@ class Planner {
     std::optional<Part> second;
     std::vector<std::optional<Part>> results;  ///< none: only the next stage reads it
   };
-  /// An input of a concat that cannot be written where the output lies.
+  /// An input of a concat or interleave that cannot be written where the output lies.
   struct Copy {
     int layer = 0;
     Form source;
@@ -115,6 +116,28 @@ class Planner {
     }
   }
 
+  /// Lets an interleave's inputs be written where its output lies, as far as nothing else reads them and they
+  /// are not parts of another form.
+  void interleave(int index) {
+    const Layer& layer = this->layer(index);
+    const Form output{layer.output, false};
+    for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
+      const int tensor = layer.inputs[i], part = static_cast<int>(i);
+      const Form input = read_form(layer, tensor);
+      const Part target{output, 0, words_of(input),
+                        Grid{network_.output_shape(layer).width, part / layer.stride.x, part % layer.stride.x,
+                             layer.stride}};
+      const int writer = writer_[tensor];
+      // Repeated positions are stored by the row; tensors that are compared lie by themselves.
+      const bool alone = writer < 0 || this->layer(writer).kind == LayerKind::upsample || options_.spill_all;
+      if (!alone && !parents_[input.index()] && readers_[tensor].size() == 1) {
+        parents_[input.index()] = target;
+      } else {
+        copies_.push_back({index, input, target});
+      }
+    }
+  }
+
   /// The same words as a part of the form that is itself no part.
   [[nodiscard]] Part in_root(Part part) const {
     while (const auto& parent = parents_[part.form.index()]) {
@@ -128,7 +151,7 @@ class Planner {
   void add_layer(int index) {
     const Layer& layer = this->layer(index);
     if (done_.contains(index)) return;
-    if (layer.kind == LayerKind::concat) {
+    if (layer.kind == LayerKind::concat || layer.kind == LayerKind::interleave) {
       add_copies(index);
       if (has_narrow(layer.output)) add_narrowing(layer.output);
       return;
@@ -243,7 +266,7 @@ class Planner {
     append(std::move(segment), {whole({tensor, false}), {}, {whole({tensor, true})}});
   }
 
-  /// Copies the inputs of a concat that are parts of something else.
+  /// Copies the inputs of a concat or interleave that are parts of something else.
   void add_copies(int index) {
     for (const Copy& copy : copies_) {
       if (copy.layer != index) continue;

@@ -27,9 +27,10 @@ struct Form {
 /// weights: what cycles depend on is all here.
 ///
 /// Concat and upsample are done by addressing where that is possible: the inputs of a concat are written
-/// where its output lies. An add is fused behind the layer that writes its later operand, a requantization
-/// behind whatever writes the 8-bit codes. A tensor stays in activation SRAM from the segment that writes it
-/// to the last that reads it where it fits beside all others (`place_on_chip`).
+/// where its output lies, and so are those of an interleave. An add is fused behind the layer that writes its
+/// later operand, a requantization behind whatever writes the 8-bit codes. A tensor stays in activation SRAM
+/// from the segment that writes it to the last that reads it where it fits beside all others
+/// (`place_on_chip`).
 struct NetworkPlan {
   TensorBits bits;
   std::vector<Segment> segments;

@@ -145,6 +145,15 @@ CodeTensor golden_concat(std::span<const CodeTensor* const> inputs) {
   return output;
 }
 
+CodeTensor golden_interleave(std::span<const CodeTensor* const> inputs, const Steps& steps) {
+  const CodeTensor& first = *inputs.front();
+  const Shape shape{first.shape.channels, first.shape.height * steps.y, first.shape.width * steps.x};
+  return filled_tensor(shape, first.bits, [&](int c, int y, int x) {
+    const auto part = static_cast<std::size_t>(y % steps.y * steps.x + x % steps.x);
+    return inputs[part]->codes[index_of(first.shape, c, y / steps.y, x / steps.x)];
+  });
+}
+
 CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor) {
   const Shape shape{input.shape.channels, input.shape.height * factor.y, input.shape.width * factor.x};
   return filled_tensor(shape, input.bits, [&](int c, int y, int x) {
@@ -204,10 +213,12 @@ CodeTensor run_layer(const QuantizedNetwork& network, std::size_t index, const T
       return golden_max_pool(graph, layer, input);
     case LayerKind::average_pool:
       return golden_average_pool(graph, layer, integers, input, output_bits);
-    case LayerKind::concat: {
+    case LayerKind::concat:
+    case LayerKind::interleave: {
       std::vector<const CodeTensor*> inputs;
       for (const int tensor : layer.inputs) inputs.push_back(&tensors.read(network.bits, layer, tensor));
-      return golden_concat(inputs);
+      return layer.kind == LayerKind::concat ? golden_concat(inputs)
+                                             : golden_interleave(inputs, layer.stride);
     }
     case LayerKind::upsample:
       return golden_upsample(input, layer.stride);

@@ -47,6 +47,13 @@ void check_arity(const Network& network, const Layer& layer) {
         refuse(network, layer, fmt::format("a concat has 2..{} inputs, not {}", kMostInputs, inputs));
       }
       return;
+    case LayerKind::interleave:
+      if (inputs > kMostInputs || static_cast<long>(inputs) != long{layer.stride.y} * layer.stride.x) {
+        refuse(network, layer,
+               fmt::format("an interleave of {}x{} positions has as many inputs, at most {}, not {}",
+                           layer.stride.y, layer.stride.x, kMostInputs, inputs));
+      }
+      return;
     default:
       if (inputs != 1) refuse(network, layer, fmt::format("it must have 1 input, not {}", inputs));
   }
@@ -142,6 +149,7 @@ Shape result_shape(const Network& network, const Layer& layer, int free_channels
       return sum;
     }
     case LayerKind::upsample:
+    case LayerKind::interleave:
       return {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
     default: {
       const bool free = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
@@ -242,10 +250,15 @@ Window layer_window(const Network& network, const Layer& layer) {
     const Shape& in = network.input_shape(layer);
     return {in.height, in.width, {}, {}, {}};
   }
-  if (layer.kind == LayerKind::add || layer.kind == LayerKind::concat || layer.kind == LayerKind::upsample) {
-    return {};
+  switch (layer.kind) {
+    case LayerKind::add:
+    case LayerKind::concat:
+    case LayerKind::upsample:
+    case LayerKind::interleave:
+      return {};
+    default:
+      return layer.window();
   }
-  return layer.window();
 }
 
 bool Network::is_output(int tensor) const {

@@ -63,9 +63,11 @@ struct Window {
 };
 
 /// What a layer computes. `linear` reads its whole input tensor, flattened in channel, row, column order;
-/// `concat` puts its inputs' channels one behind the other; `upsample` repeats each position `stride` times
-/// (nearest).
-enum class LayerKind { conv, depthwise, linear, add, max_pool, average_pool, concat, upsample };
+/// `concat` puts its inputs' channels one behind the other; `interleave` puts its inputs' positions side by
+/// side: input i gives rows i / `stride.x` and columns i % `stride.x` of each `stride.y` x `stride.x` of the
+/// output (a DepthToSpace of a concat, a transposed convolution of its phases); `upsample` repeats each
+/// position `stride` times (nearest).
+enum class LayerKind { conv, depthwise, linear, add, max_pool, average_pool, concat, upsample, interleave };
 
 /// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
 /// results.
@@ -80,8 +82,9 @@ struct Tensor {
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::conv;
-  std::vector<int> inputs;  ///< indices into Network::tensors; two of an add, several of a concat, else one
-  int output = 0;           ///< index into Network::tensors
+  std::vector<int>
+      inputs;  ///< indices into Network::tensors; two of an add, several of a concat or interleave, else one
+  int output = 0;  ///< index into Network::tensors
   int kernel_height = 1;
   int kernel_width = 1;
   Steps stride = 1;  ///< of an upsample: how often each position is repeated
@@ -102,7 +105,8 @@ struct Layer {
   }
   /// Its output has its inputs' codes: scale, zero point and width are theirs.
   [[nodiscard]] bool keeps_codes() const {
-    return kind == LayerKind::max_pool || kind == LayerKind::concat || kind == LayerKind::upsample;
+    return kind == LayerKind::max_pool || kind == LayerKind::concat || kind == LayerKind::upsample ||
+           kind == LayerKind::interleave;
   }
 };
 

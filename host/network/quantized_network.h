@@ -120,6 +120,7 @@ CodeTensor golden_average_pool(const Network& network, const Layer& layer, const
 CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, const CodeTensor& second,
                       int output_bits);
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs);
+CodeTensor golden_interleave(std::span<const CodeTensor* const> inputs, const Steps& steps);
 CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor);
 /// The narrow form of a tensor of 8-bit codes.
 CodeTensor golden_narrow(const Narrowing& narrowing, const CodeTensor& wide, int bits);

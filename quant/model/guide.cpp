@@ -33,6 +33,8 @@ const char* name_of(LayerKind kind) {
       return "average_pool";
     case LayerKind::concat:
       return "concat";
+    case LayerKind::interleave:
+      return "interleave";
     default:
       return "upsample";
   }
@@ -186,7 +188,7 @@ class Guide {
     json["kind"] = name_of(l.kind);
     json["inputs"] = inputs;
     json["output"] = network_.tensors[l.output].name;
-    if (l.kind == LayerKind::upsample) json["factor"] = both(l.stride);
+    if (l.kind == LayerKind::upsample || l.kind == LayerKind::interleave) json["factor"] = both(l.stride);
     if (l.has_weights() || l.kind == LayerKind::max_pool || l.kind == LayerKind::average_pool) {
       const host::Window window = host::layer_window(network_, l);
       json["kernel"] = {window.height, window.width};

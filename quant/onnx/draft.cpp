@@ -175,6 +175,8 @@ void Draft::settle_image(Names& names) {
 
 bool Draft::takes_affine(int tensor) const {
   const host::Layer* layer = writer(tensor);
+  if (layer != nullptr && layer->kind == host::LayerKind::interleave && readers_[tensor] == 1)
+    return std::ranges::all_of(layer->inputs, [&](int input) { return takes_affine(input); });
   return layer != nullptr && layer->has_weights() && layer->activation == host::Activation::none &&
          readers_[tensor] == 1;
 }
@@ -183,6 +185,10 @@ void Draft::join_batch_norm(int tensor, std::vector<float> gain, std::vector<flo
                             std::vector<float> mean, std::vector<float> variance, double epsilon) {
   host::Layer& layer = network_.layers.at(writers_.at(tensor));
   LayerParameters& parameters = parameters_.at(writers_.at(tensor));
+  if (layer.kind == host::LayerKind::interleave) {
+    for (const int input : layer.inputs) join_batch_norm(input, gain, shift, mean, variance, epsilon);
+    return;
+  }
   if (layer.batch_norm) {
     std::vector<double> scale, offset;
     for (std::size_t f = 0; f < gain.size(); ++f) {
@@ -210,6 +216,10 @@ void Draft::join_batch_norm(int tensor, std::vector<float> gain, std::vector<flo
 
 void Draft::join_affine(int tensor, const std::vector<double>& scale, const std::vector<double>& shift) {
   const host::Layer& layer = network_.layers.at(writers_.at(tensor));
+  if (layer.kind == host::LayerKind::interleave) {
+    for (const int input : layer.inputs) join_affine(input, scale, shift);
+    return;
+  }
   LayerParameters& p = parameters_.at(writers_.at(tensor));
   std::vector<float>& offsets = layer.batch_norm ? p.shift : p.bias;
   if (offsets.empty()) offsets.assign(scale.size(), 0);
@@ -269,6 +279,43 @@ bool Draft::non_negative(int tensor) const {
     known[layer.output] = rectified || (inputs && !layer.has_weights());
   }
   return known[tensor];
+}
+
+bool Draft::can_cut_filters(int tensor) const {
+  const host::Layer* layer = writer(tensor);
+  return layer != nullptr && layer->kind == host::LayerKind::conv && readers_[tensor] == 1;
+}
+
+std::vector<int> Draft::concat_inputs(int tensor) const {
+  const host::Layer* layer = writer(tensor);
+  if (layer == nullptr || layer->kind != host::LayerKind::concat || readers_[tensor] != 1) return {};
+  return layer->inputs;
+}
+
+std::vector<int> Draft::cut_filters(const Node& node, int tensor, const std::vector<FilterRange>& ranges) {
+  const host::Layer whole = *writer(tensor);
+  const LayerParameters all = parameters_.at(writers_.at(tensor));
+  const host::Shape shape = network_.tensors.at(tensor).shape;
+  const auto filters = static_cast<std::int64_t>(shape.channels);
+  std::vector<int> written;
+  for (const FilterRange& range : ranges) {
+    const auto taken = [&](const std::vector<float>& values) {
+      const std::int64_t each = static_cast<std::int64_t>(values.size()) / filters;
+      std::vector<float> some;
+      for (std::int64_t i = 0; each > 0 && i < range.count; ++i) {
+        const auto begin = values.begin() + (range.first + i * range.step) * each;
+        some.insert(some.end(), begin, begin + each);
+      }
+      return some;
+    };
+    host::Layer layer = whole;
+    layer.name = fmt::format("{}.{}", whole.name, written.size());
+    written.push_back(append(node, std::move(layer), {range.count, shape.height, shape.width}, 1,
+                             {taken(all.weight), taken(all.bias), taken(all.gain), taken(all.shift),
+                              taken(all.mean), taken(all.variance)}));
+  }
+  readers_.at(whole.input()) += static_cast<int>(ranges.size()) - 1;  // the whole layer is dropped
+  return written;
 }
 
 void Draft::drop_unread(const std::vector<int>& outputs) {

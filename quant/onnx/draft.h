@@ -48,10 +48,13 @@ class Draft {
 
   [[nodiscard]] const host::Shape& shape(int tensor) const { return network_.tensors.at(tensor).shape; }
   [[nodiscard]] bool is_image(int tensor) const { return tensor == network_.input; }
+  /// A node reads a tensor by so many layers more than one.
+  void read_again(int tensor, int more) { readers_.at(tensor) += more; }
   /// A name that passes a tensor on has been read: its own readers take its place.
   void pass_on(int tensor, int readers) { readers_.at(tensor) += readers - 1; }
 
-  /// Whether a batch norm or factors can join the layer that writes `tensor`.
+  /// Whether a batch norm or factors can join the layer that writes `tensor`, or those that an interleave
+  /// joins to it.
   [[nodiscard]] bool takes_affine(int tensor) const;
   void join_batch_norm(int tensor, std::vector<float> gain, std::vector<float> shift, std::vector<float> mean,
                        std::vector<float> variance, double epsilon);
@@ -62,6 +65,17 @@ class Draft {
   [[nodiscard]] std::optional<std::string> join_activation(int tensor, host::Activation activation,
                                                            double slope);
   [[nodiscard]] bool non_negative(int tensor) const;
+
+  /// Filters `first`, `first` + `step`, ... of a convolution as layers of their own.
+  struct FilterRange {
+    std::int64_t first = 0, step = 1, count = 1;
+  };
+  /// Cuts the convolution that writes `tensor`, which only the node reads, into layers
+  /// of these filters, read by one layer each, named after it. Returns the tensors that they write.
+  std::vector<int> cut_filters(const Node& node, int tensor, const std::vector<FilterRange>& ranges);
+  [[nodiscard]] bool can_cut_filters(int tensor) const;
+  /// The inputs of the concat that writes `tensor`, where it is one and nothing else reads it.
+  [[nodiscard]] std::vector<int> concat_inputs(int tensor) const;
 
   /// The network with what its results depend on, named, with signedness, validated. What the hardware wants
   /// at its ends is added: a convolution between the image and all other layers, and behind a result that is

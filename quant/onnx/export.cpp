@@ -427,6 +427,8 @@ class Exporter {
     } else if (layer.kind == LayerKind::upsample) {
       result.value = writer_.upsample(layer.name, result.value, layer.stride);
     } else {
+      if (layer.kind == LayerKind::interleave && layer.stride.y != layer.stride.x)
+        refuse(layer, "interleaves other numbers of rows than of columns; ONNX has no such operator");
       std::vector<std::string> parts;
       for (const int tensor : layer.inputs) {
         const Form& part = read(layer, tensor);
@@ -434,7 +436,12 @@ class Exporter {
           refuse(layer, "joins tensors of different scales; quantize the network again");
         parts.push_back(part.value);
       }
-      result.value = writer_.node("Concat", layer.name, parts, {{{"axis", 1}}, {}});
+      const bool interleaves = layer.kind == LayerKind::interleave;
+      result.value = writer_.node("Concat", interleaves ? layer.name + "/parts" : layer.name, parts,
+                                  {{{"axis", 1}}, {}});
+      if (interleaves)
+        result.value =
+            writer_.node("DepthToSpace", layer.name, {result.value}, {{{"blocksize", layer.stride.y}}, {}});
     }
     return result;
   }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "host/network/network.h"
+
 namespace bitloop::quant {
 
 /// Appends to an ONNX model: operator set 13 and the QONNX operators. Every call returns the name of the

@@ -27,6 +27,8 @@ constexpr Operator kOperators[] = {
     {"Constant", nullptr, kOfConstants},
     {"ConstantOfShape", nullptr, kOfConstants},
     {"Conv", lower_conv, "dense or depthwise"},
+    {"ConvTranspose", lower_conv_transpose, "dense; results of whole multiples of the strides"},
+    {"DepthToSpace", lower_depth_to_space, "behind a convolution that nothing else reads"},
     {"DequantizeLinear", lower_dequantize, "any; of tensors one scale"},
     {"Div", lower_div, "by one number per channel"},
     {"Dropout", lower_dropout, "inference"},

@@ -89,6 +89,10 @@ Value lower_reduce_mean(const Lowering& l);
 Value lower_resize(const Lowering& l);
 Value lower_concat(const Lowering& l);
 
+// more rows and columns
+Value lower_conv_transpose(const Lowering& l);
+Value lower_depth_to_space(const Lowering& l);
+
 // views, and what passes its input on
 Value lower_identity(const Lowering& l);
 Value lower_dropout(const Lowering& l);

@@ -10,7 +10,7 @@ namespace bitloop::quant::importer {
 namespace {
 
 constexpr std::string_view kWithWeights[] = {"Conv", "ConvTranspose"};
-constexpr std::string_view kPools[] = {"AveragePool", "MaxPool"};
+constexpr std::string_view kPools[] = {"AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool"};
 
 bool is_one_of(std::span<const std::string_view> names, std::string_view op) {
   return std::ranges::find(names, op) != names.end();

@@ -218,10 +218,11 @@ struct IntegerReference::Impl {
         return (*exact.add)(read(0), read(1));
       case LayerKind::upsample:
         return upsample(read(0), layer.stride);
-      case LayerKind::concat: {
+      case LayerKind::concat:
+      case LayerKind::interleave: {
         std::vector<at::Tensor> parts;
         for (const int input : layer.inputs) parts.push_back(form(layer, input, codes));
-        return at::cat(parts, 1);
+        return layer.kind == LayerKind::concat ? at::cat(parts, 1) : interleaved(parts, layer.stride);
       }
       default: {
         const at::Tensor sums = exact.sums(layer, read(0));

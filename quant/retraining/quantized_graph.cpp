@@ -267,10 +267,11 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
       return add_codes(input, form(pass, layer, layer.inputs[1]),
                        saved.multipliers.value(saved.multipliers.first),
                        saved.multipliers.value(saved.multipliers.second), range_of(step));
-    case LayerKind::concat: {
+    case LayerKind::concat:
+    case LayerKind::interleave: {
       std::vector<at::Tensor> parts;
       for (const int tensor : layer.inputs) parts.push_back(form(pass, layer, tensor));
-      return at::cat(parts, 1);
+      return layer.kind == LayerKind::concat ? at::cat(parts, 1) : interleaved(parts, layer.stride);
     }
     case LayerKind::upsample:
       return upsampled(input, layer.stride);

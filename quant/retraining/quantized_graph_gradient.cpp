@@ -167,6 +167,10 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
       }
       return;
     }
+    case LayerKind::interleave:
+      for (std::size_t i = 0; i < layer.inputs.size(); ++i)
+        give(layer.inputs[i], phase(above, layer.stride, static_cast<std::int64_t>(i)).contiguous());
+      return;
     case LayerKind::upsample:
       give(step.input, upsample_gradient(above, layer.stride));
       return;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "host/network/network.h"
 
@@ -45,6 +46,13 @@ inline at::Tensor padded(const at::Tensor& x, const host::Padding& pad, double v
 inline at::Tensor unpadded(const at::Tensor& x, const host::Padding& pad) {
   return x.narrow(2, pad.top, x.size(2) - pad.top - pad.bottom)
       .narrow(3, pad.left, x.size(3) - pad.left - pad.right);
+}
+
+/// Tensors of one shape side by side, `steps.y` x `steps.x` of them, in any memory format.
+at::Tensor interleaved(const std::vector<at::Tensor>& parts, const host::Steps& steps);
+/// One of them again: rows y, y + steps.y, ... and columns x, x + steps.x, ...
+inline at::Tensor phase(const at::Tensor& x, const host::Steps& steps, std::int64_t part) {
+  return x.slice(2, part / steps.x, {}, steps.y).slice(3, part % steps.x, {}, steps.x);
 }
 
 /// How many taps the windows of an average pool over [.., rows, columns] count, per position:

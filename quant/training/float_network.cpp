@@ -129,6 +129,8 @@ at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tenso
       return x.at(0) + x.at(1);
     case host::LayerKind::concat:
       return at::cat(x, 1);
+    case host::LayerKind::interleave:
+      return interleaved(x, layer.stride);
     case host::LayerKind::upsample:
       return at::upsample_nearest2d(x.at(0),
                                     {x.at(0).size(2) * layer.stride.y, x.at(0).size(3) * layer.stride.x});

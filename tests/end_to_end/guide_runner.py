@@ -129,12 +129,20 @@ def upsample(layer, codes, shape, out_shape):
             for c, y, x in itertools.product(*map(range, out_shape))]
 
 
+def interleave(layer, inputs, shape, out_shape):
+    rows, columns = both(layer["factor"])
+    return [inputs[y % rows * columns + x % columns][(c * shape[1] + y // rows) * shape[2] + x // columns]
+            for c, y, x in itertools.product(*map(range, out_shape))]
+
+
 def result_of(layer, inputs, shapes, out_shape):
     kind = layer["kind"]
     if kind == "add":
         return add(layer, *inputs)
     if kind == "concat":
         return list(itertools.chain(*inputs))
+    if kind == "interleave":
+        return interleave(layer, inputs, shapes[0], out_shape)
     one_input = {"conv": weighted, "depthwise": weighted, "linear": weighted,
                  "average_pool": average_pool, "max_pool": max_pool, "upsample": upsample}
     return one_input[kind](layer, inputs[0], shapes[0], out_shape)

@@ -203,6 +203,13 @@ TEST(GoldenAdd, sums_both_products_and_one_bias_before_one_shift) {
   EXPECT_EQ(golden_add(layer, first, second, 8), (CodeTensor{{1, 1, 4}, 8, {110, 98, 255, 100}}));
 }
 
+TEST(GoldenInterleave, puts_positions_side_by_side) {
+  const CodeTensor a{{1, 1, 2}, 8, {1, 2}}, b{{1, 1, 2}, 8, {3, 4}}, c{{1, 1, 2}, 8, {5, 6}};
+  const std::vector<const CodeTensor*> parts{&a, &b, &c};
+  EXPECT_EQ(golden_interleave(parts, {1, 3}).codes, (Codes{1, 3, 5, 2, 4, 6}));
+  EXPECT_EQ(golden_interleave(parts, {3, 1}).codes, (Codes{1, 2, 3, 4, 5, 6}));
+}
+
 TEST(GoldenConcat, puts_channels_one_behind_the_other) {
   const CodeTensor a{{1, 1, 2}, 4, {1, 2}};
   const CodeTensor b{{2, 1, 2}, 4, {3, 4, 5, 6}};

@@ -172,6 +172,8 @@ class Grower {
         return separable(trunk);
       case 10:
         return any_window(trunk, random_() % 3 == 0 ? LayerKind::depthwise : LayerKind::conv);
+      case 11:
+        return phases(trunk);
       default:
         return any_window(trunk, random_() % 3 == 0 ? LayerKind::max_pool : LayerKind::average_pool);
     }
@@ -211,6 +213,17 @@ class Grower {
                         : kind == LayerKind::max_pool  ? "max"
                                                        : "average",
                         channels);
+  }
+
+  /// Several layers of the trunk side by side, and at times the trunk itself.
+  int phases(int trunk) {
+    while (area(trunk) > kLargestUpsampledArea) trunk = halve(trunk);
+    Layer layer = reading(LayerKind::interleave, {});
+    layer.stride = random_() % 2 == 0 ? Steps(1, 2) : Steps(2, one_of({1, 2}));
+    for (int i = 0; i < layer.stride.y * layer.stride.x; ++i)
+      layer.inputs.push_back(i == 1 && random_() % 3 == 0 ? trunk : conv_like(trunk, trunk));
+    const Shape& s = shape(trunk);
+    return append(layer, "interleave", {s.channels, s.height * layer.stride.y, s.width * layer.stride.x});
   }
 
   /// All of it, or some.

@@ -13,6 +13,6 @@ namespace bitloop::host::test {
 /// `random_policy` (tests/host/network/random_cases.h).
 Network random_graph(std::uint64_t seed);
 
-inline constexpr std::uint64_t kGraphThemes = 12;
+inline constexpr std::uint64_t kGraphThemes = 13;
 
 }  // namespace bitloop::host::test

@@ -44,7 +44,7 @@ TEST(RandomGraphs, hold_all_that_tests_of_networks_need) {
       joined += layer.inputs.size() > 2 ? 1 : 0;
     }
   }
-  EXPECT_EQ(kinds.size(), 8U);
+  EXPECT_EQ(kinds.size(), 9U);
   EXPECT_EQ(activations.size(), 4U);
   for (const int count :
        {two_results, one_channel_images, narrow, pooled_narrow, odd_channels, strided, wide_kernels, pad_ends,

@@ -38,7 +38,6 @@ std::vector<std::string> case_names() {
 /// What is not supported, and why: docs/networks.md says it too.
 const std::map<std::string, std::string>& unsupported() {
   const auto *ranges = "ranges of quantized activations are passed through",
-             *windows = "windows that differ by direction, are dilated or leave padding out",
              *channels = "groups, and parts of the channels",
              *activations = "activations other than Relu, Clip(0, 6) and LeakyRelu";
   static const std::map<std::string, std::string> reasons{
@@ -47,10 +46,8 @@ const std::map<std::string, std::string>& unsupported() {
       {"03_activation_range_lost/quant_qdq_tight", ranges},
       {"03_activation_range_lost/quant_relu_2bit", ranges},
       {"03_activation_range_lost/quant_relu_8bit_tight", ranges},
-      {"10_vector_or_1d_input/conv1d", windows},
       {"12_grouped_dilated/dw_mult2", channels},
       {"12_grouped_dilated/grouped", channels},
-      {"12_grouped_dilated/maxpool_dil", windows},
       {"13_activations/act_clip01", activations},
       {"13_activations/act_clip020", activations},
       {"13_activations/act_hardswish", activations},
@@ -59,18 +56,7 @@ const std::map<std::string, std::string>& unsupported() {
       {"13_activations/act_sigmoid", activations},
       {"13_activations/se", activations},
       {"14_tails/sigmoid_head", activations},
-      {"15_windows/asym_rc", windows},
-      {"15_windows/avgpool_k3s2p1", windows},
-      {"15_windows/avgpool_p1_exclude", windows},
-      {"15_windows/avgpool_same_upper", windows},
-      {"15_windows/k3x1_pad", windows},
-      {"15_windows/maxpool_s1x2", windows},
-      {"15_windows/pad_eq_kernel", windows},
-      {"15_windows/stride_1x2", windows},
-      {"16_graph_forms/conv_transpose", windows},
-      {"16_graph_forms/depth_to_space", windows},
       {"16_graph_forms/gap_add_broadcast", "an Add of tensors of two shapes"},
-      {"16_graph_forms/maxpool_global", windows},
       {"16_graph_forms/resize_bilinear", "a Resize that interpolates"},
       {"16_graph_forms/slice_channels", channels},
       {"16_graph_forms/split_concat", channels},

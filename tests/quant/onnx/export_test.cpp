@@ -10,6 +10,7 @@
 #include "host/network/zoo/builder.h"
 #include "quant/onnx/export.h"
 #include "quant/onnx/import.h"
+#include "quant/quantizers/encoding.h"
 #include "tests/quant/files.h"
 #include "tests/quant/fixtures.h"
 #include "tests/quant/onnx/models.h"
@@ -302,6 +303,70 @@ TEST(OnnxExport, is_read_back_with_its_weights_and_its_input) {
     ASSERT_EQ(read.mean.size(), 3U);
     EXPECT_FLOAT_EQ(read.mean[0], 124.0F / 255);
     EXPECT_EQ(read.deviation, (std::vector<float>{1, 1, 1}));
+  }
+}
+
+/// Windows that differ by direction, a mean that leaves out a part of its padding, positions side by side.
+host::Network network_of_windows() {
+  NetworkBuilder net("windows", {3, 6, 6});
+  int x = net.conv("wide", net.image(), {.filters = 8, .kernel = 3});
+  x = net.conv("dilated", x, {.filters = 8, .kernel = 3});
+  x = net.depthwise("mean", x, {.kernel = 3});
+  std::vector<int> phases;
+  for (const char* name : {"p0", "p1", "p2", "p3"})
+    phases.push_back(net.conv(name, x, {.filters = 8, .kernel = 1}));
+  x = net.concat("sides", phases);
+  host::Network network = net.finish({net.linear("fc", x, 5, host::Activation::none, false)});
+  const auto layer = [&](std::string_view name) -> host::Layer& {
+    return *std::ranges::find(network.layers, name, &host::Layer::name);
+  };
+  layer("wide").kernel_height = 1;
+  layer("wide").kernel_width = 5;
+  layer("wide").pad = {0, 3, 0, 1};
+  layer("dilated").dilation = {2, 1};
+  layer("dilated").pad = {1, 1, 3, 1};
+  host::Layer& mean = layer("mean");
+  mean.kind = host::LayerKind::average_pool;
+  mean.activation = host::Activation::none;
+  mean.batch_norm = false;
+  mean.pad = {1, 2, 1, 0};
+  mean.uncounted = {1, 1, 0, 0};
+  layer("sides").kind = host::LayerKind::interleave;
+  layer("sides").stride = 2;
+  network.tensors[layer("sides").output].shape = {8, 12, 12};
+  host::derive_signedness(network);
+  network.validate();
+  return network;
+}
+
+TEST(OnnxExport, windows_are_read_back_as_they_were) {
+  const host::Network network = network_of_windows();
+  QuantizedModel model = random_model(network, host::uniform_policy(network, 4, 4), 3);
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const host::Layer& layer = network.layers[i];
+    if (layer.kind != host::LayerKind::average_pool) continue;
+    const double ratio =
+        model.tensor_scales[layer.input()].written / model.tensor_scales[layer.output].written;
+    std::vector<host::Requantization>& sets = model.integers.layers[i].requantization;
+    sets.clear();
+    for (const int taps : host::counted_taps(network, layer))
+      sets.push_back(to_requantization(ratio / taps, 0));
+    EXPECT_GT(sets.size(), 1U);
+  }
+  const TemporaryFolder folder;
+  export_onnx(model, folder.path() / "windows.onnx");
+  const FloatNetwork read = import_onnx(folder.path() / "windows.onnx");
+  ASSERT_EQ(read.network.layers.size(), network.layers.size());
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const host::Layer &a = read.network.layers[i], &b = network.layers[i];
+    SCOPED_TRACE(b.name);
+    EXPECT_EQ(a.kind, b.kind);
+    EXPECT_EQ(std::pair(a.kernel_height, a.kernel_width), std::pair(b.kernel_height, b.kernel_width));
+    EXPECT_EQ(a.stride, b.stride);
+    EXPECT_EQ(a.dilation, b.dilation);
+    EXPECT_EQ(a.pad, b.pad);
+    EXPECT_EQ(a.uncounted, b.uncounted);
+    EXPECT_EQ(a.inputs, b.inputs);
   }
 }
 

@@ -355,6 +355,46 @@ std::vector<Form> forms() {
                 m.node("Conv", {"a", "two.weight"}, "b", {{"pads", Sizes{3, 3, 3, 3}}});
               }),
       between("global_max_pool", 13, [](OnnxModel& m) { m.node("GlobalMaxPool", {"a"}, "b"); }),
+      between("conv_transpose", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {4, 4, 3, 3}).weights("two.bias", {4});
+                m.node("ConvTranspose", {"a", "two.weight", "two.bias"}, "c",
+                       {{"kernel_shape", Sizes{3, 3}},
+                        {"strides", Sizes{2, 2}},
+                        {"pads", Sizes{1, 1, 1, 1}},
+                        {"output_padding", Sizes{1, 1}}});
+                m.node("Relu", {"c"}, "b");
+              }),
+      between("conv_transpose_of_whole_windows", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {4, 4, 2, 2})
+                    .node("ConvTranspose", {"a", "two.weight"}, "c",
+                          {{"kernel_shape", Sizes{2, 2}}, {"strides", Sizes{2, 2}}});
+                batch_norm(m, "n", "c", "b", 4);
+              }),
+      between("conv_transpose_of_overlapping_windows", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {4, 4, 4, 4});
+                m.node(
+                    "ConvTranspose", {"a", "two.weight"}, "b",
+                    {{"kernel_shape", Sizes{4, 4}}, {"strides", Sizes{2, 2}}, {"pads", Sizes{1, 1, 1, 1}}});
+              }),
+      between("conv_transpose_of_one_step", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {4, 4, 3, 3});
+                m.node("ConvTranspose", {"a", "two.weight"}, "b",
+                       {{"kernel_shape", Sizes{3, 3}}, {"pads", Sizes{1, 1, 1, 1}}});
+              }),
+      between("depth_to_space", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {16, 4, 1, 1}).node("Conv", {"a", "two.weight"}, "c");
+                m.node("DepthToSpace", {"c"}, "b", {{"blocksize", std::int64_t{2}}});
+              }),
+      between("depth_to_space_by_channels", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {16, 4, 1, 1}).node("Conv", {"a", "two.weight"}, "c");
+                m.node("DepthToSpace", {"c"}, "b", {{"blocksize", std::int64_t{2}}, {"mode", "CRD"}});
+              }),
       between("resize_of_rows", 13,
               [](OnnxModel& m) {
                 m.floats("s", {4}, {1, 1, 3, 1}).node("Resize", {"a", "", "s"}, "b", {{"mode", "nearest"}});

@@ -37,7 +37,7 @@ struct Builder {
     if (layer.kind == LayerKind::concat) {
       out.channels = 0;
       for (const int input : layer.inputs) out.channels += network.tensors.at(input).shape.channels;
-    } else if (layer.kind == LayerKind::upsample) {
+    } else if (layer.kind == LayerKind::upsample || layer.kind == LayerKind::interleave) {
       out = {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
     } else if (layer.kind != LayerKind::add) {
       out = layer.kind == LayerKind::linear ? host::Shape{} : layer.window().over(in);
@@ -81,15 +81,25 @@ host::Network every_kind() {
   const int plain = conv(narrowed, 8, 1, 0, Activation::none, true);
   const int leaky = conv(narrowed, 8, 1, 0, Activation::leaky_relu, false);
   const int sum = b.add({.name = "", .kind = LayerKind::add, .inputs = {plain, leaky}});
-  const int inner = conv(sum, 8, 3, 1, Activation::relu, true);
+  const int inner = b.add({.name = "",
+                           .inputs = {sum},
+                           .kernel_height = 3,
+                           .kernel_width = 2,
+                           .pad = {1, 0, 1, 2},
+                           .activation = Activation::relu,
+                           .batch_norm = true,
+                           .dilation = {1, 2}},
+                          8);
   const int outer =
       b.add({.name = "", .kind = LayerKind::add, .inputs = {sum, inner}, .activation = Activation::relu});
   const int average = b.add({.name = "",
                              .kind = LayerKind::average_pool,
                              .inputs = {outer},
-                             .kernel_height = 2,
-                             .kernel_width = 2,
-                             .stride = 2});
+                             .kernel_height = 3,
+                             .kernel_width = 3,
+                             .stride = 2,
+                             .pad = 1,
+                             .uncounted = {1, 1, 0, 1}});
   const int large = b.add({.name = "", .kind = LayerKind::upsample, .inputs = {average}, .stride = 2});
   const int joined = b.add({.name = "", .kind = LayerKind::concat, .inputs = {large, outer}});
   const int largest = b.add({.name = "",
@@ -99,7 +109,9 @@ host::Network every_kind() {
                              .kernel_width = 2,
                              .stride = 1,
                              .pad = {0, 0, 1, 1}});
-  const int last = conv(largest, 8, 3, 1, Activation::relu, true, 2);
+  const int sides =
+      b.add({.name = "", .kind = LayerKind::interleave, .inputs = {largest, joined}, .stride = {1, 2}});
+  const int last = conv(sides, 8, 3, 1, Activation::relu, true, 2);
   b.network.outputs = {b.add({.name = "", .kind = LayerKind::linear, .inputs = {last}}, 10)};
   host::derive_signedness(b.network);
   b.network.validate();
@@ -214,6 +226,8 @@ class Reference {
       }
       case LayerKind::concat:
         return at::cat({x, read(layer, 1)}, 1);
+      case LayerKind::interleave:  // of two columns
+        return at::stack({x, read(layer, 1)}, 4).flatten(3);
       case LayerKind::upsample:
         return at::upsample_nearest2d(x, {x.size(2) * layer.stride.y, x.size(3) * layer.stride.x});
       default:
