@@ -12,13 +12,12 @@ namespace {
 
 using host::LayerKind;
 
-Value append_pool(const Lowering& l, LayerKind kind, const WindowShape& window,
+Value append_pool(const Lowering& l, LayerKind kind, int tensor, const WindowShape& window,
                   const host::Padding& uncounted = {}) {
-  const Value& value = l.inputs.front();
-  host::Layer layer{.name = l.names.of_node(l.node), .kind = kind, .inputs = {value.tensor}};
+  host::Layer layer{.name = l.names.of_node(l.node), .kind = kind, .inputs = {tensor}};
   set_window(layer, window.window);
   layer.uncounted = uncounted;
-  return l.append(std::move(layer), {l.draft.shape(value.tensor).channels, window.height, window.width});
+  return l.append(std::move(layer), {l.draft.shape(tensor).channels, window.height, window.width});
 }
 
 /// The window of a pool that states its kernel.
@@ -31,15 +30,42 @@ WindowShape pool_window(const Lowering& l, const Value& value) {
 
 std::int64_t channels_of(const Lowering& l) { return l.draft.shape(l.tensor(0).tensor).channels; }
 
+constexpr int kLargestSide = 255;     // of a window, as descriptors hold it
+constexpr int kMostSummed = 1 << 13;  // codes of 8 bits that the depthwise engine's 22 bits sum
+
+/// The largest part into which rows or columns can be cut at the strides that the hardware has, 15 at most.
+int largest_part(int size) {
+  int part = std::min(size, 15);
+  while (size % part != 0) --part;
+  return part;
+}
+
+/// Pools a tensor in equal windows until one window can hold what is left: the mean of their means is that of
+/// all, the largest of their largest the same. Returns the tensor that is left.
+int pooled_in_parts(const Lowering& l, LayerKind kind, int tensor) {
+  for (;;) {
+    const host::Shape& shape = l.draft.shape(tensor);
+    const bool fits = std::max(shape.height, shape.width) <= kLargestSide &&
+                      std::int64_t{shape.height} * shape.width <= kMostSummed;
+    const int rows = largest_part(shape.height), columns = largest_part(shape.width);
+    if (fits || rows * columns == 1) return tensor;
+    host::Layer layer{.name = l.names.of_node(l.node), .kind = kind, .inputs = {tensor}};
+    set_window(layer, {rows, columns, {rows, columns}});
+    const Dims left{shape.channels, shape.height / rows, shape.width / columns};
+    tensor = l.draft.append(l.node, std::move(layer), left, 1);
+  }
+}
+
 /// A pool over the whole tensor, its result seen as `dims`.
 Value global_pool(const Lowering& l, LayerKind kind, Dims dims) {
   const Value& value = l.image_like(l.tensor(0));
   const host::Shape shape = l.draft.shape(value.tensor);
   if (shape.height == 1 && shape.width == 1) return l.pass(value, std::move(dims));
+  const int tensor = pooled_in_parts(l, kind, value.tensor);
   WindowShape window;
-  window.window.height = shape.height;
-  window.window.width = shape.width;
-  Value result = append_pool(l, kind, window);
+  window.window.height = l.draft.shape(tensor).height;
+  window.window.width = l.draft.shape(tensor).width;
+  Value result = append_pool(l, kind, tensor, window);
   result.dims = std::move(dims);
   return result;
 }
@@ -140,7 +166,7 @@ Value lower_max_pool(const Lowering& l) {
   if (l.node.integer("storage_order", 0) != 0) l.node.refuse("supported is storage_order 0");
   if (value.pads.any() && !l.draft.non_negative(value.tensor))
     l.node.refuse("it reads zeros of a Pad around numbers that may be negative; pad in the pool itself");
-  return append_pool(l, LayerKind::max_pool, pool_window(l, value));
+  return append_pool(l, LayerKind::max_pool, value.tensor, pool_window(l, value));
 }
 
 Value lower_average_pool(const Lowering& l) {
@@ -150,7 +176,7 @@ Value lower_average_pool(const Lowering& l) {
   if (dilation != host::Steps())
     l.node.refuse(fmt::format("dilations {}x{} are not supported; only 1x1 are", dilation.y, dilation.x));
   const bool counts = l.node.integer("count_include_pad", 0) != 0;
-  return append_pool(l, LayerKind::average_pool, window, counts ? window.beyond : window.own);
+  return append_pool(l, LayerKind::average_pool, value.tensor, window, counts ? window.beyond : window.own);
 }
 
 Value lower_global_average_pool(const Lowering& l) {

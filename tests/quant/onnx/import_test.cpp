@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "quant/onnx/import.h"
@@ -58,6 +59,20 @@ TEST(OnnxImport, keeps_names_of_any_language_and_replaces_what_is_none) {
   EXPECT_EQ(network.layers.at(0).name, names[0]);
   EXPECT_EQ(network.layers.at(1).name, names[1]);
   EXPECT_EQ(network.layers.at(2).name, "_a___b_____c");
+}
+
+TEST(OnnxImport, cuts_global_pools_that_are_too_large_for_one_window) {
+  OnnxModel model(13);
+  model.input("x", {1, 3, 120, 512}).output("y").weights("w", {2, 3, 1, 1});
+  model.node("Conv", {"x", "w"}, "a").node("GlobalAveragePool", {"a"}, "y");
+  const TemporaryFolder folder;
+  model.save(folder.path() / "net.onnx");
+  const FloatNetwork read = import_onnx(folder.path() / "net.onnx");
+  EXPECT_EQ(std::ranges::count(read.network.layers, host::LayerKind::average_pool, &host::Layer::kind), 2);
+  const std::vector<float> image = random_floats(3 * 120 * 512, 5);
+  const std::vector<float> ours = run_float(read, image), theirs = run_opencv(model, {1, 3, 120, 512}, image);
+  ASSERT_EQ(ours.size(), theirs.size());
+  for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i], theirs[i], 1e-5);
 }
 
 TEST(OnnxImport, names_layers_after_their_weights_and_nodes) {
