@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/base/error.h"
+#include "quant/model/geometry.h"
 #include "quant/onnx/import.h"
 
 namespace bitloop::quant {
@@ -18,7 +19,7 @@ void check_request(const FloatNetwork& model, std::string_view path, const Model
         "{} takes {}x{}x{} images but is asked for {}x{}x{}: choose another file or data of its size", path,
         image.channels, image.height, image.width, request.image->channels, request.image->height,
         request.image->width));
-  const long classes = model.network.tensors.at(model.network.output()).shape.elements();
+  const int classes = class_count(model.network);
   if (request.classes && *request.classes != classes)
     throw InputError(
         fmt::format("{} has {} outputs but is asked for {} classes: choose another file or other data", path,

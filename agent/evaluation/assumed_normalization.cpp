@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "quant/model/geometry.h"
 #include "quant/training/float_checkpoint.h"
 
 namespace bitloop::agent {
@@ -34,7 +35,7 @@ std::vector<Candidate> candidates(const quant::Dataset& data) {
 
 bool fits(const host::Network& network, const quant::Dataset& data) {
   return network.outputs.size() == 1 && network.tensors.at(network.input).shape == data.shape &&
-         network.tensors.at(network.output()).shape.elements() == data.classes;
+         quant::class_count(network) == data.classes;
 }
 
 quant::Split first_images(const quant::Split& split, std::size_t count, std::size_t bytes) {

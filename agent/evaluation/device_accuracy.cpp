@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "host/compiler/compiler.h"
+#include "quant/model/geometry.h"
 
 namespace bitloop::agent {
 namespace {
@@ -38,7 +39,7 @@ quant::Accuracy device_accuracy(host::DevicePool& devices, const quant::Quantize
   devices.for_each(images, [&](host::Driver& driver, std::size_t image) {
     driver.load(job);
     (void)driver.run(std::span(split.pixels).subspan(image * bytes, bytes));
-    const auto codes = driver.read_tensor(job->tensors.back()).codes;
+    const auto codes = quant::class_codes(model.integers, driver.read_tensor(job->tensors.back()).codes);
     const std::size_t label = split.labels.at(image);
     const auto best = std::max_element(codes.begin(), codes.end()) - codes.begin();
     predictions[image] = {static_cast<std::size_t>(best) == label,

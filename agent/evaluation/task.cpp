@@ -8,6 +8,7 @@
 
 #include "agent/evaluation/assumed_normalization.h"
 #include "host/base/error.h"
+#include "quant/model/geometry.h"
 #include "quant/open_model.h"
 
 namespace bitloop::agent {
@@ -37,7 +38,7 @@ quant::Dataset noise(const quant::FloatNetwork& model, const std::vector<float>&
   quant::Dataset data;
   data.name = data.spec = data.split_hash = "noise";
   data.shape = network.tensors.at(network.input).shape;
-  data.classes = network.tensors.at(network.output()).shape.channels;
+  data.classes = quant::class_count(network);
   // A file that normalizes its input itself takes pixels, of 0..1 or 0..255.
   const bool own = mean.empty() && deviation.empty() && !model.own.empty();
   data.mean = per_channel(mean, data.shape, own ? 0 : 0.5F);
@@ -92,7 +93,7 @@ quant::DataOptions data_options(const TaskSpec& spec, const quant::FloatNetwork&
                              .reward_from_test = spec.reward_from_test};
   if (!spec.class_names.empty()) options.class_names = spec.class_names;
   if (is_file(spec.model) && file.network.outputs.size() == 1)
-    options.classes = static_cast<int>(file.network.tensors.at(file.network.output()).shape.elements());
+    options.classes = quant::class_count(file.network);
   return options;
 }
 

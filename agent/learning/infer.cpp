@@ -12,6 +12,7 @@
 #include "host/base/error.h"
 #include "host/compiler/compiler.h"
 #include "host/driver/pool.h"
+#include "quant/model/geometry.h"
 #include "quant/model/quantized_model.h"
 #include "quant/reference/integer_reference.h"
 
@@ -75,7 +76,8 @@ class Comparer {
       const host::TensorPlace& place = job_->tensors[i];
       compare(image, place.name, tensors[i], form(expected, place), comparison);
     }
-    comparison.correct = argmax(tensors.back().codes) == split_.labels[image] ? 1 : 0;
+    comparison.correct =
+        argmax(quant::class_codes(model_.integers, tensors.back().codes)) == split_.labels[image] ? 1 : 0;
     return comparison;
   }
 

@@ -106,7 +106,7 @@ void check_fit(const host::Network& network, const Dataset& data) {
   require_classifier(network);
   check_images(network, data);
   const host::Shape& out = network.tensors.at(network.output()).shape;
-  if (out.elements() == data.classes) return;
+  if (class_count(network) == data.classes) return;
   throw InputError(fmt::format("{} has {} outputs but {} has {} classes: choose another model or data set",
                                network.name, out.elements(), data.name, data.classes));
 }

@@ -38,12 +38,35 @@ std::string window_text(const host::Layer& l) {
 
 }  // namespace
 
+int class_count(const host::Network& network) {
+  const long numbers = network.tensors.at(network.output()).shape.elements();
+  return numbers == 1 ? 2 : static_cast<int>(numbers);
+}
+
+int result_zero(const host::QuantizedNetwork& network) {
+  const int result = network.network.output(), bits = network.bits.written.at(result);
+  return network.network.tensors.at(result).is_signed && bits < 32 ? 1 << (bits - 1) : 0;
+}
+
+std::vector<std::int32_t> class_codes(const host::QuantizedNetwork& network,
+                                      std::vector<std::int32_t> codes) {
+  const int zero = result_zero(network);
+  for (std::int32_t& code : codes) code -= zero;
+  if (codes.size() == 1) codes.insert(codes.begin(), 0);
+  return codes;
+}
+
 void require_classifier(const host::Network& network) {
-  if (network.outputs.size() == 1) return;
-  throw InputError(
-      fmt::format("network {}: with {} results it is no classifier; it can be measured, quantized "
-                  "and exported, but not trained or tested",
-                  network.name, network.outputs.size()));
+  const host::Shape& result = network.tensors.at(network.output()).shape;
+  const bool one = network.outputs.size() == 1;
+  if (one && result.height == 1 && result.width == 1) return;
+  const std::string what =
+      one ? fmt::format("a map of {}x{}x{} as its result", result.channels, result.height, result.width)
+          : fmt::format("{} results", network.outputs.size());
+  throw InputError(fmt::format(
+      "network {}: with {} it is no classifier; it can be measured (measure), quantized and exported "
+      "(export), but not trained or tested",
+      network.name, what));
 }
 
 int kind_number(LayerKind kind) {

@@ -361,9 +361,10 @@ FloatNetwork Draft::finish(const std::string& name, std::vector<int> outputs, Na
   result.parameters = std::move(parameters_);
   host::Network& network = result.network;
   network.name = name;
-  // Sums of 32 bits come from the dot-product array; other layers write results of 8 bits.
+  // Sums of 32 bits come from the dot-product array as they are; other results have 8 bits.
   const auto sums = [&](const host::Layer& layer) {
-    return layer.kind == host::LayerKind::conv || layer.kind == host::LayerKind::linear;
+    return layer.activation == host::Activation::none &&
+           (layer.kind == host::LayerKind::conv || layer.kind == host::LayerKind::linear);
   };
   for (const host::Layer& layer : network.layers)
     if (network.is_output(layer.output) && !sums(layer)) network.output_bits = 8;

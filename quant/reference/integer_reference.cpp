@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "host/base/error.h"
+#include "quant/model/geometry.h"
 #include "quant/reference/plan.h"
 #include "quant/reference/requantizer.h"
 #include "quant/reference/window_sums.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/threads.h"
 #include "quant/tensor/window.h"
@@ -184,7 +186,8 @@ struct IntegerReference::Impl {
       const std::int64_t first = index * batch;
       const BatchCodes codes =
           forward(images(split.pixels, first, std::min(batch, all - first)), steps, Keep::result);
-      work(first, codes.written.at(network.network.output()).to(at::kDouble).flatten(1));
+      const at::Tensor results = codes.written.at(network.network.output()).to(at::kDouble);
+      work(first, class_logits(results - result_zero(network)));
     });
   }
 

@@ -13,6 +13,7 @@
 #include "host/base/error.h"
 #include "quant/data/batches.h"
 #include "quant/quantizers/compression.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/threads.h"
 #include "quant/training/device.h"
 #include "quant/training/float_network.h"
@@ -226,9 +227,8 @@ class Comparer {
 
   [[nodiscard]] at::Tensor logits(const std::vector<FloatLayer>& layers, const at::Tensor& input,
                                   bool training) const {
-    return float_forward(network_, layers, input, training, Keep::results)
-        .tensors.at(network_.output())
-        .flatten(1);
+    return class_logits(
+        float_forward(network_, layers, input, training, Keep::results).tensors.at(network_.output()));
   }
 
   /// One-hot labels blended with the float network's probabilities.

@@ -8,6 +8,7 @@
 #include "quant/retraining/retraining.h"
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/window.h"
 
@@ -301,7 +302,7 @@ at::Tensor QuantizedGraph::forward(const at::Tensor& images, Statistics statisti
       if (last_reader_.at(input) == static_cast<int>(i)) used.tensors.at(input) = {};
   }
   const int output = network.output();
-  const at::Tensor result = used.tensors.at(output).written.flatten(1);
+  const at::Tensor result = class_logits(used.tensors.at(output).written);
   return is_logits(output) ? result : result * scale_of(output, bits_.written.at(output));
 }
 

@@ -6,6 +6,7 @@
 #include "quant/retraining/quantized_graph.h"
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/window.h"
 
@@ -202,7 +203,8 @@ void QuantizedGraph::backward(Pass& pass, const at::Tensor& gradient, Statistics
   std::vector<Forms> gradients(network.tensors.size());
   const int output = network.output();
   const double unit = scale_of(output, bits_.written.at(output));  // 1 of logits
-  gradients.at(output).written = (gradient * unit).view_as(pass.tensors.at(output).written);
+  const at::Tensor& results = pass.tensors.at(output).written;
+  gradients.at(output).written = (gradient_of_results(gradient, results) * unit).view_as(results);
   for (std::size_t i = start_.steps.size(); i-- > 0;) {
     const Step& step = start_.steps[i];
     Forms& above = gradients.at(step.output);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "host/base/error.h"
+#include "quant/model/geometry.h"
 #include "quant/retraining/integers.h"
 #include "quant/retraining/retrainer.h"
 #include "quant/tensor/threads.h"
@@ -25,13 +26,13 @@ struct Quantizer::Impl {
           "retraining needs epochs, images and patience of 0 or more, a batch and a learning rate above 0, "
           "and a share of distillation between 0 and 1");
     const host::Network& network = start.network;
-    const long results = network.tensors.at(network.output()).shape.elements();
+    const int results = class_count(network);
     if (options.epochs > 0 && (network.outputs.size() != 1 || results != start.image_classes))
       throw InputError(
           fmt::format("only classifiers of the data's {} classes can be retrained, and {} has {} outputs: "
                       "ask for 0 epochs",
                       start.image_classes, network.name,
-                      network.outputs.size() == 1 ? results : static_cast<long>(network.outputs.size())));
+                      network.outputs.size() == 1 ? results : static_cast<int>(network.outputs.size())));
   }
 };
 

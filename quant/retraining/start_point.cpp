@@ -8,6 +8,7 @@
 #include "host/base/error.h"
 #include "quant/model/geometry.h"
 #include "quant/quantizers/input_patches.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/threads.h"
 #include "quant/training/device.h"
@@ -239,7 +240,7 @@ at::Tensor StartPoint::teach(const at::Tensor& pixels) const {
   const at::NoGradGuard no_grad;
   const at::Tensor input = channels_last(normalize(pixels.to(device), mean, deviation));
   const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false, Keep::results);
-  return pass.tensors.at(network.output()).flatten(1).softmax(1);
+  return class_logits(pass.tensors.at(network.output())).softmax(1);
 }
 
 const at::Tensor& StartPoint::teaching() const {

@@ -16,7 +16,6 @@ inline at::Tensor column(const at::Tensor& numbers, const at::Tensor& weights) {
 
 /// A number per filter, or one for all, to a shape that multiplies results [image, filter, ...].
 inline at::Tensor channel(const at::Tensor& numbers, const at::Tensor& results) {
-  if (numbers.numel() == 1) return numbers.view({});
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(results.dim()), 1);
   sizes.at(1) = -1;
   return numbers.view(sizes);

@@ -10,6 +10,7 @@
 #include "quant/model/container.h"
 #include "quant/model/geometry.h"
 #include "quant/model/hash.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/threads.h"
 #include "quant/training/device.h"
@@ -79,7 +80,7 @@ Score score(const at::Tensor& logits, const at::Tensor& truth) {
 }  // namespace
 
 FloatCheckpoint FloatCheckpoint::imported(const FloatNetwork& model, const Dataset& data) {
-  check_fit(model.network, data);
+  check_images(model.network, data);
   auto checkpoint = std::make_shared<Impl>();
   checkpoint->network = model.network;
   checkpoint->options.epochs = 0;
@@ -180,7 +181,7 @@ Accuracy FloatCheckpoint::accuracy(const Split& split) const {
       const at::Tensor chosen = pixels.narrow(0, begin, count).to(device);
       const at::Tensor input = channels_last(normalize(chosen, impl->mean, impl->deviation));
       const FloatPass pass = float_forward(network, layers, input, /*training=*/false, Keep::results);
-      scores[i] = score(pass.tensors.at(network.output()).flatten(1), labels.narrow(0, begin, count));
+      scores[i] = score(class_logits(pass.tensors.at(network.output())), labels.narrow(0, begin, count));
     }
   };
   const auto workers = static_cast<std::size_t>(device.is_cpu() ? TorchThreads::all() : 1);

@@ -7,6 +7,7 @@
 
 #include "host/base/error.h"
 #include "quant/data/batches.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/threads.h"
 #include "quant/training/device.h"
 #include "quant/training/float_network.h"
@@ -77,7 +78,7 @@ class FloatTrainer {
     const at::Tensor input = normalize(batch.pixels.to(device_), data.mean, data.deviation);
     const FloatPass pass =
         float_forward(network_, layers_, channels_last(input), /*training=*/true, Keep::results);
-    const at::Tensor logits = pass.tensors.at(network_.output()).flatten(1);
+    const at::Tensor logits = class_logits(pass.tensors.at(network_.output()));
     const at::Tensor loss = at::cross_entropy_loss(logits, batch.labels.to(device_));
     optimizer_->zero_grad();
     loss.backward();

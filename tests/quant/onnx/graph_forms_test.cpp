@@ -253,6 +253,38 @@ TEST(GraphForms, bytes_are_pixels) {
   EXPECT_EQ(network.deviation, (std::vector<float>(3, 1.0F / 255)));
 }
 
+/// (x - mean) / deviation on the image is left to its pixels: padding with zero stays exact.
+TEST(GraphForms, what_normalizes_the_image_joins_mean_and_deviation) {
+  OnnxModel model;
+  model.input("x", {1, 3, 4, 4})
+      .floats("m", {1, 3, 1, 1}, {124, 116, 104})
+      .floats("d", {3, 1, 1}, {58, 57, 64});
+  model.node("Sub", {"x", "m"}, "s").node("Div", {"s", "d"}, "n").weights("c.weight", {4, 3, 3, 3});
+  model.node("Conv", {"n", "c.weight"}, "y", {{"pads", Sizes{1, 1, 1, 1}}}).output("y");
+  const FloatNetwork network = imported(model);
+  EXPECT_EQ(network.network.layers.size(), 1U);
+  EXPECT_TRUE(network.mean.empty());
+  EXPECT_TRUE(network.own.of_bytes());
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_NEAR(network.own.mean.at(c), (std::vector<float>{124, 116, 104})[c], 1e-4);
+    EXPECT_NEAR(network.own.deviation.at(c), (std::vector<float>{58, 57, 64})[c], 1e-4);
+  }
+  auto& type = *model.proto().mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type();
+  type.set_elem_type(onnx::TensorProto::UINT8);
+  EXPECT_NEAR(imported(model).mean.at(0), 124.0 / 255, 1e-6);
+  EXPECT_NEAR(imported(model).deviation.at(2), 64.0 / 255, 1e-6);
+}
+
+TEST(GraphForms, what_no_pixel_could_pad_becomes_a_convolution) {
+  OnnxModel model;
+  model.input("x", {1, 3, 4, 4}).floats("m", {1, 3, 1, 1}, {-0.5F, 0, 0}).weights("c.weight", {4, 3, 3, 3});
+  model.node("Sub", {"x", "m"}, "n").node("Conv", {"n", "c.weight"}, "y").output("y");
+  const FloatNetwork network = imported(model);
+  ASSERT_EQ(network.network.layers.size(), 2U);
+  EXPECT_EQ(network.network.layers.front().kind, host::LayerKind::conv);
+  EXPECT_TRUE(network.own.empty());
+}
+
 TEST(GraphForms, channels_last_images_are_told_by_their_readers) {
   OnnxModel model;
   model.input("x", {1, 5, 7, 3}).node("Transpose", {"x"}, "t", {{"perm", Sizes{0, 3, 1, 2}}});
