@@ -39,33 +39,33 @@ void require_convergence(bool converges) {
   if (!converges) throw Diverged();
 }
 
-QuantizedGraph::QuantizedGraph(const StartPoint& start, const host::Policy& policy, const Method& method,
-                               const ClippingTable& table)
+QuantizedGraph::QuantizedGraph(const StartPoint& start, const std::vector<FloatLayer>& layers,
+                               const host::Policy& policy, const Method& method, const ClippingTable& table)
     : start_(start), policy_(policy), bits_(host::tensor_bits(start.network, policy)), method_(method) {
-  allocate(table);
+  allocate(layers, table);
   last_reader_.assign(start.network.tensors.size(), -1);
   for (std::size_t i = 0; i < start.steps.size(); ++i)
     for (const int input : layer_of(start.steps[i]).inputs) last_reader_.at(input) = static_cast<int>(i);
 }
 
-void QuantizedGraph::allocate(const ClippingTable& table) {
-  layers_.resize(start_.layers.size());
+void QuantizedGraph::allocate(const std::vector<FloatLayer>& layers, const ClippingTable& table) {
+  layers_.resize(layers.size());
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const FloatLayer& from = start_.layers[i];
+    const FloatLayer& from = layers[i];
     LayerState& layer = layers_[i];
     layer.bits = policy_.layers.at(i).weight_bits;
     at::Tensor scales =
         table.weights.at(i)[static_cast<std::size_t>(width_index(layer.bits))].to(start_.device);
     if (method_.start_scale != nullptr)
       scales = method_.start_scale(from.weight.flatten(1), scales, layer.bits);
-    const bool normalized = from.gain.defined();
+    layer.normalized = from.gain.defined();
     const at::Tensor ones = at::ones_like(scales);
     parameters_.add(layer.weight, from.weight, weight_rate(layer.bits));
     parameters_.add(layer.log_scale, scales.log(), method_.learns_weight_scales ? kScaleRate : 0);
-    parameters_.add(layer.gain, normalized ? from.gain : ones, normalized ? 1 : 0);
-    parameters_.add(layer.shift, normalized ? from.shift : from.bias, 1);
-    layer.mean = normalized ? from.mean : at::zeros_like(scales);
-    layer.inverse_deviation = normalized ? from.variance.add(kBatchNormEpsilon).rsqrt() : ones;
+    parameters_.add(layer.gain, layer.normalized ? from.gain : ones, layer.normalized ? 1 : 0);
+    parameters_.add(layer.shift, layer.normalized ? from.shift : from.bias, 1);
+    layer.mean = layer.normalized ? from.mean : at::zeros_like(scales);
+    layer.inverse_deviation = layer.normalized ? from.variance.add(kBatchNormEpsilon).rsqrt() : ones;
   }
   log_scales_.resize(start_.network.tensors.size());
   const double rate = method_.activation_scale != ScaleTraining::fixed ? kScaleRate : 0;
@@ -209,8 +209,8 @@ void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistic
   LayerState& layer = layers_.at(step.weight_layer);
   saved.mean = layer.mean;
   saved.inverse_deviation = layer.inverse_deviation;
-  const bool corrects = !step.layer->batch_norm && float_means_ != nullptr;
-  if (statistics == Statistics::stored || (!step.layer->batch_norm && !corrects)) return;
+  const bool corrects = !layer.normalized && float_means_ != nullptr;
+  if (statistics == Statistics::stored || (!layer.normalized && !corrects)) return;
   // Of the real-valued result before normalization.
   const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)));
   const Moments moments = moments_of(saved.sums);

@@ -35,8 +35,9 @@ void require_convergence(bool converges);
 /// Not thread-safe; `start` must outlive it.
 class QuantizedGraph {
  public:
-  QuantizedGraph(const StartPoint& start, const host::Policy& policy, const Method& method,
-                 const ClippingTable& table);
+  /// `layers`: a calibration's.
+  QuantizedGraph(const StartPoint& start, const std::vector<FloatLayer>& layers, const host::Policy& policy,
+                 const Method& method, const ClippingTable& table);
   QuantizedGraph(const QuantizedGraph&) = delete;  // parameters are views
   QuantizedGraph& operator=(const QuantizedGraph&) = delete;
 
@@ -85,6 +86,7 @@ class QuantizedGraph {
   struct LayerState {
     Parameter weight, log_scale, gain, shift;
     at::Tensor mean, inverse_deviation;  ///< batch-norm statistics
+    bool normalized = true;              ///< has them; otherwise gain 1 and a bias
     int bits = 8;
   };
   /// Per weight layer.
@@ -108,7 +110,7 @@ class QuantizedGraph {
   [[nodiscard]] const Parameter& log_scale(int tensor, int bits) const;
 
  private:
-  void allocate(const ClippingTable& table);
+  void allocate(const std::vector<FloatLayer>& layers, const ClippingTable& table);
   [[nodiscard]] bool has_scale(int tensor) const;
   [[nodiscard]] const at::Tensor& form(const Pass& pass, const host::Layer& layer, int tensor) const;
   void add_gradient_of(std::vector<Forms>& gradients, const host::Layer& layer, int tensor,

@@ -39,7 +39,7 @@ void QuantizedGraph::backward_affine(const Step& step, const Saved& saved, const
   LayerState& layer = layers_.at(step.weight_layer);
   const double inverse_scale = 1 / scale_of(step.output, bits_.written.at(step.output));
   layer.shift.gradient.add_(rounding.offset, inverse_scale);
-  if (!step.layer->batch_norm) return;
+  if (!layer.normalized) return;
   // normalized = (d * signed_unit - mean) * inverse_deviation; its products with the gradient, per filter.
   const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)));
   const at::Tensor signed_unit = per_filter([&](float scale, float sign) { return scale * input * sign; },

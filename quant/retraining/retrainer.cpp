@@ -53,7 +53,7 @@ void for_logits(QuantizedGraph& graph, const Split& split, const Work& work) {
 Retrainer::Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options)
     : start_(start),
       options_(options),
-      graph_(start, policy, method_of(options.quantizer),
+      graph_(start, start.calibration(options.calibration_seed).layers, policy, method_of(options.quantizer),
              table_of(start, method_of(options.quantizer), options)) {
   const at::NoGradGuard no_grad;
   const Calibration& calibration = start.calibration(options.calibration_seed);

@@ -9,7 +9,9 @@
 #include "quant/model/geometry.h"
 #include "quant/quantizers/input_patches.h"
 #include "quant/tensor/class_logits.h"
+#include "quant/retraining/moments.h"
 #include "quant/tensor/order.h"
+#include "quant/tensor/per_filter.h"
 #include "quant/tensor/threads.h"
 #include "quant/training/device.h"
 
@@ -56,6 +58,10 @@ std::int64_t image_count(const Split& split, const host::Shape& shape) {
 
 at::Tensor per_channel(const std::vector<float>& values) { return at::tensor(values).view({1, -1, 1, 1}); }
 
+bool gives_logits(const host::Network& network, const host::Layer& layer) {
+  return network.output_bits == 32 && network.is_output(layer.output);
+}
+
 /// The layer that reads the image sees codes less their zero code, in units of 1/255: its weights take the
 /// deviation, and its bias (or batch-norm mean) what remains of the mean: the zero code is a whole number.
 void fold_image(const host::Network& network, std::vector<FloatLayer>& layers, std::span<const float> mean,
@@ -78,6 +84,62 @@ void fold_image(const host::Network& network, std::vector<FloatLayer>& layers, s
       p.bias = p.bias + constant;
   }
 }
+
+/// The layer as `folded`, with a batch norm whose statistics are its `own`: those of its results with the
+/// bias, before a norm that it has, as `original` computes them (the image not folded in).
+FloatLayer with_statistics(const FloatLayer& folded, const FloatLayer& original, const Moments& own) {
+  FloatLayer layer;
+  layer.weight = folded.weight;
+  const at::Tensor deviation = own.variance.add(kBatchNormEpsilon).sqrt();
+  layer.variance = own.variance;
+  if (original.gain.defined()) {
+    const at::Tensor gain = original.gain * original.variance.add(kBatchNormEpsilon).rsqrt();
+    const at::Tensor shifted = own.mean - original.mean;
+    layer.mean = folded.mean + shifted;
+    layer.gain = gain * deviation;
+    layer.shift = original.shift + gain * shifted;
+  } else {
+    layer.mean = own.mean - folded.bias;
+    layer.gain = deviation;
+    layer.shift = own.mean;
+  }
+  return layer;
+}
+
+/// Its norm, if it has one, as weights and a bias.
+FloatLayer with_bias(const FloatLayer& layer) {
+  if (!layer.gain.defined()) return layer;
+  const at::Tensor gain = layer.gain * layer.variance.add(kBatchNormEpsilon).rsqrt();
+  FloatLayer result;
+  result.weight = layer.weight * column(gain, layer.weight);
+  result.bias = layer.shift - layer.mean * gain;
+  return result;
+}
+
+/// Whether every filter has one weight of several that is not zero, as where a shortcut skips rows and
+/// columns. Such results deviate more where low widths have no zero, but not by the channel that they stand
+/// for: it keeps its size only where the deviation is left alone.
+bool passes_channels_on(const at::Tensor& weight) {
+  const at::Tensor used = weight.flatten(1).ne(0);
+  return used.size(1) > 1 && used.sum(1).le(1).all().item<bool>();
+}
+
+/// Of a layer's results, over batches of images.
+class RunningMoments {
+ public:
+  /// `sums`: [image, filter, ...]; `share`: of all images.
+  void add(const at::Tensor& sums, double share) {
+    const at::Tensor values = sums.transpose(0, 1).flatten(1).to(at::kDouble);
+    mean_ = values.mean(1).mul_(share).add_(mean_);
+    square_ = values.square().mean(1).mul_(share).add_(square_);
+  }
+  [[nodiscard]] Moments moments() const {
+    return {mean_.to(at::kFloat), (square_ - mean_.square()).clamp_min_(0).to(at::kFloat)};
+  }
+
+ private:
+  at::Tensor mean_ = at::zeros({}, at::kDouble), square_ = mean_;
+};
 
 /// [image, values]: a few values of each image, other ones in every image.
 at::Tensor sample_of(const at::Tensor& tensor, std::int64_t values, std::int64_t first_image) {
@@ -119,8 +181,7 @@ StartPoint::StartPoint(const host::Network& given, const FloatCheckpoint& checkp
       image_classes(data.classes),
       split_hash(data.split_hash) {
   for (const host::Layer& layer : network.layers) {
-    if (network.output_bits == 32 && network.is_output(layer.output) &&
-        layer.activation != host::Activation::none)
+    if (gives_logits(network, layer) && layer.activation != host::Activation::none)
       throw InputError(fmt::format(
           "network {}: its last layer, {}, ends in an activation, but a network's results are plain sums: "
           "export it without that activation",
@@ -163,25 +224,19 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
   const std::vector<const host::Layer*> weight_layers = network.weight_layers();
   std::vector<std::vector<at::Tensor>> samples(network.tensors.size());
   std::vector<std::vector<at::Tensor>> maxima(samples.size()), patches(weight_layers.size());
-  result.float_means.resize(weight_layers.size());
-  const auto accumulate = [](at::Tensor& sum, const at::Tensor& value, double weight) {
-    sum = sum.defined() ? sum.add_(value, weight) : value.mul(weight);
-  };
+  std::vector<RunningMoments> moments(weight_layers.size());
   const std::int64_t batch = pass_batch(network);
   const std::int64_t values = std::max<std::int64_t>(1, kSampleValues / count);
   for (std::int64_t first = 0; first < count; first += batch) {
     const std::int64_t images = std::min(batch, count - first);
     const std::int64_t counted = std::clamp<std::int64_t>(result.statistic_images - first, 0, images);
-    const double weight = static_cast<double>(counted) / static_cast<double>(result.statistic_images);
+    const double share = static_cast<double>(counted) / static_cast<double>(result.statistic_images);
     const at::Tensor input =
         channels_last(normalize(result.pixels.narrow(0, first, images).to(device), mean, deviation));
     const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false);
     for (std::size_t i = 0; i < weight_layers.size(); ++i) {
       const host::Layer& layer = *weight_layers[i];
-      if (counted > 0) {
-        const at::Tensor sums = pass.sums.at(i).narrow(0, 0, counted);
-        accumulate(result.float_means[i], sums.transpose(0, 1).flatten(1).mean(1), weight);
-      }
+      if (counted > 0) moments[i].add(pass.sums.at(i).narrow(0, 0, counted), share);
       const at::Tensor& x = pass.tensors.at(layer.input());
       const bool reads_image = layer.input() == network.input;
       patches[i].push_back(input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x,
@@ -190,11 +245,11 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
     for (std::size_t t = 0; t < samples.size(); ++t) {
       if (read[t].empty() || static_cast<int>(t) == network.input) continue;
       std::vector<at::Tensor> parts;
-      const auto share = std::max<std::int64_t>(1, values / static_cast<std::int64_t>(read[t].size()));
+      const auto each = std::max<std::int64_t>(1, values / static_cast<std::int64_t>(read[t].size()));
       at::Tensor largest;
       for (const int tensor : read[t]) {
         const at::Tensor& x = pass.tensors.at(tensor);
-        parts.push_back(sample_of(x, share, first));
+        parts.push_back(sample_of(x, each, first));
         const at::Tensor own = x.flatten(1).abs().amax(1);
         largest = largest.defined() ? at::maximum(largest, own) : own;
       }
@@ -203,10 +258,13 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
     }
   }
   for (std::size_t i = 0; i < weight_layers.size(); ++i) {
+    const FloatLayer normalized = with_statistics(layers.at(i), teacher_.at(i), moments[i].moments());
+    const bool bias = gives_logits(network, *weight_layers[i]) || passes_channels_on(normalized.weight);
+    const FloatLayer& layer = result.layers.emplace_back(bias ? with_bias(layers.at(i)) : normalized);
+    result.float_means.push_back(normalized.shift);
     const std::int64_t dimension = patches[i].front().dim() - 2;  // depthwise: [filter, patch, inputs]
-    result.samples.weights.push_back({.values = layers.at(i).weight.flatten(1),
-                                      .patches = at::cat(patches[i], dimension),
-                                      .gain = layers.at(i).gain});
+    result.samples.weights.push_back(
+        {.values = layer.weight.flatten(1), .patches = at::cat(patches[i], dimension), .gain = layer.gain});
   }
   for (std::size_t t = 0; t < samples.size(); ++t) {
     ActivationSample& sample = result.samples.activations.emplace_back();

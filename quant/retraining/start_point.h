@@ -21,8 +21,13 @@ namespace bitloop::quant {
 struct Calibration {
   at::Tensor pixels;                  ///< [image, channel, row, column] bytes
   std::int64_t statistic_images = 0;  ///< so many of the first ones make statistics and means
-  std::vector<at::Tensor>
-      float_means;          ///< per weight layer and filter: mean of weights times input plus bias
+  /// Per weight layer and filter: mean of the results, before the activation.
+  std::vector<at::Tensor> float_means;
+  /// StartPoint::layers written anew: each has a batch norm whose mean and variance are those of its results
+  /// on these images. Statistics that are estimated again under a policy are thereby relative to the float
+  /// network's, whatever norms it came with: trained ones, mere scales and shifts, folded ones, or none. Only
+  /// 32-bit results and layers that pass channels on have a bias instead.
+  std::vector<FloatLayer> layers;
   ClippingSamples samples;  ///< activations: of the first tensor of each width class
 };
 

@@ -252,7 +252,7 @@ class Reference {
                                           layer.kind == LayerKind::depthwise ? x.size(1) : 1);
     const at::Tensor unit = scales * scale(layer.input(), graph_.bits().read(layer.input()));
     at::Tensor mean = state.mean.to(at::kDouble), inverse = state.inverse_deviation.to(at::kDouble);
-    if (layer.batch_norm && of_batch_) {
+    if (state.normalized && of_batch_) {
       const at::Tensor real = d * by_filter(unit, d);
       const auto dimensions =
           d.dim() == 4 ? std::vector<std::int64_t>{0, 2, 3} : std::vector<std::int64_t>{0};
@@ -320,8 +320,8 @@ class Graph : public ::testing::TestWithParam<Case> {
  protected:
   Graph()
       : start(start_point(GetParam().network)),
-        graph(start, policy_of(start.network, GetParam().policy), method_of("lsq"),
-              start.scales(Clipping::mse, 0)) {
+        graph(start, start.calibration(0).layers, policy_of(start.network, GetParam().policy),
+              method_of("lsq"), start.scales(Clipping::mse, 0)) {
     for (auto& layer : graph.layers())  // flips some filters
       if (layer.mean.ne(0).any().item<bool>())
         layer.gain.value.slice(0, 0, layer.gain.value.numel(), 3).neg_();
@@ -362,8 +362,7 @@ void compare_gradients(QuantizedGraph& graph, bool of_batch) {
     compare(place(ours, layer.weight), place(theirs, layer.weight), "weight" + where);
     compare(place(ours, layer.log_scale), place(theirs, layer.log_scale), "scale" + where);
     compare(place(ours, layer.shift), place(theirs, layer.shift), "shift" + where);
-    if (start.layers[i].gain.defined())
-      compare(place(ours, layer.gain), place(theirs, layer.gain), "gain" + where);
+    if (layer.normalized) compare(place(ours, layer.gain), place(theirs, layer.gain), "gain" + where);
   }
   for (std::size_t t = 0; t < start.network.tensors.size(); ++t)
     for (const int bits : {graph.bits().written[t], graph.bits().narrow[t]}) {

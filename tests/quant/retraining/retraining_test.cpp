@@ -1,11 +1,13 @@
 #include "quant/reference/integer_reference.h"
 #include "quant/retraining/quantizer.h"
+#include "quant/tensor/per_filter.h"
 #include "quant/training/float_network.h"
 
 #include <gmock/gmock.h>
 
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include "host/base/error.h"
@@ -74,6 +76,54 @@ TEST_F(LenetTest, float_training_repeats_exactly) {
 TEST_F(LenetTest, without_retraining_8_bits_agree_with_float) {
   const QuantizedModel model = quantize("w8a8", {.epochs = 0});
   EXPECT_NEAR(test_accuracy(model), checkpoint_->accuracy(data_->test).accuracy, 0.01);
+}
+
+/// The same function, its norms folded into weights and biases or, with a `scale`, norms that scale by it and
+/// shift, of statistics that are not those of any results.
+FloatCheckpoint rewritten(const FloatCheckpoint& checkpoint, std::optional<float> scale) {
+  auto impl = std::make_shared<FloatCheckpoint::Impl>(*checkpoint.impl);
+  std::size_t index = 0;
+  for (host::Layer& layer : impl->network.layers) {
+    if (!layer.has_weights()) continue;
+    FloatLayer& p = impl->layers.at(index++);
+    if (!layer.batch_norm) continue;
+    layer.batch_norm = scale.has_value();
+    const at::Tensor gain = p.gain * p.variance.add(kBatchNormEpsilon).rsqrt();
+    FloatLayer same;
+    same.weight = p.weight * column(gain / scale.value_or(1), p.weight);
+    const at::Tensor shift = p.shift - p.mean * gain;
+    if (scale) {
+      same.gain = at::full_like(gain, *scale);
+      same.shift = shift + 0.5;
+      same.mean = at::full_like(gain, 0.5 / *scale);
+      same.variance = at::full_like(gain, 1 - kBatchNormEpsilon);
+    } else {
+      same.bias = shift;
+    }
+    p = same;
+  }
+  FloatCheckpoint result;
+  result.impl = std::move(impl);
+  return result;
+}
+
+TEST_F(LenetTest, norms_as_trained_as_scale_and_shift_and_folded_quantize_alike) {
+  for (const std::optional<float> scale :
+       {std::optional<float>(), std::optional(1.0F), std::optional(4.0F)}) {
+    const FloatCheckpoint other = rewritten(*checkpoint_, scale);
+    const Quantizer quantizer(other.impl->network, other, *data_);
+    for (const char* policy : {"w8a8", "w2a4"}) {
+      const auto predicted = [&](const Quantizer& by, const host::Network& network) {
+        return by.quantize_and_predict(host::load_policy(network, policy), {.epochs = 0}, data_->test)
+            .classes;
+      };
+      const auto classes = predicted(quantizer, other.impl->network);
+      const auto trained = predicted(*quantizer_, *network_);
+      std::size_t same = 0;
+      for (std::size_t i = 0; i < classes.size(); ++i) same += classes[i] == trained[i] ? 1 : 0;
+      EXPECT_GE(same, classes.size() * 98 / 100) << policy << ", scale " << scale.value_or(0);
+    }
+  }
 }
 
 TEST_F(LenetTest, retraining_recovers_what_narrow_widths_lose) {
