@@ -10,6 +10,7 @@
 #include "quant/quantizers/input_patches.h"
 #include "quant/tensor/class_logits.h"
 #include "quant/retraining/moments.h"
+#include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/threads.h"
