@@ -95,6 +95,7 @@ class JobBuilder {
     named.narrow = form.narrow;
     named.words = place.words;
     named.first_word = place.first_word;
+    named.lanes = plan_.network.lanes[form.index()];
     job_.tensors.push_back(named);
   }
 

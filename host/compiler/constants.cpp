@@ -22,6 +22,14 @@ std::vector<Requantization> repeated(const Requantization& requantization, int c
   return std::vector<Requantization>(static_cast<std::size_t>(channels), requantization);
 }
 
+/// Those of the filters that are named; all where none is.
+std::vector<Requantization> chosen(const std::vector<Requantization>& all, const std::vector<int>& filters) {
+  if (filters.empty()) return all;
+  std::vector<Requantization> result;
+  for (const int filter : filters) result.push_back(all[static_cast<std::size_t>(filter)]);
+  return result;
+}
+
 /// Both sets of an add hold shift and limits; the sum starts with the first one's bias.
 ChannelParameters add_parameters(const QuantizedLayer& integers, bool second_first, int channels) {
   Requantization first = integers.requantization.at(0);
@@ -46,8 +54,8 @@ ChannelParameters operation_parameters(const Segment& segment, const QuantizedNe
     return {{repeated(integers.requantization.at(static_cast<std::size_t>(segment.set)), op.filters)},
             integers.range};
   }
-  ChannelParameters parameters{{integers.requantization}, integers.range};
-  if (op.leaky) parameters.sets.push_back(integers.negative);
+  ChannelParameters parameters{{chosen(integers.requantization, segment.channels.filters)}, integers.range};
+  if (op.leaky) parameters.sets.push_back(chosen(integers.negative, segment.channels.filters));
   return parameters;
 }
 
@@ -84,7 +92,7 @@ std::vector<std::byte> weight_bytes(const Segment& segment, const SegmentPlan& p
   const int layer = segment.layers.front();
   const WeightCodes weights =
       lower_weights(op, network.network, network.network.layers[static_cast<std::size_t>(layer)],
-                    integers_of(network, layer));
+                    integers_of(network, layer), segment.channels);
   for (int group = 0; group < op.groups(lanes); ++group) {
     if (op.kind == OpKind::depthwise) {
       append(words, pack_depthwise(weights, group, lanes));

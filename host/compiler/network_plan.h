@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "host/compiler/channel_layout.h"
 #include "host/compiler/segment.h"
 #include "host/network/policy.h"
 
@@ -15,26 +16,21 @@ struct CompileOptions {
   bool separate = false;
 };
 
-/// A tensor in one width: `written` by its layer, or requantized from that.
-struct Form {
-  int tensor = 0;
-  bool narrow = false;
-  [[nodiscard]] int index() const { return 2 * tensor + (narrow ? 1 : 0); }
-  bool operator==(const Form&) const = default;
-};
-
 /// A network under a policy as segments in execution order, every operand and result in its place. Needs no
 /// weights: what cycles depend on is all here.
 ///
-/// Concat and upsample are done by addressing where that is possible: the inputs of a concat are written
-/// where its output lies, and so are those of an interleave. An add is fused behind the layer that writes its
-/// later operand, a requantization behind whatever writes the 8-bit codes. A tensor stays in activation SRAM
-/// from the segment that writes it to the last that reads it where it fits beside all others
-/// (`place_on_chip`).
+/// Concat, select and upsample are done by addressing where that is possible: channels stay where they are
+/// written (`ChannelLayout`). So are the inputs of an interleave. A layer whose channels lie in several
+/// places is several segments. An add is fused behind the layer that writes its later operand, a
+/// requantization behind whatever writes the 8-bit codes. A tensor stays in activation SRAM from the segment
+/// that writes it to the last that reads it where it fits beside all others (`place_on_chip`).
 struct NetworkPlan {
   TensorBits bits;
   std::vector<Segment> segments;
   std::vector<Place> forms;  ///< by Form::index(); neither on chip nor in memory: it does not exist
+  /// By Form::index(): the lane of each channel, 64 (at 1 bit) or 32 lanes a word's planes, counted from the
+  /// form's first word; empty: channel c is in lane c.
+  std::vector<std::vector<int>> lanes;
   Address tensor_bytes = 0;  ///< memory for tensors, from offset 0
 
   [[nodiscard]] const Place& place(const Form& form) const { return forms[form.index()]; }

@@ -98,6 +98,7 @@ struct Segment {
   std::string name;         ///< of the layer that leads, or of what is done for it
   std::vector<int> layers;  ///< that it computes, by index; the first is the operation's
   WindowOp op;
+  ChannelChoice channels;  ///< of the operation's layer
   Place input;
   std::optional<Place> second;  ///< operand 2 of an add, here or in a stage; 8 bits
   std::vector<Stage> stages;

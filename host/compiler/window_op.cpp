@@ -175,6 +175,14 @@ WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const Te
 /// A weight code that counts as zero; widths below 4 have none.
 int zero_weight(int weight_bits) { return weight_bits == 8 ? 128 : 8; }
 
+/// Of 1 and 2 bits: 1 and -1 in turn.
+int cancelling_weight(int weight_bits, int turn) { return weight_bits == 1 ? turn % 2 : 1 + turn % 2; }
+
+bool layer_pads(const Network& network, const Layer& layer) {
+  const Window window = layer_window(network, layer);
+  return window.pad.any();
+}
+
 /// As many kernel rows per packed position as fit, so that rows beyond the kernel count nothing.
 int packed_rows(int kernel_height, int columns, int channels, int weight_bits, long staged_rows) {
   const int most = static_cast<int>(std::min<long>(kPackLanes / (columns * channels), staged_rows));
@@ -216,13 +224,18 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
 }
 
 /// Weights in the order of the packed lanes: channel (row * columns + column) * C + c of each block.
-WeightCodes packed_weights(const WindowOp& op, const Shape& image, const Window& window,
-                           const QuantizedLayer& integers) {
+WeightCodes packed_weights(const WindowOp& op, const Network& network, const Layer& layer,
+                           const QuantizedLayer& integers, const ChannelChoice& choice) {
+  const Shape& image = network.input_shape(layer);
+  const Window window = layer_window(network, layer);
+  const int read = network.filter_channels(layer);
   const ImagePacking& packing = *op.packing;
   const int channels = (op.blocks - 1) * kBlockChannels + op.last_block_channels;
   WeightCodes packed{op.filters, channels, op.kernel_height, 1, op.weight_bits, kBlockChannels, {}};
   packed.codes.resize(static_cast<std::size_t>(op.filters) * channels * op.kernel_height);
   for (int f = 0; f < op.filters; ++f) {
+    const int filter = choice.filters.empty() ? f : choice.filters[static_cast<std::size_t>(f)];
+    const int first_channel = network.first_channel(layer, filter);
     int first_column = 0;
     for (int block = 0; block < op.blocks; first_column += packing.block_columns[block++]) {
       const int columns = packing.block_columns[block];
@@ -234,11 +247,13 @@ WeightCodes packed_weights(const WindowOp& op, const Shape& image, const Window&
           const std::size_t to =
               (static_cast<std::size_t>(f) * channels + block * kBlockChannels + lane) * op.kernel_height +
               step;
+          const bool reads = row < window.height && c >= first_channel && c < first_channel + read;
           const std::size_t from =
-              ((static_cast<std::size_t>(f) * image.channels + c) * window.height + row) * window.width +
+              ((static_cast<std::size_t>(filter) * read + c - first_channel) * window.height + row) *
+                  window.width +
               column;
-          packed.codes[to] = row < window.height ? integers.weights[from]
-                                                 : static_cast<std::uint8_t>(zero_weight(op.weight_bits));
+          packed.codes[to] =
+              reads ? integers.weights[from] : static_cast<std::uint8_t>(zero_weight(op.weight_bits));
         }
       }
     }
@@ -248,6 +263,11 @@ WeightCodes packed_weights(const WindowOp& op, const Shape& image, const Window&
 
 WindowOp lower_image_layer(const Network& network, const Layer& layer, const TensorBits& bits,
                            int weight_bits, int staging_words) {
+  if (layer.groups != 1 && weight_bits < 4) {
+    throw InputError(
+        fmt::format("layer {}: groups on the image need weights of 4 or 8 bits, which have a zero; it has {}",
+                    layer.name, weight_bits));
+  }
   const Shape& image = network.input_shape(layer);
   const Window window = layer_window(network, layer);
   limit(layer, "stride", std::max(window.stride.y, window.stride.x), kLargestPackStride);
@@ -381,14 +401,81 @@ void set_padding(WindowOp& op, const QuantizedLayer& integers) {
   }
 }
 
-WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
-                          const QuantizedLayer& integers) {
+WindowOp part_of(const WindowOp& whole, int channels, int filters) {
+  WindowOp op = whole;
+  op.filters = filters;
+  if (!op.packing) set_channels(op, channels, op.block_channels == 64);
+  return op;
+}
+
+WindowOp part_of(const Network& network, const Layer& layer, const WindowOp& whole,
+                 const ChannelChoice& choice) {
+  const auto filters = choice.filters.empty() ? whole.filters : static_cast<int>(choice.filters.size());
+  if (choice.channels.empty()) {
+    WindowOp op = whole;
+    op.filters = filters;
+    return op;
+  }
+  auto lanes = static_cast<int>(choice.channels.size());
+  const auto holes = std::count(choice.channels.begin(), choice.channels.end(), -1);
+  // Padding fills holes too: their weights cancel each other, so there must be an even number of them.
+  const bool pads = whole.weight_bits < 4 && layer.kind == LayerKind::conv && layer_pads(network, layer);
+  if (pads && holes % 2 != 0) ++lanes;
+  WindowOp op = part_of(whole, lanes, filters);
+  check_accumulator(layer, op);
+  return op;
+}
+
+namespace {
+
+/// Weights of lanes and filters as a choice puts them. Of a hole, and of a channel of another group, a weight
+/// is zero; widths without a zero have holes alone, whose weights cancel each other in pairs.
+WeightCodes chosen_weights(const WindowOp& op, const Network& network, const Layer& layer,
+                           const QuantizedLayer& integers, const ChannelChoice& choice) {
   const Window window = layer_window(network, layer);
-  const Shape& in = network.input_shape(layer);
-  if (op.packing) return packed_weights(op, in, window, integers);
-  const int channels = op.kind == OpKind::depthwise ? 1 : in.channels;
-  return {op.filters,     channels,          window.height,   window.width,
-          op.weight_bits, op.block_channels, integers.weights};
+  const int taps = window.height * window.width;
+  const bool across = op.kind == OpKind::conv;
+  const int read = network.filter_channels(layer);
+  const int lanes = across ? (op.blocks - 1) * op.block_channels + op.last_block_channels : 1;
+  WeightCodes weights{op.filters, lanes, window.height, window.width, op.weight_bits, op.block_channels, {}};
+  weights.codes.resize(static_cast<std::size_t>(op.filters) * lanes * taps);
+  auto to = weights.codes.begin();
+  for (int i = 0; i < op.filters; ++i) {
+    const int filter = choice.filters.empty() ? i : choice.filters[static_cast<std::size_t>(i)];
+    const int first = network.first_channel(layer, filter);
+    int holes = 0;
+    for (int lane = 0; lane < lanes; ++lane, to += taps) {
+      const auto at = static_cast<std::size_t>(lane);
+      const int channel = !across                       ? first
+                          : choice.channels.empty()     ? lane
+                          : at < choice.channels.size() ? choice.channels[at]
+                                                        : -1;
+      if (channel >= first && channel < first + read) {
+        const auto from =
+            integers.weights.begin() + (static_cast<std::ptrdiff_t>(filter) * read + channel - first) * taps;
+        std::copy_n(from, taps, to);
+      } else {
+        std::fill_n(
+            to, taps,
+            op.weight_bits >= 4 ? zero_weight(op.weight_bits) : cancelling_weight(op.weight_bits, holes++));
+      }
+    }
+  }
+  return weights;
+}
+
+}  // namespace
+
+WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
+                          const QuantizedLayer& integers, const ChannelChoice& choice) {
+  const Window window = layer_window(network, layer);
+  if (op.packing) return packed_weights(op, network, layer, integers, choice);
+  if (layer.groups != 1 || !choice.filters.empty() || !choice.channels.empty())
+    return chosen_weights(op, network, layer, integers, choice);
+  return {op.filters,      network.filter_channels(layer),
+          window.height,   window.width,
+          op.weight_bits,  op.block_channels,
+          integers.weights};
 }
 
 }  // namespace bitloop::host

@@ -100,6 +100,13 @@ struct WindowOp {
   [[nodiscard]] int end_input_row(int row) const;
 };
 
+/// Which of its layer's filters and channels an operation computes with, and in which lanes.
+struct ChannelChoice {
+  std::vector<int> filters;  ///< by lane of the result; empty: all, in order
+  /// By lane of the input, -1 of a hole; empty: all, in order. Of what reads across channels.
+  std::vector<int> channels;
+};
+
 /// A layer as an operation. `weight_bits` counts where it has weights. The padding is the zero code of the
 /// input's signedness, of an image code 0, until integers say otherwise. Throws InputError, naming the layer
 /// and the limit, where no descriptor could say it.
@@ -125,11 +132,18 @@ WindowOp region_op(const WindowOp& pool, const PoolRegion& region);
 /// The requantization of a tensor's 8-bit codes to `bits`.
 WindowOp narrow_op(const std::string& name, const Shape& shape, int bits);
 
+/// The part of a layer's operation that gives `filters` of its channels, of `channels` lanes of the input.
+WindowOp part_of(const WindowOp& whole, int channels, int filters);
+/// The part of a convolution that `choice` names. Throws InputError, naming the layer, where its sums, with
+/// the holes in the input, are too large.
+WindowOp part_of(const Network& network, const Layer& layer, const WindowOp& whole,
+                 const ChannelChoice& choice);
+
 /// Puts the integers' padding codes into an operation.
 void set_padding(WindowOp& op, const QuantizedLayer& integers);
 
-/// Weights in the order of the operation's windows: of the packed image, or the tensor.
+/// Weights in the order of the operation's windows: of the packed image, or the tensor's lanes.
 WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
-                          const QuantizedLayer& integers);
+                          const QuantizedLayer& integers, const ChannelChoice& choice);
 
 }  // namespace bitloop::host

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <utility>
@@ -311,14 +312,17 @@ CodeTensor Driver::read_tensor(const TensorPlace& place) {
   if (place.words == 0) return unpack_tensor(place.shape, place.bits, memory);
   // Of each row, the words of this part.
   const Address word_bytes = kWordBytes * static_cast<Address>(place.shape.width);
-  const auto words = static_cast<Address>(words_per_position(place.shape.channels, place.bits));
+  const auto words = static_cast<Address>(tensor_words(place));
   std::vector<std::byte> part;
   for (int row = 0; row < place.shape.height; ++row) {
     const Address first = word_bytes * (static_cast<Address>(row) * place.words + place.first_word);
     const auto begin = memory.begin() + static_cast<std::ptrdiff_t>(first);
     part.insert(part.end(), begin, begin + static_cast<std::ptrdiff_t>(word_bytes * words));
   }
-  return unpack_tensor(place.shape, place.bits, part);
+  if (place.lanes.empty()) return unpack_tensor(place.shape, place.bits, part);
+  const int lanes = *std::max_element(place.lanes.begin(), place.lanes.end()) + 1;
+  return golden_select(unpack_tensor({lanes, place.shape.height, place.shape.width}, place.bits, part),
+                       place.lanes);
 }
 
 }  // namespace bitloop::host

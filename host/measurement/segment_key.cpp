@@ -65,10 +65,11 @@ class Text {
   }
 
   void add_segment(const Segment& segment) {
-    const auto& [name, layers, op, input, second, stages, pool, results, free, set, narrowed, weights,
-                 parameters] = segment;
+    const auto& [name, layers, op, channels, input, second, stages, pool, results, free, set, narrowed,
+                 weights, parameters] = segment;
     (void)name;
     (void)layers;
+    (void)channels;
     (void)set;
     (void)narrowed;
     (void)weights;

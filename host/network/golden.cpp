@@ -36,18 +36,20 @@ void add_channel(Sums& sums, const CodeTensor& input, const Window& window, cons
   }
 }
 
-/// The sums of filter `f`: over all channels, or, depthwise, over its own.
-Sums filter_sums(const Layer& layer, const Window& window, const QuantizedLayer& integers,
+/// Channels first .. first + count - 1, which a filter reads.
+struct FilterChannels {
+  int first = 0;
+  int count = 1;
+};
+
+/// The sums of filter `f` over the channels that it reads.
+Sums filter_sums(const FilterChannels& channels, const Window& window, const QuantizedLayer& integers,
                  const CodeTensor& input, int f, int y, int x) {
   const int taps = window.height * window.width;
   Sums sums;
-  if (layer.kind == LayerKind::depthwise) {
-    add_channel(sums, input, window, &integers.weights[static_cast<std::size_t>(f) * taps], f,
-                integers.pad_codes[f], y, x);
-    return sums;
-  }
-  for (int c = 0; c < input.shape.channels; ++c) {
-    const std::size_t first = (static_cast<std::size_t>(f) * input.shape.channels + c) * taps;
+  for (int i = 0; i < channels.count; ++i) {
+    const std::size_t first = (static_cast<std::size_t>(f) * channels.count + i) * taps;
+    const int c = channels.first + i;
     add_channel(sums, input, window, &integers.weights[first], c, integers.pad_codes[c], y, x);
   }
   return sums;
@@ -96,7 +98,8 @@ CodeTensor golden_weight_layer(const Network& network, const Layer& layer, const
                                const CodeTensor& input, int output_bits) {
   const Window window = layer_window(network, layer);
   return filled_tensor(network.output_shape(layer), output_bits, [&](int f, int y, int x) {
-    const Sums sums = filter_sums(layer, window, integers, input, f, y, x);
+    const FilterChannels channels{network.first_channel(layer, f), network.filter_channels(layer)};
+    const Sums sums = filter_sums(channels, window, integers, input, f, y, x);
     const std::int64_t d = corrected_dot(sums.acc, sums.rowsum, integers.weight_bits);
     const Requantization& r = integers.requantization[f];
     if (integers.negative.empty()) return requantize(d, r, integers.range);
@@ -161,6 +164,13 @@ CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor) {
   });
 }
 
+CodeTensor golden_select(const CodeTensor& input, std::span<const int> channels) {
+  const Shape shape{static_cast<int>(channels.size()), input.shape.height, input.shape.width};
+  return filled_tensor(shape, input.bits, [&](int c, int y, int x) {
+    return input.codes[index_of(input.shape, channels[static_cast<std::size_t>(c)], y, x)];
+  });
+}
+
 CodeTensor golden_narrow(const Narrowing& narrowing, const CodeTensor& wide, int bits) {
   CodeTensor output = empty_tensor(wide.shape, bits);
   std::transform(wide.codes.begin(), wide.codes.end(), output.codes.begin(), [&](std::int32_t code) {
@@ -222,6 +232,8 @@ CodeTensor run_layer(const QuantizedNetwork& network, std::size_t index, const T
     }
     case LayerKind::upsample:
       return golden_upsample(input, layer.stride);
+    case LayerKind::select:
+      return golden_select(input, layer.channels);
   }
   throw Error(fmt::format("layer {} is of an unknown kind", layer.name));
 }

@@ -71,6 +71,36 @@ void check_activation(const Network& network, const Layer& layer) {
   }
 }
 
+/// Groups of a convolution, filters of a depthwise layer's channels, channels of a select.
+void check_channels(const Network& network, const Layer& layer) {
+  const int channels = network.input_shape(layer).channels;
+  const int filters = network.output_shape(layer).channels;
+  if (layer.groups < 1 || (layer.groups != 1 && layer.kind != LayerKind::conv)) {
+    refuse(network, layer, fmt::format("it has {} groups; only a conv can have more than one", layer.groups));
+  }
+  if (channels % layer.groups != 0 || filters % layer.groups != 0) {
+    refuse(network, layer,
+           fmt::format("its {} channels and {} filters do not fall into {} equal groups", channels, filters,
+                       layer.groups));
+  }
+  if (layer.kind == LayerKind::depthwise && filters % channels != 0) {
+    refuse(network, layer,
+           fmt::format("{} filters are no multiple of its {} channels, of which each has equally many",
+                       filters, channels));
+  }
+  if (layer.channels.empty() == (layer.kind == LayerKind::select)) {
+    refuse(network, layer, "a select names the channels that it gives, and no other layer does");
+  }
+  std::vector<bool> given(static_cast<std::size_t>(channels), false);
+  for (const int channel : layer.channels) {
+    if (channel < 0 || channel >= channels || given[static_cast<std::size_t>(channel)]) {
+      refuse(network, layer,
+             fmt::format("it gives channel {}; it can give each of 0..{} once", channel, channels - 1));
+    }
+    given[static_cast<std::size_t>(channel)] = true;
+  }
+}
+
 bool is_pool(const Layer& layer) {
   return layer.kind == LayerKind::max_pool || layer.kind == LayerKind::average_pool;
 }
@@ -151,8 +181,10 @@ Shape result_shape(const Network& network, const Layer& layer, int free_channels
     case LayerKind::upsample:
     case LayerKind::interleave:
       return {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
+    case LayerKind::select:
+      return {static_cast<int>(layer.channels.size()), in.height, in.width};
     default: {
-      const bool free = layer.kind == LayerKind::conv || layer.kind == LayerKind::linear;
+      const bool free = layer.has_weights();
       Shape result = layer_window(network, layer).over(in);
       if (free) result.channels = free_channels;
       return result;
@@ -255,6 +287,7 @@ Window layer_window(const Network& network, const Layer& layer) {
     case LayerKind::concat:
     case LayerKind::upsample:
     case LayerKind::interleave:
+    case LayerKind::select:
       return {};
     default:
       return layer.window();
@@ -268,8 +301,8 @@ bool Network::is_output(int tensor) const {
 long Network::weight_count(const Layer& layer) const {
   if (!layer.has_weights()) return 0;
   const Window window = layer_window(*this, layer);
-  const int channels = layer.kind == LayerKind::depthwise ? 1 : input_shape(layer).channels;
-  return static_cast<long>(output_shape(layer).channels) * channels * window.height * window.width;
+  return static_cast<long>(output_shape(layer).channels) * filter_channels(layer) * window.height *
+         window.width;
 }
 
 long Network::macs(const Layer& layer) const {
@@ -306,6 +339,7 @@ void Network::validate() const {
     }
     if (written[layer.output]) refuse(*this, layer, "it writes a tensor that is already written");
     check_activation(*this, layer);
+    check_channels(*this, layer);
     check_window(*this, layer);
     check_shapes(*this, layer);
     check_pool(*this, layer);

@@ -63,11 +63,24 @@ struct Window {
 };
 
 /// What a layer computes. `linear` reads its whole input tensor, flattened in channel, row, column order;
+/// a filter of `depthwise` reads one channel, of which each has equally many filters in a row;
 /// `concat` puts its inputs' channels one behind the other; `interleave` puts its inputs' positions side by
 /// side: input i gives rows i / `stride.x` and columns i % `stride.x` of each `stride.y` x `stride.x` of the
 /// output (a DepthToSpace of a concat, a transposed convolution of its phases); `upsample` repeats each
-/// position `stride` times (nearest).
-enum class LayerKind { conv, depthwise, linear, add, max_pool, average_pool, concat, upsample, interleave };
+/// position `stride` times (nearest); `select` gives some of its input's channels, in any order: a slice, a
+/// part of a split, a shuffle.
+enum class LayerKind {
+  conv,
+  depthwise,
+  linear,
+  add,
+  max_pool,
+  average_pool,
+  concat,
+  upsample,
+  interleave,
+  select
+};
 
 /// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
 /// results.
@@ -95,6 +108,11 @@ struct Layer {
   Steps dilation = 1;
   /// Of an average pool: the outermost part of the padding, which the average does not count.
   Padding uncounted = 0;
+  /// Of a conv: its channels and its filters fall into so many equal runs, and the filters of a run read the
+  /// channels of theirs.
+  int groups = 1;
+  /// Of a select: which of its input's channels it gives, in order, none twice.
+  std::vector<int> channels = {};
 
   [[nodiscard]] int input() const { return inputs.front(); }
   /// Of all kinds but linear, whose window is its whole input.
@@ -106,7 +124,7 @@ struct Layer {
   /// Its output has its inputs' codes: scale, zero point and width are theirs.
   [[nodiscard]] bool keeps_codes() const {
     return kind == LayerKind::max_pool || kind == LayerKind::concat || kind == LayerKind::upsample ||
-           kind == LayerKind::interleave;
+           kind == LayerKind::interleave || kind == LayerKind::select;
   }
 };
 
@@ -132,6 +150,19 @@ struct Network {
   /// Of the first input.
   [[nodiscard]] const Shape& input_shape(const Layer& layer) const { return tensors.at(layer.input()).shape; }
   [[nodiscard]] const Shape& output_shape(const Layer& layer) const { return tensors.at(layer.output).shape; }
+  /// Runs of channels that filters of their own read: a depthwise layer has as many as channels.
+  [[nodiscard]] int groups(const Layer& layer) const {
+    return layer.kind == LayerKind::depthwise ? input_shape(layer).channels : layer.groups;
+  }
+  /// Channels that one filter reads.
+  [[nodiscard]] int filter_channels(const Layer& layer) const {
+    return input_shape(layer).channels / groups(layer);
+  }
+  /// The first of the channels that filter `filter` reads.
+  [[nodiscard]] int first_channel(const Layer& layer, int filter) const {
+    const int filters = output_shape(layer).channels / groups(layer);  // of a run
+    return filter / filters * filter_channels(layer);
+  }
   /// Multiplications of one image in this layer; 0 where it has no weights.
   [[nodiscard]] long macs(const Layer& layer) const;
   /// Number of weights of this layer, biases not counted.

@@ -40,7 +40,7 @@ struct OutputRange {
 /// The integers of one layer; all empty where a layer keeps codes.
 struct QuantizedLayer {
   int weight_bits = 8;
-  std::vector<std::uint8_t> weights;  ///< codes, [filter][channel][row][column]; depthwise: one channel each
+  std::vector<std::uint8_t> weights;  ///< codes, [filter][channel that it reads][row][column]
   /// Per filter (channel) of a layer with weights; of an average pool, for the sum of a window, one per
   /// number of taps that windows count (`counted_taps`); two of an add, one per operand: both multipliers
   /// count, shift and bias are the first's.
@@ -122,6 +122,8 @@ CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, c
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs);
 CodeTensor golden_interleave(std::span<const CodeTensor* const> inputs, const Steps& steps);
 CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor);
+/// The channels of the input that `channels` names, in that order.
+CodeTensor golden_select(const CodeTensor& input, std::span<const int> channels);
 /// The narrow form of a tensor of 8-bit codes.
 CodeTensor golden_narrow(const Narrowing& narrowing, const CodeTensor& wide, int bits);
 

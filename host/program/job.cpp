@@ -25,6 +25,7 @@ constexpr std::size_t kLargestHeader = 64u << 20;
 constexpr std::int64_t kLargestDimension = 1 << 20;
 constexpr std::int64_t kLargestSram = 1 << 20;   // rows, slots or words
 constexpr std::int64_t kLargestWords = 1 << 16;  // per position
+constexpr std::uint64_t kLargestLane = std::uint64_t{64} << 16;
 
 using Bytes = std::vector<std::byte>;
 
@@ -63,6 +64,7 @@ nlohmann::json header_json(const Job& job) {
                        {"narrow", t.narrow ? 1 : 0},
                        {"words", t.words},
                        {"first_word", t.first_word}});
+    if (!t.lanes.empty()) tensors.back()["lanes"] = t.lanes;
   }
   return {{"network", job.network},
           {"policy", job.policy},
@@ -128,6 +130,16 @@ void read_blocks(Job& job, const nlohmann::json& header, std::span<const std::by
   if (!data.empty()) refuse("bytes are left after the last block");
 }
 
+std::vector<int> lanes_from(const nlohmann::json& list) {
+  std::vector<int> lanes;
+  for (const nlohmann::json& lane : list) {
+    if (!lane.is_number_unsigned() || lane.get<std::uint64_t>() >= kLargestLane)
+      refuse("a tensor's lanes are no lanes");
+    lanes.push_back(lane.get<int>());
+  }
+  return lanes;
+}
+
 Job job_from(const nlohmann::json& header, std::span<const std::byte> data) {
   Job job;
   job.network = header.at("network").get<std::string>();
@@ -152,6 +164,7 @@ Job job_from(const nlohmann::json& header, std::span<const std::byte> data) {
                            static_cast<Address>(number(t, "offset", kLargestJob)),
                            number(t, "narrow", 1) != 0, static_cast<int>(number(t, "words", kLargestWords)),
                            static_cast<int>(number(t, "first_word", kLargestWords))});
+    if (t.contains("lanes")) job.tensors.back().lanes = lanes_from(t.at("lanes"));
   }
   read_blocks(job, header, data);
   validate_job(job);
@@ -177,6 +190,12 @@ Bytes read_file(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+int tensor_words(const TensorPlace& tensor) {
+  const int lanes = tensor.lanes.empty() ? tensor.shape.channels
+                                         : *std::max_element(tensor.lanes.begin(), tensor.lanes.end()) + 1;
+  return words_per_position(lanes, tensor.bits);
+}
 
 Address memory_bytes(const TensorPlace& tensor) {
   if (tensor.words == 0) return tensor_bytes(tensor.shape, tensor.bits);
@@ -231,7 +250,13 @@ void validate_job(const Job& job) {
   for (const TensorPlace& tensor : job.tensors) {
     check_shape(tensor.name, tensor.shape);
     if (!is_code_width(tensor.bits)) refuse(fmt::format("tensor {} has an impossible width", tensor.name));
-    const int words = words_per_position(tensor.shape.channels, tensor.bits);
+    const auto lanes = tensor.lanes.size();
+    const bool known =
+        lanes == 0 || (tensor.words != 0 && lanes == static_cast<std::size_t>(tensor.shape.channels));
+    if (!known)
+      refuse(
+          fmt::format("tensor {} has {} lanes for {} channels", tensor.name, lanes, tensor.shape.channels));
+    const int words = tensor_words(tensor);
     if (tensor.words != 0 && (tensor.first_word < 0 || tensor.first_word > tensor.words - words)) {
       refuse(fmt::format("tensor {} is no part of what it lies in", tensor.name));
     }

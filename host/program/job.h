@@ -17,13 +17,16 @@ struct TensorPlace {
   std::string name;
   Shape shape;
   int bits = 8;
-  Address offset = 0;   ///< bytes from the job's base
-  bool narrow = false;  ///< the tensor's narrow form (host/network/policy.h)
-  int words = 0;        ///< per position, of the tensor in memory that this is a part of; 0: its own
-  int first_word = 0;   ///< of the part
+  Address offset = 0;           ///< bytes from the job's base
+  bool narrow = false;          ///< the tensor's narrow form (host/network/policy.h)
+  int words = 0;                ///< per position, of the tensor in memory that this is a part of; 0: its own
+  int first_word = 0;           ///< of the part
+  std::vector<int> lanes = {};  ///< of each channel, within the part; empty: channel c is in lane c
   bool operator==(const TensorPlace&) const = default;
 };
 
+/// Words per position from the tensor's first to its last.
+int tensor_words(const TensorPlace& tensor);
 /// Bytes of a tensor in memory, with all that it is a part of.
 Address memory_bytes(const TensorPlace& tensor);
 

@@ -35,6 +35,8 @@ const char* name_of(LayerKind kind) {
       return "concat";
     case LayerKind::interleave:
       return "interleave";
+    case LayerKind::select:
+      return "select";
     default:
       return "upsample";
   }
@@ -189,6 +191,8 @@ class Guide {
     json["inputs"] = inputs;
     json["output"] = network_.tensors[l.output].name;
     if (l.kind == LayerKind::upsample || l.kind == LayerKind::interleave) json["factor"] = both(l.stride);
+    if (l.kind == LayerKind::select) json["channels"] = l.channels;
+    if (l.groups != 1) json["groups"] = l.groups;
     if (l.has_weights() || l.kind == LayerKind::max_pool || l.kind == LayerKind::average_pool) {
       const host::Window window = host::layer_window(network_, l);
       json["kernel"] = {window.height, window.width};

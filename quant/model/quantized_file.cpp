@@ -57,6 +57,8 @@ json to_json(const host::Network& network) {
                {"negative_slope", l.negative_slope},
                {"batch_norm", l.batch_norm}};
     put_window(layer, l);
+    if (l.groups != 1) layer["groups"] = l.groups;
+    if (!l.channels.empty()) layer["channels"] = l.channels;
     layers.push_back(std::move(layer));
   }
   return {{"name", network.name},
@@ -120,6 +122,8 @@ host::Layer layer_from_json(const json& l) {
       integer(l.at("activation"), 0, static_cast<int>(host::Activation::leaky_relu)));
   layer.negative_slope = l.at("negative_slope").get<double>();
   layer.batch_norm = l.at("batch_norm").get<bool>();
+  if (l.contains("groups")) layer.groups = integer(l.at("groups"), 1);
+  if (l.contains("channels")) layer.channels = integers(l.at("channels"));
   return layer;
 }
 

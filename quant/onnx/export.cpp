@@ -226,8 +226,8 @@ class Exporter {
                         {"pads", {layer.pad.top, layer.pad.left, layer.pad.bottom, layer.pad.right}}};
     if (layer.dilation != host::Steps())
       attributes.lists.push_back({"dilations", {layer.dilation.y, layer.dilation.x}});
-    if (layer.kind == LayerKind::depthwise)
-      attributes.integers = {{"group", network_.input_shape(layer).channels}};
+    if (layer.has_weights() && network_.groups(layer) != 1)
+      attributes.integers = {{"group", network_.groups(layer)}};
     return attributes;
   }
 
@@ -255,8 +255,7 @@ class Exporter {
         values[vector ? i * filters + f : f * each + i] = static_cast<float>(value) * scales[f];
       }
     const std::string name = layer.name + ".weight";
-    const std::int64_t channels =
-        layer.kind == LayerKind::depthwise ? 1 : network_.input_shape(layer).channels;
+    const std::int64_t channels = network_.filter_channels(layer);
     using Dims = std::vector<std::int64_t>;
     const std::string weight = writer_.floats(
         name, vector ? Dims{each, filters} : Dims{filters, channels, layer.kernel_height, layer.kernel_width},
@@ -300,14 +299,13 @@ class Exporter {
   [[nodiscard]] double zero_dot(const host::Layer& layer, const host::QuantizedLayer& integers,
                                 const Form& in, std::size_t filter) const {
     const std::size_t each = integers.weights.size() / integers.requantization.size();
-    const int channels = layer.kind == LayerKind::depthwise ? 1 : network_.input_shape(layer).channels;
+    const std::size_t taps = each / static_cast<std::size_t>(network_.filter_channels(layer));
+    const int first = network_.first_channel(layer, static_cast<int>(filter));
     const host::WeightCode code = host::weight_code(integers.weight_bits);
     double sum = 0;
     for (std::size_t i = 0; i < each; ++i) {
-      const auto channel =
-          layer.kind == LayerKind::depthwise ? filter : i / (each / static_cast<std::size_t>(channels));
-      sum +=
-          in.zero(static_cast<int>(channel)) * (code.alpha * integers.weights[filter * each + i] - code.beta);
+      const int channel = first + static_cast<int>(i / taps);
+      sum += in.zero(channel) * (code.alpha * integers.weights[filter * each + i] - code.beta);
     }
     return sum;
   }
@@ -426,6 +424,8 @@ class Exporter {
       result.value = writer_.node("MaxPool", layer.name, {result.value}, window(layer));
     } else if (layer.kind == LayerKind::upsample) {
       result.value = writer_.upsample(layer.name, result.value, layer.stride);
+    } else if (layer.kind == LayerKind::select) {
+      result.value = writer_.gather(layer.name, result.value, layer.channels);
     } else {
       if (layer.kind == LayerKind::interleave && layer.stride.y != layer.stride.x)
         refuse(layer, "interleaves other numbers of rows than of columns; ONNX has no such operator");

@@ -74,6 +74,15 @@ std::string GraphWriter::scalar(const std::string& name, double value) {
   return floats(name, {}, std::span(&number, 1));
 }
 
+std::string GraphWriter::indices(const std::string& name, std::span<const int> values) {
+  onnx::TensorProto& tensor = *model_.mutable_graph()->add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::INT64);
+  tensor.add_dims(static_cast<std::int64_t>(values.size()));
+  for (const int value : values) tensor.add_int64_data(value);
+  return name;
+}
+
 onnx::NodeProto& GraphWriter::add_node(const std::string& op, const std::string& name,
                                        const std::vector<std::string>& inputs) {
   onnx::NodeProto& node = *model_.mutable_graph()->add_node();
@@ -114,6 +123,12 @@ std::string GraphWriter::upsample(const std::string& name, const std::string& in
   set_text(node, "mode", "nearest");
   set_text(node, "coordinate_transformation_mode", "asymmetric");
   set_text(node, "nearest_mode", "floor");
+  return name;
+}
+
+std::string GraphWriter::gather(const std::string& name, const std::string& input,
+                                std::span<const int> channels) {
+  set_integer(add_node("Gather", name, {input, indices(name + "/channels", channels)}), "axis", 1);
   return name;
 }
 

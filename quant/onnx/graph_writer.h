@@ -23,6 +23,7 @@ class GraphWriter {
                      std::span<const float> values);
   std::string integers(const std::string& name, const std::vector<std::int64_t>& values);
   std::string scalar(const std::string& name, double value);
+  std::string indices(const std::string& name, std::span<const int> values);
 
   struct Integer {
     std::string name;
@@ -44,6 +45,8 @@ class GraphWriter {
   std::string pad(const std::string& name, const std::string& input, const host::Padding& pad);
   /// Nearest, each position as often as `factor` says.
   std::string upsample(const std::string& name, const std::string& input, const host::Steps& factor);
+  /// The channels of `input` that `channels` names, in that order.
+  std::string gather(const std::string& name, const std::string& input, std::span<const int> channels);
   /// QONNX: (clamp(round(x / scale + zero), range of bits) - zero) * scale.
   std::string quant(const std::string& name, const std::string& input, const std::string& scale,
                     const std::string& zero, int bits, bool is_signed, bool narrow);

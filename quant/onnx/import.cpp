@@ -122,42 +122,55 @@ class Importer {
   /// What a node computes is defined, or refused together with all that follows from it.
   void lower(int index) {
     const Node current = node(index);
-    std::vector<Value> inputs;
-    Value value;
+    std::vector<Value> inputs, results;
+    bool refused = false;
     try {
       check_node(current);
       for (const std::string& name : current.proto().input())
         inputs.push_back(name.empty() ? Value{} : read(current, name));
-      value.refused = std::ranges::any_of(inputs, &Value::refused);
-      if (!value.refused) value = computed(current, inputs);
+      refused = std::ranges::any_of(inputs, &Value::refused);
+      if (!refused) results = computed(current, inputs);
     } catch (const NodeRefusal& refusal) {
       refusals_.add(refusal);
-      value = {};
-      value.refused = true;
+      refused = true;
     }
-    if (value.refused) note_ends(current);
-    for (const std::string& output : current.proto().output()) {
-      if (!output.empty() && (value.refused || &output == &current.proto().output(0))) define(output, value);
+    if (refused) {
+      note_ends(current);
+      results.assign(static_cast<std::size_t>(current.proto().output_size()), {});
+      for (Value& result : results) result.refused = true;
+    }
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const std::string& output = current.proto().output(static_cast<int>(i));
+      if (!output.empty()) define(output, std::move(results[i]));
     }
   }
 
-  Value computed(const Node& current, const std::vector<Value>& inputs) {
+  /// What a node gives: its first result, or all where it has several.
+  std::vector<Value> computed(const Node& current, const std::vector<Value>& inputs) {
     std::vector<SharedConstant> constants;
     bool all_constant = true;
     for (const Value& input : inputs) {
       constants.push_back(input.constant);
       all_constant = all_constant && input.tensor < 0;
     }
-    Value value;
-    if (all_constant) value.constant = fold(current, constants, budget_);
-    if (value.constant != nullptr) return value;
+    Value folded;
+    if (all_constant) folded.constant = fold(current, constants, budget_);
+    if (folded.constant != nullptr) return {folded};
     const Handler handler = handler_of(current.op());
     if (handler == nullptr || inputs.empty())
       current.refuse("it is supported for constants and computed shapes only");
-    const auto readers = live_.readers.find(current.proto().output(0));
-    const Lowering lowering{current, inputs,  draft_,
-                            names_,  budget_, readers == live_.readers.end() ? 0 : readers->second};
-    return reads_signal(current, inputs) ? lower_on_signal(lowering, handler) : handler(lowering);
+    std::vector<Value> results;
+    const int count = has_several_results(current.op()) ? current.proto().output_size() : 1;
+    // The layer of each result reads the first input.
+    if (count > 1 && inputs.front().tensor >= 0) draft_.pass_on(inputs.front().tensor, count);
+    for (int i = 0; i < count; ++i) {
+      const auto readers = live_.readers.find(current.proto().output(i));
+      const Lowering lowering{
+          current, inputs, draft_, names_, budget_, readers == live_.readers.end() ? 0 : readers->second, i};
+      results.push_back(reads_signal(current, inputs) ? lower_on_signal(lowering, handler)
+                                                      : handler(lowering));
+    }
+    return results;
   }
 
   /// Layers' results that a refused node reads: the network could end there.

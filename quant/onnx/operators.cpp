@@ -13,6 +13,7 @@ namespace bitloop::quant::importer {
 namespace {
 
 constexpr std::string_view kOfConstants = "of constants and computed shapes";
+constexpr std::string_view kOfChannels = "of channels, each once; of constants and computed shapes";
 
 /// Alphabetical. The limits stand in docs/networks.md: change them there too.
 constexpr Operator kOperators[] = {
@@ -26,14 +27,14 @@ constexpr Operator kOperators[] = {
     {"Concat", lower_concat, "of channels"},
     {"Constant", nullptr, kOfConstants},
     {"ConstantOfShape", nullptr, kOfConstants},
-    {"Conv", lower_conv, "dense or depthwise"},
+    {"Conv", lower_conv, "any"},
     {"ConvTranspose", lower_conv_transpose, "dense; results of whole multiples of the strides"},
     {"DepthToSpace", lower_depth_to_space, "behind a convolution that nothing else reads"},
     {"DequantizeLinear", lower_dequantize, "any; of tensors one scale"},
     {"Div", lower_div, "by one number per channel"},
     {"Dropout", lower_dropout, "inference"},
     {"Flatten", lower_flatten, "any that keeps the batch"},
-    {"Gather", nullptr, kOfConstants},
+    {"Gather", lower_gather, kOfChannels},
     {"Gemm", lower_gemm, "of a vector with constant weights"},
     {"GlobalAveragePool", lower_global_average_pool, "any"},
     {"GlobalMaxPool", lower_global_max_pool, "any"},
@@ -48,15 +49,18 @@ constexpr Operator kOperators[] = {
     {"QuantizeLinear", lower_quantize, "to 8 bits; of tensors one scale"},
     {"ReduceMean", lower_reduce_mean, "over rows and columns"},
     {"Relu", lower_relu, "any"},
-    {"Reshape", lower_reshape, "any that keeps the batch, before a linear layer"},
+    {"Reshape", lower_reshape,
+     "any that keeps the batch, before a linear layer or around a shuffle of channels"},
     {"Resize", lower_resize, "nearest, by whole factors"},
     {"Shape", lower_shape, kOfConstants},
-    {"Slice", nullptr, kOfConstants},
+    {"Slice", lower_slice, kOfChannels},
     {"Softmax", lower_softmax, "at the end: dropped, it changes no prediction"},
+    {"Split", lower_split, "of channels"},
     {"Squeeze", lower_squeeze, "any that keeps the batch"},
     {"Sub", lower_sub, "two tensors of one shape, or one number per channel"},
     {"Sum", lower_sum, "of tensors of one shape and of numbers per channel"},
-    {"Transpose", lower_transpose, "between channels first and channels last"},
+    {"Transpose", lower_transpose,
+     "between channels first and channels last, or of parts of the channels (a shuffle)"},
     {"Trunc", lower_quant, "any; of tensors one scale"},
     {"Unsqueeze", lower_unsqueeze, "any that keeps the batch"},
     {"Upsample", lower_resize, "nearest, by whole factors"},
@@ -72,6 +76,8 @@ const Operator* find_operator(std::string_view op) {
 std::span<const Operator> operators() { return kOperators; }
 
 bool is_supported(std::string_view op) { return find_operator(op) != nullptr; }
+
+bool has_several_results(std::string_view op) { return op == "Split"; }
 
 Handler handler_of(std::string_view op) {
   const Operator* found = find_operator(op);

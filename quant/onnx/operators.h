@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct Lowering {
   Names& names;
   Budget& budget;
   int readers = 0;  ///< of the node's result
+  int output = 0;   ///< which of the node's results is wanted
 
   /// Input `i` as a tensor without pending padding or softmax; refuses all else.
   [[nodiscard]] const Value& tensor(std::size_t i) const;
@@ -60,6 +62,8 @@ struct Operator {
 std::span<const Operator> operators();
 /// Whether an operator is one of those that can stand in a file.
 bool is_supported(std::string_view op);
+/// Its results beyond the first may be read too: its handler is called for each.
+bool has_several_results(std::string_view op);
 /// The handler of an operator that reads tensors; null where it takes constants only.
 Handler handler_of(std::string_view op);
 /// All operators that can stand in a file, for messages.
@@ -87,7 +91,14 @@ Value lower_global_average_pool(const Lowering& l);
 Value lower_global_max_pool(const Lowering& l);
 Value lower_reduce_mean(const Lowering& l);
 Value lower_resize(const Lowering& l);
+
+// channels: which, and in which order
 Value lower_concat(const Lowering& l);
+Value lower_split(const Lowering& l);
+Value lower_slice(const Lowering& l);
+Value lower_gather(const Lowering& l);
+/// A transpose of dimensions that the channels fall into, or nothing where it moves others.
+std::optional<Value> lower_shuffle(const Lowering& l, const std::vector<std::int64_t>& order);
 
 // more rows and columns
 Value lower_conv_transpose(const Lowering& l);

@@ -91,10 +91,15 @@ Value lower_transpose(const Lowering& l) {
   }
   const host::Shape& shape = l.draft.shape(value.tensor);
   const auto axes = shown_axes(value, shape);
+  if (!in_order && !axes) {
+    if (auto shuffled = lower_shuffle(l, order)) return *std::move(shuffled);
+  }
   if (rank < 1 || order.front() != 0 || (!in_order && !axes)) {
-    l.node.refuse(fmt::format(
-        "it moves elements (perm {} of {}); supported is a Transpose of channels, rows and columns",
-        fmt::join(order, ","), fmt::join(value.dims, "x")));
+    l.node.refuse(
+        fmt::format("it moves elements (perm {} of {}); supported is a Transpose of channels, rows and "
+                    "columns, or of parts of "
+                    "the channels",
+                    fmt::join(order, ","), fmt::join(value.dims, "x")));
   }
   Value moved = value;
   if (!in_order) {

@@ -138,15 +138,15 @@ Value lower_conv(const Lowering& l) {
   const Dims& dims = weights.dims;
   if (dims.size() != 4 || weights.count() < 1) l.node.refuse("supported are weights of four dimensions");
   const std::int64_t group = l.node.integer("group", 1);
-  const bool depthwise = group != 1 && group == shape.channels && dims[0] == group;
-  if (group != 1 && !depthwise) {
-    l.node.refuse(
-        fmt::format("group {} of {} channels and {} filters is not supported; supported are group 1 and "
-                    "depthwise (groups, channels and filters of one number)",
-                    group, shape.channels, dims[0]));
+  if (group < 1 || shape.channels % group != 0 || dims[0] % group != 0) {
+    l.node.refuse(fmt::format("its {} channels and {} filters do not fall into {} groups", shape.channels,
+                              dims[0], group));
   }
-  if (dims[1] != (depthwise ? 1 : shape.channels))
-    l.node.refuse(fmt::format("its weights {} do not fit {} channels", fmt::join(dims, "x"), shape.channels));
+  const bool depthwise = group != 1 && group == shape.channels;
+  if (dims[1] != shape.channels / group) {
+    l.node.refuse(fmt::format("its weights {} do not fit {} channels in {} groups", fmt::join(dims, "x"),
+                              shape.channels, group));
+  }
   const auto kernel = l.node.integers("kernel_shape", {dims[2], dims[3]});
   if (kernel != std::vector{dims[2], dims[3]}) l.node.refuse("its kernel_shape is not that of its weights");
   const WindowShape window = window_shape(l.node, shape, value.pads, dims[2], dims[3]);
@@ -158,6 +158,7 @@ Value lower_conv(const Lowering& l) {
                     .kind = depthwise ? LayerKind::depthwise : LayerKind::conv,
                     .inputs = {value.tensor}};
   set_window(layer, window.window);
+  if (!depthwise) layer.groups = static_cast<int>(group);
   return l.append(std::move(layer), {dims[0], window.height, window.width}, std::move(parameters));
 }
 

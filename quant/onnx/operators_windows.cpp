@@ -225,32 +225,4 @@ Value lower_resize(const Lowering& l) {
                                      std::int64_t{shape.width} * times.x});
 }
 
-Value lower_concat(const Lowering& l) {
-  const Value& first = l.tensor(0);
-  const auto rank = static_cast<std::int64_t>(first.dims.size());
-  const std::int64_t axis = l.node.integer("axis", 1);
-  if (axis != 1 && axis != 1 - rank)
-    l.node.refuse(fmt::format("axis {} is not supported; only 1, the channels, is", axis));
-  if (l.inputs.size() == 1) return l.pass(first);
-  const host::Shape& shape = l.draft.shape(first.tensor);
-  host::Layer layer{.name = l.names.of_node(l.node), .kind = LayerKind::concat, .inputs = {}};
-  Dims dims = first.dims, result{0, shape.height, shape.width};
-  dims[1] = 0;
-  for (std::size_t i = 0; i < l.inputs.size(); ++i) {
-    const Value& part = l.tensor(i);
-    const host::Shape& other = l.draft.shape(part.tensor);
-    const bool fits =
-        part.dims.size() == first.dims.size() && other.height == shape.height && other.width == shape.width &&
-        (rank == 2 || (rank == 4 && part.dims[1] == other.channels && part.dims[2] == other.height));
-    if (!fits) {
-      l.node.refuse(fmt::format("its inputs are {} and {}; supported are tensors of equal rows and columns",
-                                fmt::join(first.dims, "x"), fmt::join(part.dims, "x")));
-    }
-    layer.inputs.push_back(part.tensor);
-    dims[1] += part.dims[1];
-    result[0] += other.channels;
-  }
-  return l.append(std::move(layer), result, std::move(dims));
-}
-
 }  // namespace bitloop::quant::importer

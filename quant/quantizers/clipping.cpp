@@ -83,8 +83,11 @@ at::Tensor row_scales(const at::Tensor& values, const LevelGrid& grid, Clipping 
 /// [filter, patch]: results less their mean, which no quantizer need keep: a bias or a batch norm restores
 /// it.
 at::Tensor centred_results(const at::Tensor& weights, const at::Tensor& patches) {
-  const at::Tensor results =
-      patches.dim() == 3 ? at::bmm(patches, weights.unsqueeze(2)).squeeze(2) : at::mm(weights, patches.t());
+  const auto of_groups = [&] {
+    const at::Tensor by_group = weights.view({patches.size(0), -1, patches.size(2)}).transpose(1, 2);
+    return at::bmm(patches, by_group).transpose(1, 2).flatten(0, 1);
+  };
+  const at::Tensor results = patches.dim() == 3 ? of_groups() : at::mm(weights, patches.t());
   return results - results.mean(1, /*keepdim=*/true);
 }
 

@@ -30,7 +30,7 @@ Clipping clipping_of(std::string_view name);
 /// A layer's weights and what decides which clipping is best for them.
 struct WeightSample {
   at::Tensor values;  ///< [filter, inputs]
-  /// What the filters multiply (`input_patches`): [patch, inputs], depthwise [filter, patch, inputs].
+  /// What the filters multiply (`input_patches`): [patch, inputs], with groups [group, patch, inputs].
   /// Undefined: the error of the weights themselves decides.
   at::Tensor patches;
   at::Tensor gain;  ///< [filter] of the batch norm that follows; undefined: none does

@@ -28,8 +28,13 @@ at::Tensor input_patches(const host::Layer& layer, const at::Tensor& x, std::int
                             at::arange(w.width, options).mul(w.dilation.x).view({1, 1, 1, 1, -1});
   const at::Tensor channel = at::arange(channels, options).view({1, 1, -1, 1, 1});
   const at::Tensor patches = padded.index({image, channel, row, column});
-  if (layer.kind == host::LayerKind::depthwise)
-    return patches.permute({2, 0, 1, 3, 4}).reshape({channels, images * count, -1}).contiguous();
+  const bool depthwise = layer.kind == host::LayerKind::depthwise;
+  const std::int64_t groups = depthwise ? channels : layer.groups;
+  if (depthwise || groups > 1)
+    return patches.unflatten(2, {groups, -1})
+        .permute({2, 0, 1, 3, 4, 5})
+        .reshape({groups, images * count, -1})
+        .contiguous();
   return patches.reshape({images * count, -1});
 }
 

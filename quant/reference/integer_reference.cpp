@@ -221,6 +221,8 @@ struct IntegerReference::Impl {
         return (*exact.add)(read(0), read(1));
       case LayerKind::upsample:
         return upsample(read(0), layer.stride);
+      case LayerKind::select:
+        return selected_channels(read(0), layer.channels);
       case LayerKind::concat:
       case LayerKind::interleave: {
         std::vector<at::Tensor> parts;

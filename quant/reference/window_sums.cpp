@@ -25,7 +25,7 @@ at::Tensor padding(const host::Layer& layer, const host::QuantizedLayer& integer
 }
 
 /// How far partial sums of each filter and input channel reach from 0, to either side: [filter, channel, 2].
-/// `pad` is what is subtracted from the codes, [channel] or [1].
+/// `pad` is what is subtracted from the codes, [filter or 1, channel or 1].
 at::Tensor reaches(const at::Tensor& values, const at::Tensor& pad, int input_bits) {
   const at::Tensor above = values.clamp_min(0).flatten(2).sum(2);
   const at::Tensor below = values.clamp_max(0).neg().flatten(2).sum(2);
@@ -58,25 +58,26 @@ void WindowSums::set_weights(const host::Network& network, const host::Layer& la
                              const host::QuantizedLayer& integers, int input_bits) {
   const std::int64_t channels = network.input_shape(layer).channels;
   const std::int64_t filters = network.output_shape(layer).channels;
+  groups_ = network.groups(layer);
   const host::Window window = host::layer_window(network, layer);
   const auto [alpha, beta] = host::weight_code(integers.weight_bits);
-  const bool depthwise = layer.kind == LayerKind::depthwise;
   at::Tensor values =
       at::tensor(std::vector<double>(integers.weights.begin(), integers.weights.end()), at::kDouble)
           .mul_(alpha)
           .sub_(beta)
-          .view({filters, depthwise ? 1 : channels, window.height, window.width});
-  const at::Tensor pad = pad_.defined() ? pad_.to(at::kDouble).flatten() : at::zeros({1}, at::kDouble);
+          .view({filters, channels / groups_, window.height, window.width});
+  // What each filter's channels are padded with: [filter or 1, channel that it reads or 1].
+  at::Tensor pad = at::zeros({1, 1}, at::kDouble);
   if (pad_.defined()) {
-    const at::Tensor per_input = depthwise ? pad.view({-1, 1, 1, 1}) : pad.view({1, -1, 1, 1});
-    constants_ = integers_of((values * per_input).flatten(1).sum(1));
+    pad = pad_.to(at::kDouble).view({groups_, -1}).repeat_interleave(groups_ == 1 ? 1 : filters / groups_, 0);
+    constants_ = integers_of((values * pad.unsqueeze(2).unsqueeze(3)).flatten(1).sum(1));
   }
   if (layer.kind == LayerKind::linear) {
     // As the input lies in memory.
     values = values.permute({0, 2, 3, 1}).reshape({filters, -1, 1, 1});
   }
-  if (!depthwise) return cut(values, pad, input_bits);
-  const double reach = reaches(values, pad.view({-1, 1}), input_bits).max().item<double>();
+  if (groups_ == 1) return cut(values, pad, input_bits);
+  const double reach = reaches(values, pad, input_bits).sum(1).max().item<double>();
   parts_ = {{0, channels, in_channels_last(values.to(reach < kExactInFloat ? at::kFloat : at::kDouble))}};
 }
 
@@ -107,9 +108,8 @@ at::Tensor WindowSums::sum(const host::Layer& layer, const at::Tensor& x, const 
   if (pool)
     return at::avg_pool2d(in, kernel_of(layer.window()), sides(layer.stride), 0, false, true,
                           /*divisor_override=*/1);
-  const std::int64_t groups = layer.kind == LayerKind::depthwise ? in.size(1) : 1;
   return at::conv2d(in, part.values, {}, sides(layer.stride), own_padding(layer.pad, by_libtorch),
-                    sides(layer.dilation), groups);
+                    sides(layer.dilation), groups_);
 }
 
 at::Tensor WindowSums::operator()(const host::Layer& layer, const at::Tensor& codes) const {

@@ -42,7 +42,8 @@ class WindowSums {
   void cut(const at::Tensor& values, const at::Tensor& pad, int input_bits);
   [[nodiscard]] at::Tensor sum(const host::Layer& layer, const at::Tensor& x, const Part& part) const;
 
-  std::vector<Part> parts_;
+  std::vector<Part> parts_;  ///< one, where there are groups
+  std::int64_t groups_ = 1;
   at::Tensor pad_;  ///< [1, channel, 1, 1]; undefined: 0
   std::vector<std::int64_t> constants_;
 };

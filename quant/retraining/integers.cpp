@@ -41,13 +41,16 @@ std::vector<std::uint8_t> pad_codes(const QuantizedGraph& graph, const Step& ste
 
 /// Sum of each filter's values times the zero codes: training subtracts the zero code from every input; the
 /// hardware does not, so that its bias does.
-at::Tensor zero_sums(const host::Layer& layer, const at::Tensor& values,
+at::Tensor zero_sums(const host::Network& network, const host::Layer& layer, const at::Tensor& values,
                      const std::vector<std::uint8_t>& zeros) {
-  const auto channels = static_cast<std::int64_t>(zeros.size());
-  const at::Tensor zero = at::tensor(std::vector<double>(zeros.begin(), zeros.end()), at::kDouble);
+  const std::int64_t groups = network.groups(layer), filters = values.size(0);
+  const at::Tensor zero =
+      at::tensor(std::vector<double>(zeros.begin(), zeros.end()), at::kDouble).view({groups, 1, -1, 1});
   const at::Tensor wide = values.to(at::kDouble);
-  if (layer.kind == LayerKind::depthwise) return wide.flatten(1).sum(1) * zero;
-  return (wide.view({values.size(0), channels, -1}) * zero.view({1, -1, 1})).flatten(1).sum(1);
+  return (wide.view({groups, filters / groups, network.filter_channels(layer), -1}) * zero)
+      .flatten(2)
+      .sum(2)
+      .flatten();
 }
 
 std::vector<host::Requantization> requantizations(const at::Tensor& multiplier, const at::Tensor& offset,
@@ -87,7 +90,7 @@ host::QuantizedLayer weight_layer(const QuantizedGraph& graph, const Step& step,
   } else {
     integers.range = output_range(graph.range_of(step));
   }
-  const at::Tensor zeros = zero_sums(*step.layer, weights.values, integers.pad_codes);
+  const at::Tensor zeros = zero_sums(graph.start().network, *step.layer, weights.values, integers.pad_codes);
   integers.requantization = requantizations(affine.multiplier, affine.offset, zeros, unit);
   if (affine.negative_multiplier.defined())
     integers.negative = requantizations(affine.negative_multiplier, affine.negative_offset, zeros, unit);

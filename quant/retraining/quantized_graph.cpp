@@ -9,6 +9,7 @@
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
 #include "quant/tensor/class_logits.h"
+#include "quant/tensor/order.h"
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/window.h"
 
@@ -202,7 +203,7 @@ at::Tensor QuantizedGraph::multiply(const Step& step, const Saved& saved) const 
   const host::Layer& layer = *step.layer;
   return at::conv2d(saved.input, values, {}, sides(layer.stride),
                     own_padding(layer.pad, pads_evenly(layer.pad)), sides(layer.dilation),
-                    groups_of(layer, values));
+                    groups_of(saved.input, values));
 }
 
 void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistics statistics) {
@@ -276,6 +277,8 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
     }
     case LayerKind::upsample:
       return upsampled(input, layer.stride);
+    case LayerKind::select:
+      return selected_channels(input, layer.channels);
     default:
       return forward_weights(step, input, saved, statistics);
   }

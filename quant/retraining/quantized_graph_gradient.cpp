@@ -7,6 +7,7 @@
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
 #include "quant/tensor/class_logits.h"
+#include "quant/tensor/order.h"
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/window.h"
 
@@ -81,7 +82,7 @@ at::Tensor QuantizedGraph::backward_product(const Step& step, const Saved& saved
     std::tie(g_input, g_values, std::ignore) =
         at::convolution_backward(g_sums, saved.input, values, at::OptionalIntArrayRef(), sides(layer.stride),
                                  own_padding(layer.pad, even), sides(layer.dilation), false, {0, 0},
-                                 groups_of(layer, values), {to_input, true, false});
+                                 groups_of(saved.input, values), {to_input, true, false});
     if (to_input && !even) g_input = unpadded(g_input, layer.pad);
   }
   backward_weight_rounding(step, saved, g_values);
@@ -174,6 +175,9 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
       return;
     case LayerKind::upsample:
       give(step.input, upsample_gradient(above, layer.stride));
+      return;
+    case LayerKind::select:
+      give(step.input, selected_channels_gradient(above, layer.channels, input.size(1)));
       return;
     default: {
       const bool to_input = step.input != start_.network.input;

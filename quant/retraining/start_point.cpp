@@ -263,7 +263,7 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
     const bool bias = gives_logits(network, *weight_layers[i]) || passes_channels_on(normalized.weight);
     const FloatLayer& layer = result.layers.emplace_back(bias ? with_bias(layers.at(i)) : normalized);
     result.float_means.push_back(normalized.shift);
-    const std::int64_t dimension = patches[i].front().dim() - 2;  // depthwise: [filter, patch, inputs]
+    const std::int64_t dimension = patches[i].front().dim() - 2;  // with groups: [group, patch, inputs]
     result.samples.weights.push_back(
         {.values = layer.weight.flatten(1), .patches = at::cat(patches[i], dimension), .gain = layer.gain});
   }

@@ -12,9 +12,9 @@ namespace bitloop::quant {
 // What the quantized graph does to windows beside convolutions and max pools (pooling.h), forward and
 // backward.
 
-/// Groups of the convolution: a depthwise one has as many as channels.
-inline std::int64_t groups_of(const host::Layer& layer, const at::Tensor& weights) {
-  return layer.kind == host::LayerKind::depthwise ? weights.size(0) : 1;
+/// Groups of the convolution of `x`, by the channels that each filter reads.
+inline std::int64_t groups_of(const at::Tensor& x, const at::Tensor& weights) {
+  return x.size(1) / weights.size(1);
 }
 
 /// [image, channel, row, column] of a tensor for so many images.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace bitloop::quant {
 
@@ -13,6 +14,26 @@ at::Tensor shuffled_order(std::int64_t count, std::mt19937_64& generator) {
     std::swap(values[last], values[other]);
   }
   return order;
+}
+
+namespace {
+
+at::Tensor index_tensor(std::span<const int> indices, const at::Device& device) {
+  return at::tensor(at::ArrayRef<int>(indices.data(), indices.size()), at::kLong).to(device);
+}
+
+}  // namespace
+
+at::Tensor selected_channels(const at::Tensor& x, std::span<const int> channels) {
+  return x.index_select(1, index_tensor(channels, x.device()));
+}
+
+at::Tensor selected_channels_gradient(const at::Tensor& gradient, std::span<const int> channels,
+                                      std::int64_t input_channels) {
+  std::vector<std::int64_t> sizes = gradient.sizes().vec();
+  sizes.at(1) = input_channels;
+  return at::zeros(sizes, gradient.options())
+      .index_copy_(1, index_tensor(channels, gradient.device()), gradient);
 }
 
 at::Tensor label_tensor(std::span<const std::uint16_t> labels) {

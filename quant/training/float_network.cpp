@@ -8,6 +8,7 @@
 
 #include "host/base/error.h"
 #include "quant/model/geometry.h"
+#include "quant/tensor/order.h"
 #include "quant/tensor/window.h"
 #include "quant/training/normalization.h"
 
@@ -21,11 +22,9 @@ std::vector<at::Tensor> FloatLayer::tensors() const {
 }
 
 std::vector<std::int64_t> weight_sizes(const host::Network& network, const host::Layer& layer) {
-  const host::Shape& in = network.input_shape(layer);
-  const host::Shape& out = network.output_shape(layer);
-  if (layer.kind == host::LayerKind::linear) return {out.channels, in.elements()};
-  return {out.channels, layer.kind == host::LayerKind::depthwise ? 1 : in.channels, layer.kernel_height,
-          layer.kernel_width};
+  const std::int64_t filters = network.output_shape(layer).channels;
+  if (layer.kind == host::LayerKind::linear) return {filters, network.input_shape(layer).elements()};
+  return {filters, network.filter_channels(layer), layer.kernel_height, layer.kernel_width};
 }
 
 std::vector<FloatLayer> float_layers(const FloatNetwork& model) {
@@ -106,9 +105,8 @@ at::Tensor weighted_sums(const host::Layer& layer, const FloatLayer& p, const at
   if (layer.kind == host::LayerKind::linear) return at::linear(x.flatten(1), p.weight, p.bias);
   const bool even = pads_evenly(layer.pad);
   const at::Tensor in = even ? x : padded(x, layer.pad);
-  const std::int64_t groups = layer.kind == host::LayerKind::depthwise ? in.size(1) : 1;
   return at::conv2d(in, p.weight, p.bias, sides(layer.stride), own_padding(layer.pad, even),
-                    sides(layer.dilation), groups);
+                    sides(layer.dilation), in.size(1) / p.weight.size(1));
 }
 
 at::Tensor pooled(const host::Layer& layer, const at::Tensor& x) {
@@ -134,6 +132,8 @@ at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tenso
     case host::LayerKind::upsample:
       return at::upsample_nearest2d(x.at(0),
                                     {x.at(0).size(2) * layer.stride.y, x.at(0).size(3) * layer.stride.x});
+    case host::LayerKind::select:
+      return selected_channels(x.at(0), layer.channels);
     default:
       return pooled(layer, x.at(0));
   }

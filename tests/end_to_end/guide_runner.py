@@ -78,9 +78,11 @@ def weighted(layer, codes, shape, out_shape):
     taps = layer["kernel"][0] * layer["kernel"][1]
     values = [layer["alpha"] * w - layer["beta"] for w in base64.b64decode(layer["weights"])]
     channels = padded_windows(layer, codes, shape, out_shape)
+    groups = shape[0] if layer["kind"] == "depthwise" else layer.get("groups", 1)
+    each, filters = shape[0] // groups, out_shape[0] // groups  # channels and filters of a group
     result = []
     for f in range(out_shape[0]):
-        read = [f] if layer["kind"] == "depthwise" else range(shape[0])
+        read = range(f // filters * each, (f // filters + 1) * each)
         for position in range(out_shape[1] * out_shape[2]):
             d = 0
             for k, c in enumerate(read):
@@ -143,6 +145,9 @@ def result_of(layer, inputs, shapes, out_shape):
         return list(itertools.chain(*inputs))
     if kind == "interleave":
         return interleave(layer, inputs, shapes[0], out_shape)
+    if kind == "select":
+        size = shapes[0][1] * shapes[0][2]
+        return [code for c in layer["channels"] for code in inputs[0][c * size:(c + 1) * size]]
     one_input = {"conv": weighted, "depthwise": weighted, "linear": weighted,
                  "average_pool": average_pool, "max_pool": max_pool, "upsample": upsample}
     return one_input[kind](layer, inputs[0], shapes[0], out_shape)

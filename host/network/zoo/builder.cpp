@@ -12,7 +12,8 @@ Layer convolution(const std::string& name, LayerKind kind, int input, const Conv
           .stride = c.stride,
           .pad = c.pad < 0 ? c.kernel / 2 : c.pad,
           .activation = c.activation,
-          .batch_norm = c.batch_norm};
+          .batch_norm = c.batch_norm,
+          .groups = c.groups};
 }
 
 }  // namespace
@@ -27,7 +28,7 @@ int NetworkBuilder::conv(const std::string& name, int input, const Convolution& 
 }
 
 int NetworkBuilder::depthwise(const std::string& name, int input, const Convolution& c) {
-  return window(convolution(name, LayerKind::depthwise, input, c), shape(input).channels);
+  return window(convolution(name, LayerKind::depthwise, input, c), shape(input).channels * c.filters);
 }
 
 int NetworkBuilder::linear(const std::string& name, int input, int outputs, Activation activation,
@@ -50,6 +51,12 @@ int NetworkBuilder::concat(const std::string& name, const std::vector<int>& inpu
   out.channels = 0;
   for (const int input : inputs) out.channels += shape(input).channels;
   return append({.name = name, .kind = LayerKind::concat, .inputs = inputs}, out);
+}
+
+int NetworkBuilder::select(const std::string& name, int input, const std::vector<int>& channels) {
+  const Shape& in = shape(input);
+  return append({.name = name, .kind = LayerKind::select, .inputs = {input}, .channels = channels},
+                {static_cast<int>(channels.size()), in.height, in.width});
 }
 
 int NetworkBuilder::upsample(const std::string& name, int input, int factor) {

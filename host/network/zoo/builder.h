@@ -9,12 +9,13 @@ namespace bitloop::host::zoo {
 
 /// What a network's author chooses of a convolution; the rest follows from its input.
 struct Convolution {
-  int filters = 1;  ///< not looked at by a depthwise one
+  int filters = 1;  ///< of a depthwise one: of each channel
   int kernel = 1;
   int stride = 1;
   Activation activation = Activation::relu;
   bool batch_norm = true;
   int pad = -1;  ///< -1: half the kernel
+  int groups = 1;
 };
 
 /// Appends layers to a network in execution order. Every call returns the tensor that its layer writes, which
@@ -31,6 +32,7 @@ class NetworkBuilder {
   int linear(const std::string& name, int input, int outputs, Activation activation, bool batch_norm);
   int add(const std::string& name, int first, int second, Activation activation);
   int concat(const std::string& name, const std::vector<int>& inputs);
+  int select(const std::string& name, int input, const std::vector<int>& channels);
   int upsample(const std::string& name, int input, int factor);
   int max_pool(const std::string& name, int input, int kernel, int stride, int pad, int pad_end);
   int global_average_pool(const std::string& name, int input);

@@ -130,6 +130,38 @@ TEST(GoldenDepthwise, every_channel_has_one_filter_of_its_own) {
   EXPECT_EQ(output.codes, (Codes{80, 140, 80, 12, 10, 8}));
 }
 
+TEST(GoldenDepthwise, a_channel_may_have_several_filters_in_a_row) {
+  const Network network = one_layer(windows(LayerKind::depthwise, 1, 1, 0), {2, 1, 2}, {4, 1, 2});
+  QuantizedLayer layer;
+  layer.weights = {129, 130, 131, 132};
+  layer.requantization.assign(4, kIdentity);
+  layer.pad_codes = {0, 0};
+  const CodeTensor output =
+      golden_weight_layer(network, network.layers[0], layer, {{2, 1, 2}, 8, {1, 2, 10, 20}}, 8);
+  EXPECT_EQ(output.codes, (Codes{1, 2, 2, 4, 30, 60, 40, 80}));
+}
+
+TEST(GoldenConv, filters_of_a_group_read_its_channels_alone) {
+  Layer grouped = windows(LayerKind::conv, 1, 1, 0);
+  grouped.groups = 2;
+  const Network network = one_layer(grouped, {4, 1, 1}, {2, 1, 1});
+  EXPECT_EQ(network.weight_count(network.layers[0]), 4);
+  QuantizedLayer layer;
+  layer.weights = {129, 130, 131, 132};
+  layer.requantization.assign(2, kIdentity);
+  layer.pad_codes.assign(4, 0);
+  const CodeTensor output =
+      golden_weight_layer(network, network.layers[0], layer, {{4, 1, 1}, 8, {1, 2, 3, 4}}, 8);
+  EXPECT_EQ(output.codes, (Codes{1 + 2 * 2, 3 * 3 + 4 * 4}));
+}
+
+TEST(GoldenSelect, gives_the_named_channels_in_their_order) {
+  const CodeTensor output = golden_select({{3, 1, 2}, 4, {1, 2, 3, 4, 5, 6}}, std::vector<int>{2, 0});
+  EXPECT_EQ(output.shape, (Shape{2, 1, 2}));
+  EXPECT_EQ(output.bits, 4);
+  EXPECT_EQ(output.codes, (Codes{5, 6, 1, 2}));
+}
+
 TEST(GoldenMaxPool, padding_never_wins) {
   const Network network = one_layer(windows(LayerKind::max_pool, 2, 2, 1), {1, 2, 2}, {1, 2, 2});
   const CodeTensor output = golden_max_pool(network, network.layers[0], {{1, 2, 2}, 8, {0, 3, 200, 4}});

@@ -390,6 +390,19 @@ TEST_P(Damaged, is_refused_by_the_layers_name) {
 INSTANTIATE_TEST_SUITE_P(
     Graphs, Damaged,
     testing::Values(
+        Damage{"groups_that_channels_do_not_fall_into", "a", [](Network& n) { n.layers[1].groups = 3; }},
+        Damage{"groups_of_an_add", "sum", [](Network& n) { n.layers[3].groups = 2; }},
+        Damage{"select_of_no_channel", "both",
+               [](Network& n) { n.layers[4].kind = LayerKind::select, n.layers[4].inputs = {2}; }},
+        Damage{"select_of_a_channel_twice", "both",
+               [](Network& n) {
+                 n.layers[4].kind = LayerKind::select;
+                 n.layers[4].inputs = {2};
+                 n.layers[4].channels = {0, 1, 2, 3, 0, 1, 2, 3};
+               }},
+        Damage{"channels_of_a_pool", "pooled", [](Network& n) { n.layers[5].channels = {0}; }},
+        Damage{"depthwise_with_filters_of_some_channels", "deep",
+               [](Network& n) { n.tensors[8].shape.channels = 12; }},
         Damage{"add_of_three", "sum",
                [](Network& n) {
                  n.layers[3].inputs = {2, 3, 2};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 #include <stdexcept>
 #include <utility>
@@ -135,6 +136,29 @@ class Grower {
     return append(reading(LayerKind::concat, inputs), "concat", sum);
   }
 
+  int select(int in, std::vector<int> channels) {
+    const Shape& s = shape(in);
+    Layer layer = reading(LayerKind::select, {in});
+    layer.channels = std::move(channels);
+    return append(layer, "select", {static_cast<int>(layer.channels.size()), s.height, s.width});
+  }
+
+  int slice(int in, int first, int count) {
+    std::vector<int> channels(static_cast<std::size_t>(count));
+    std::iota(channels.begin(), channels.end(), first);
+    return select(in, channels);
+  }
+
+  /// ShuffleNet's, or any order.
+  int shuffle(int in) {
+    const int channels = shape(in).channels;
+    std::vector<int> order(static_cast<std::size_t>(channels));
+    const int groups = channels % 2 == 0 ? 2 : channels % 3 == 0 ? 3 : 1;
+    for (int c = 0; c < channels; ++c) order[c] = c % groups * (channels / groups) + c / groups;
+    if (groups == 1 || random_() % 3 == 0) std::shuffle(order.begin(), order.end(), random_);
+    return select(in, order);
+  }
+
   int upsample(int in) {
     const Shape& s = shape(in);
     Layer layer = reading(LayerKind::upsample, {in});
@@ -174,6 +198,14 @@ class Grower {
         return any_window(trunk, random_() % 3 == 0 ? LayerKind::depthwise : LayerKind::conv);
       case 11:
         return phases(trunk);
+      case 12:
+        return grouped(trunk);
+      case 13:
+        return joined_anyhow(trunk);
+      case 14:
+        return shuffled(trunk);
+      case 15:
+        return multiplied(trunk);
       default:
         return any_window(trunk, random_() % 3 == 0 ? LayerKind::max_pool : LayerKind::average_pool);
     }
@@ -327,6 +359,58 @@ class Grower {
     if (shape(trunk).channels > kMostConcatChannels - 64) return depthwise(trunk, 1);
     const int small = random_() % 2 == 0 ? conv(halve(trunk), 64, 1) : conv(trunk, 64, 2);
     return concat({upsample(small), trunk});
+  }
+
+  int grouped(int trunk) {
+    const int groups = one_of({2, 3, 4, 8});
+    int in = trunk;
+    if (shape(in).channels % groups != 0) in = conv(trunk, groups * one_of({3, 5, 8, 12, 20}), 1);
+    const int filters = groups * one_of({1, 4, 7, 10});
+    const int out = conv(in, filters, 1);
+    network_.layers.back().groups = groups;
+    return random_() % 2 == 0 ? shuffle(out) : out;
+  }
+
+  /// Parts of any numbers of channels, one of them in two concats or twice in one.
+  int joined_anyhow(int trunk) {
+    while (area(trunk) > kLargestConcatArea) trunk = halve(trunk);
+    const int first = conv(trunk, any_filters(), 1);
+    const int second = random_() % 2 == 0 ? conv(trunk, any_filters(), 1) : depthwise(first, 1);
+    const int both = concat({first, second});
+    switch (random_() % 4) {
+      case 0:
+        return concat({both, conv(both, one_of({4, 12, 32}), 1)});  // as DenseNet does
+      case 1:
+        return concat({second, conv(both, one_of({4, 12, 32}), 1), first});
+      case 2:
+        return add(both, conv_like(both, both));
+      default:
+        return depthwise(both, 1);
+    }
+  }
+
+  /// ShuffleNet's unit: half of the channels pass, the others are computed with.
+  int shuffled(int trunk) {
+    while (area(trunk) > kLargestConcatArea) trunk = halve(trunk);
+    for (int unit = between(random_, 1, 2); unit > 0; --unit) {
+      const int channels = shape(trunk).channels;
+      if (channels < 2) return shuffle(trunk);
+      const int half = channels / 2;
+      const int kept = slice(trunk, 0, half);
+      const int moved = slice(trunk, half, channels - half);
+      trunk = shuffle(concat({kept, random_() % 2 == 0 ? conv_like(moved, moved) : depthwise(moved, 1)}));
+    }
+    return trunk;
+  }
+
+  /// A depthwise layer with several filters per channel.
+  int multiplied(int trunk) {
+    const int in = shape(trunk).channels > 40 ? conv(trunk, one_of({5, 24, 33}), 1) : trunk;
+    depthwise(in, 1);
+    Layer& layer = network_.layers.back();
+    Shape& out = network_.tensors[layer.output].shape;
+    out.channels = one_of({2, 3}) * shape(in).channels;
+    return layer.output;
   }
 
   int with_second_result(int trunk) {

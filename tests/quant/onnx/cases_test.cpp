@@ -38,7 +38,6 @@ std::vector<std::string> case_names() {
 /// What is not supported, and why: docs/networks.md says it too.
 const std::map<std::string, std::string>& unsupported() {
   const auto *ranges = "ranges of quantized activations are passed through",
-             *channels = "groups, and parts of the channels",
              *activations = "activations other than Relu, Clip(0, 6) and LeakyRelu";
   static const std::map<std::string, std::string> reasons{
       {"03_activation_range_lost/quant_bipolar", ranges},
@@ -46,8 +45,6 @@ const std::map<std::string, std::string>& unsupported() {
       {"03_activation_range_lost/quant_qdq_tight", ranges},
       {"03_activation_range_lost/quant_relu_2bit", ranges},
       {"03_activation_range_lost/quant_relu_8bit_tight", ranges},
-      {"12_grouped_dilated/dw_mult2", channels},
-      {"12_grouped_dilated/grouped", channels},
       {"13_activations/act_clip01", activations},
       {"13_activations/act_clip020", activations},
       {"13_activations/act_hardswish", activations},
@@ -58,8 +55,6 @@ const std::map<std::string, std::string>& unsupported() {
       {"14_tails/sigmoid_head", activations},
       {"16_graph_forms/gap_add_broadcast", "an Add of tensors of two shapes"},
       {"16_graph_forms/resize_bilinear", "a Resize that interpolates"},
-      {"16_graph_forms/slice_channels", channels},
-      {"16_graph_forms/split_concat", channels},
   };
   return reasons;
 }

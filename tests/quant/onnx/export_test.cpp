@@ -33,6 +33,11 @@ class Evaluator {
   explicit Evaluator(const onnx::ModelProto& model) {
     for (const onnx::TensorProto& tensor : model.graph().initializer()) {
       std::vector<std::int64_t> sizes(tensor.dims().begin(), tensor.dims().end());
+      if (tensor.data_type() == onnx::TensorProto::INT64) {
+        values_[tensor.name()] = at::tensor(
+            std::vector<std::int64_t>(tensor.int64_data().begin(), tensor.int64_data().end()), at::kLong);
+        continue;
+      }
       auto* data = const_cast<char*>(tensor.raw_data().data());
       values_[tensor.name()] = at::from_blob(data, sizes, at::kFloat).to(at::kDouble);
     }
@@ -67,9 +72,8 @@ class Evaluator {
     if (op == "Quant") return quant(node);
     if (op == "BipolarQuant") return at::where(in(0) >= 0, in(1), -in(1));
     if (op == "Conv") {
-      const bool grouped = integer(node, "group") != 1;
       return at::conv2d(padded(node, in(0), 0), in(1), at::Tensor(), list(node, "strides"),
-                        at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, grouped ? in(0).size(1) : 1);
+                        at::IntArrayRef{0, 0}, at::IntArrayRef{1, 1}, integer(node, "group"));
     }
     if (op == "MatMul") return at::matmul(in(0), in(1));
     if (op == "Flatten") return in(0).flatten(1);
@@ -84,6 +88,7 @@ class Evaluator {
     if (op == "LeakyRelu") return at::leaky_relu(in(0), node.attribute(0).f());
     if (op == "Add") return in(0) + in(1);
     if (op == "Mul") return in(0) * in(1);
+    if (op == "Gather") return in(0).index_select(integer(node, "axis"), in(1));
     if (op == "Concat") return at::cat({in(0), in(1)}, 1);
     if (op == "MaxPool")
       return at::max_pool2d(padded(node, in(0), -1e30), list(node, "kernel_shape"), list(node, "strides"));
@@ -127,7 +132,10 @@ host::Network all_kinds() {
       "d", sum, {.filters = 6, .kernel = 3, .stride = 2, .activation = host::Activation::leaky_relu});
   const int up = net.upsample("up", d, 2);
   const int joined = net.concat("joined", {up, c});
-  const int e = net.conv("e", joined, {.filters = 10, .kernel = 3});
+  const int some = net.select("some", joined, {9, 2, 13, 0, 11, 4});
+  const int grouped = net.conv("grouped", some, {.filters = 9, .kernel = 3, .groups = 3});
+  const int twice = net.depthwise("twice", grouped, {.filters = 2, .kernel = 3});
+  const int e = net.conv("e", twice, {.filters = 10, .kernel = 3});
   const int mean = net.global_average_pool("mean", e);
   const int f = net.linear("f", mean, 12, host::Activation::relu, true);
   host::Network network = net.finish({net.linear("g", f, 5, host::Activation::none, false)});

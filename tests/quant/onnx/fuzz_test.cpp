@@ -60,11 +60,17 @@ OnnxModel seed_model() {
   m.integers("pads", {0, 0, 1, 1, 0, 0, 1, 1})
       .node("Pad", {"u", "pads"}, "v")
       .weights("e.weight", {4, 4, 3, 3});
-  m.node("Conv", {"v", "e.weight"}, "w").node("Concat", {"w", "u"}, "k", {{"axis", std::int64_t{1}}});
+  m.integers("parts", {0, 2, 2, 8, 8}).integers("all", {0, 4, 8, 8}).node("Reshape", {"u", "parts"}, "u1");
+  m.node("Transpose", {"u1"}, "u2", {{"perm", Sizes{0, 2, 1, 3, 4}}}).node("Reshape", {"u2", "all"}, "u3");
+  m.node("Split", {"u3"}, "u4", {{"axis", std::int64_t{1}}});
+  m.proto().mutable_graph()->mutable_node()->rbegin()->add_output("u5");
+  m.integers("from", {0}).integers("to", {1}).integers("axes", {1});
+  m.node("Slice", {"u4", "from", "to", "axes"}, "u6");
+  m.node("Conv", {"v", "e.weight"}, "w").node("Concat", {"w", "u6", "u5"}, "k", {{"axis", std::int64_t{1}}});
   m.node("AveragePool", {"k"}, "l", {{"kernel_shape", Sizes{8, 8}}}).node("Shape", {"l"}, "t0");
   m.integers("zero", {0}).integers("rest", {-1}).node("Gather", {"t0", "zero"}, "t1");
   m.node("Concat", {"t1", "rest"}, "t2", {{"axis", std::int64_t{0}}}).node("Reshape", {"l", "t2"}, "g");
-  m.weights("fc.weight", {5, 8}).scalar("bits", 4).scalar("none", 0);
+  m.weights("fc.weight", {5, 7}).scalar("bits", 4).scalar("none", 0);
   m.node("Quant", {"fc.weight", "q.scale", "none", "bits"}, "fc.quant",
          {{"signed", std::int64_t{1}}, {"narrow", std::int64_t{1}}, {"rounding_mode", "ROUND"}});
   m.weights("fc.bias", {5}).node("Gemm", {"g", "fc.quant", "fc.bias"}, "h", {{"transB", std::int64_t{1}}});

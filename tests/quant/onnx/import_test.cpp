@@ -200,9 +200,26 @@ Form plain_upsample(int factor) {
   });
 }
 
+/// The last two channels before the first two.
+void swapped_by_split(OnnxModel& model) {
+  model.node("Split", {"a"}, "s0", {{"axis", std::int64_t{1}}});
+  model.proto().mutable_graph()->mutable_node()->rbegin()->add_output("s1");
+  model.node("Concat", {"s1", "s0"}, "b", {{"axis", std::int64_t{1}}});
+}
+
+void sliced(OnnxModel& model, const Sizes& starts, const Sizes& ends) {
+  model.integers("starts", starts).integers("ends", ends).integers("axes", {1});
+  model.node("Slice", {"a", "starts", "ends", "axes"}, "b");
+}
+
 std::vector<Form> forms() {
   const Form plain_clip = between("plain", 7, [](OnnxModel& m) {
     m.node("Clip", {"a"}, "b", {{"min", 0.0F}, {"max", 6.0F}});
+  });
+  const Form split_by_attribute = between("split_by_attribute", 11, [](OnnxModel& m) {
+    m.node("Split", {"a"}, "s0", {{"axis", std::int64_t{1}}, {"split", Sizes{1, 3}}});
+    m.proto().mutable_graph()->mutable_node()->rbegin()->add_output("s1");
+    m.node("Concat", {"s1", "s0"}, "b", {{"axis", std::int64_t{1}}});
   });
   return {
       conv("conv_1x1", {5, 4, 1, 1}, {}),
@@ -218,6 +235,39 @@ std::vector<Form> forms() {
           .as(conv("plain", {5, 4, 2, 2}, {{"pads", Sizes{1, 1, 0, 0}}}, {2, 4, 8, 8})),
       conv("conv_valid", {5, 4, 3, 3}, {{"auto_pad", "VALID"}}),
       conv("depthwise", {4, 1, 3, 3}, {{"group", std::int64_t{4}}, {"pads", Sizes{1, 1, 1, 1}}}),
+      conv("grouped", {6, 2, 3, 3}, {{"group", std::int64_t{2}}}),
+      conv("depth_multiplier", {8, 1, 3, 3}, {{"group", std::int64_t{4}}}),
+      between("split", 13, [](OnnxModel& m) { swapped_by_split(m); }),
+      between("split_into_sizes", 13,
+              [](OnnxModel& m) {
+                m.integers("sizes", {1, 3}).node("Split", {"a", "sizes"}, "s0", {{"axis", std::int64_t{1}}});
+                m.proto().mutable_graph()->mutable_node()->rbegin()->add_output("s1");
+                m.node("Concat", {"s1", "s0"}, "b", {{"axis", std::int64_t{1}}});
+              })
+          .as(split_by_attribute),
+      split_by_attribute,
+      behind_relu(
+          "slice", 13, [](OnnxModel& m) { sliced(m, {1}, {3}); }, 2),
+      behind_relu(
+          "slice_from_the_end", 13, [](OnnxModel& m) { sliced(m, {-3}, {9}); }, 3),
+      between(
+          "slice_by_attributes", 9,
+          [](OnnxModel& m) {
+            m.node("Slice", {"a"}, "b", {{"axes", Sizes{1}}, {"starts", Sizes{2}}, {"ends", Sizes{4}}});
+          },
+          2),
+      between("gather", 13,
+              [](OnnxModel& m) {
+                m.integers("i", {2, 3, 0, 1}).node("Gather", {"a", "i"}, "b", {{"axis", std::int64_t{1}}});
+              })
+          .as(between("plain", 13, [](OnnxModel& m) { swapped_by_split(m); })),
+      between("channel_shuffle", 13,
+              [](OnnxModel& m) {
+                m.integers("parts", {2, 2, 2, 8, 8}).integers("all", {2, 4, 8, 8});
+                m.node("Reshape", {"a", "parts"}, "a5");
+                m.node("Transpose", {"a5"}, "a5t", {{"perm", Sizes{0, 2, 1, 3, 4}}});
+                m.node("Reshape", {"a5t", "all"}, "b");
+              }),
       between("batch_norm", 13, [](OnnxModel& m) { batch_norm(m, "n", "a", "b", 4); }),
       between("batch_norm_opset_7_of_other_epsilon", 7,
               [](OnnxModel& m) { batch_norm(m, "n", "a", "b", 4, 1e-2F); }),

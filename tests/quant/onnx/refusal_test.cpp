@@ -75,9 +75,9 @@ std::vector<Refusal> refusals() {
        {node + "If", "export without control flow"}},
       {"grouped_conv",
        [=](OnnxModel& m) {
-         conv(m, {4, 2, 1, 1}, {{"group", std::int64_t{2}}});
+         conv(m, {4, 2, 1, 1}, {{"group", std::int64_t{3}}});
        },
-       {node + "Conv", "group 2", "supported are group 1 and depthwise"}},
+       {node + "Conv", "its 4 channels and 4 filters do not fall into 3 groups"}},
       {"dilated_average",
        [](OnnxModel& m) {
          m.node("AveragePool", {"a"}, "b", {{"kernel_shape", Sizes{3, 3}}, {"dilations", Sizes{2, 2}}});
@@ -113,7 +113,7 @@ std::vector<Refusal> refusals() {
        [](OnnxModel& m) {
          m.node("Concat", {"a", "a"}, "b", {{"axis", std::int64_t{2}}});
        },
-       {node + "Concat", "axis 2", "only 1"}},
+       {node + "Concat", "it joins dimension 2", "supported are channels"}},
       {"linear_resize",
        [](OnnxModel& m) {
          m.floats("s", {4}, {1, 1, 2, 2}).node("Resize", {"a", "", "s"}, "b", {{"mode", "linear"}});
@@ -185,9 +185,25 @@ std::vector<Refusal> refusals() {
        15},
       {"gather_of_a_tensor",
        [](OnnxModel& m) {
-         m.integers("i", {0}).node("Gather", {"a", "i"}, "b");
+         m.integers("i", {0}).node("Gather", {"a", "i"}, "b", {{"axis", std::int64_t{2}}});
        },
-       {node + "Gather", "constants and computed shapes only"}},
+       {node + "Gather", "1 of the 8 entries of dimension 2", "supported are channels"}},
+      {"gather_twice",
+       [](OnnxModel& m) {
+         m.integers("i", {0, 1, 1, 3}).node("Gather", {"a", "i"}, "b", {{"axis", std::int64_t{1}}});
+       },
+       {node + "Gather", "a channel twice"}},
+      {"split_into_other_sizes",
+       [](OnnxModel& m) {
+         m.integers("n", {1, 2}).node("Split", {"a", "n"}, "b", {{"axis", std::int64_t{1}}});
+       },
+       {node + "Split", "its parts of 1, 2 do not make 4"}},
+      {"slice_of_rows",
+       [](OnnxModel& m) {
+         m.integers("s", {1}).integers("e", {9}).integers("axes", {2});
+         m.node("Slice", {"a", "s", "e", "axes"}, "b");
+       },
+       {node + "Slice", "7 of the 8 entries of dimension 2"}},
       {"missing_input",
        [](OnnxModel& m) { m.node("Relu", {"nowhere"}, "b"); },
        {node + "Relu", "it reads nowhere, which is no first result"}},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <thread>
 
+#include "host/network/zoo/builder.h"
 #include "quant/reference/integer_reference.h"
 #include "tests/host/network/random_cases.h"
 #include "tests/host/network/random_graphs.h"
@@ -65,6 +66,20 @@ TEST(IntegerReference, equals_golden_run_on_random_graphs_of_all_operations) {
       FAIL() << "graph " << seed << ", policy " << policy.key();
     }
   }
+}
+
+TEST(IntegerReference, equals_golden_run_on_groups_and_chosen_channels) {
+  host::zoo::NetworkBuilder net("channels", {3, 9, 7});
+  int x = net.conv("stem", net.image(), {.filters = 12, .kernel = 3, .activation = host::Activation::none});
+  x = net.select("turned", x, {11, 4, 7, 0, 2, 9, 10, 1});
+  x = net.conv("grouped", x, {.filters = 12, .kernel = 3, .activation = host::Activation::none, .groups = 4});
+  x = net.depthwise("twice", x, {.filters = 2, .kernel = 3, .activation = host::Activation::none});
+  const host::Network network = net.finish({net.linear("end", x, 5, host::Activation::none, false)});
+  for (const int weight_bits : host::kWidths)
+    for (const int input_bits : {2, 4, 8}) {
+      const host::Policy policy = host::uniform_policy(network, weight_bits, input_bits);
+      expect_golden(host::random_quantization(network, policy, 3), 2, 3);
+    }
 }
 
 TEST(IntegerReference, accuracy_pools_and_narrows_as_golden_run_does) {

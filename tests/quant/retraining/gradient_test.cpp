@@ -37,6 +37,8 @@ struct Builder {
     if (layer.kind == LayerKind::concat) {
       out.channels = 0;
       for (const int input : layer.inputs) out.channels += network.tensors.at(input).shape.channels;
+    } else if (layer.kind == LayerKind::select) {
+      out.channels = static_cast<int>(layer.channels.size());
     } else if (layer.kind == LayerKind::upsample || layer.kind == LayerKind::interleave) {
       out = {in.channels, in.height * layer.stride.y, in.width * layer.stride.x};
     } else if (layer.kind != LayerKind::add) {
@@ -113,6 +115,38 @@ host::Network every_kind() {
       b.add({.name = "", .kind = LayerKind::interleave, .inputs = {largest, joined}, .stride = {1, 2}});
   const int last = conv(sides, 8, 3, 1, Activation::relu, true, 2);
   b.network.outputs = {b.add({.name = "", .kind = LayerKind::linear, .inputs = {last}}, 10)};
+  host::derive_signedness(b.network);
+  b.network.validate();
+  return b.network;
+}
+
+/// Chosen channels, groups, and several filters per channel.
+host::Network channels() {
+  Builder b;
+  b.network.name = "channels";
+  b.network.tensors = {{"image", {3, 8, 8}}};
+  const int first = b.add({.name = "",
+                           .inputs = {0},
+                           .kernel_height = 3,
+                           .kernel_width = 3,
+                           .pad = 1,
+                           .activation = Activation::relu,
+                           .batch_norm = true},
+                          12);
+  const int chosen =
+      b.add({.name = "", .kind = LayerKind::select, .inputs = {first}, .channels = {9, 2, 7, 0, 11, 4}});
+  const int grouped = b.add({.name = "",
+                             .inputs = {chosen},
+                             .kernel_height = 3,
+                             .kernel_width = 3,
+                             .stride = 2,
+                             .pad = 1,
+                             .batch_norm = true,
+                             .groups = 3},
+                            6);
+  const int doubled = b.add(
+      {.name = "", .kind = LayerKind::depthwise, .inputs = {grouped}, .activation = Activation::relu}, 12);
+  b.network.outputs = {b.add({.name = "", .kind = LayerKind::linear, .inputs = {doubled}}, 10)};
   host::derive_signedness(b.network);
   b.network.validate();
   return b.network;
@@ -230,6 +264,11 @@ class Reference {
         return at::stack({x, read(layer, 1)}, 4).flatten(3);
       case LayerKind::upsample:
         return at::upsample_nearest2d(x, {x.size(2) * layer.stride.y, x.size(3) * layer.stride.x});
+      case LayerKind::select: {
+        std::vector<at::Tensor> chosen;
+        for (const int c : layer.channels) chosen.push_back(x.narrow(1, c, 1));
+        return at::cat(chosen, 1);
+      }
       default:
         return weighted(step, x, out);
     }
@@ -249,7 +288,7 @@ class Reference {
                              ? at::linear(x.flatten(1), values)
                              : at::conv2d(padded(layer, x, 0), values, {}, {layer.stride.y, layer.stride.x},
                                           at::IntArrayRef{0, 0}, {layer.dilation.y, layer.dilation.x},
-                                          layer.kind == LayerKind::depthwise ? x.size(1) : 1);
+                                          graph_.start().network.groups(layer));
     const at::Tensor unit = scales * scale(layer.input(), graph_.bits().read(layer.input()));
     at::Tensor mean = state.mean.to(at::kDouble), inverse = state.inverse_deviation.to(at::kDouble);
     if (state.normalized && of_batch_) {
@@ -288,11 +327,12 @@ class Reference {
 const StartPoint& start_point(const std::string& network_name) {
   static const Dataset bars = bars_dataset();
   static const Dataset noise = random_dataset({3, 8, 8});
-  static const host::Network lenet = host::zoo_network("lenet"), small = every_kind();
+  static const host::Network lenet = host::zoo_network("lenet"), small = every_kind(), chosen = channels();
   static const StartPoint lenet_start(lenet, FloatCheckpoint::train(lenet, bars, {.epochs = 1, .batch = 32}),
                                       bars);
   static const StartPoint small_start(small, FloatCheckpoint::untrained(small, noise, 7), noise);
-  return network_name == "lenet" ? lenet_start : small_start;
+  static const StartPoint chosen_start(chosen, FloatCheckpoint::untrained(chosen, noise, 7), noise);
+  return network_name == "lenet" ? lenet_start : network_name == "channels" ? chosen_start : small_start;
 }
 
 /// Uniform, but for `mixed`: other widths in every layer.
@@ -407,14 +447,12 @@ TEST_P(Graph, codes_are_those_of_the_golden_functions) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, Graph,
-                         ::testing::Values(Case{"lenet", "w8a8"}, Case{"lenet", "w4a4"},
-                                           Case{"lenet", "w2a2"}, Case{"lenet", "w1a2"},
-                                           Case{"every_kind", "w8a8"}, Case{"every_kind", "w4a4"},
-                                           Case{"every_kind", "mixed"}),
-                         [](const auto& instance) {
-                           return instance.param.network + "_" + instance.param.policy;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Policies, Graph,
+    ::testing::Values(Case{"lenet", "w8a8"}, Case{"lenet", "w4a4"}, Case{"lenet", "w2a2"},
+                      Case{"lenet", "w1a2"}, Case{"every_kind", "w8a8"}, Case{"every_kind", "w4a4"},
+                      Case{"every_kind", "mixed"}, Case{"channels", "w8a8"}, Case{"channels", "w2a4"}),
+    [](const auto& instance) { return instance.param.network + "_" + instance.param.policy; });
 
 TEST(Rounding, other_devices_kernels_agree_with_the_fast_ones) {
   const at::Tensor d = at::randint(-300, 300, {5, 6, 4, 4}).to(at::kFloat), g = at::randn({5, 6, 4, 4});

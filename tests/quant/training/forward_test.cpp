@@ -23,13 +23,16 @@ host::Network every_kind() {
                                     {"sum", {4, 5, 4}},
                                     {"most", {4, 5, 4}},
                                     {"both", {8, 5, 4}},
-                                    {"up", {8, 10, 8}},
-                                    {"mean", {8, 6, 5}},
+                                    {"some", {6, 5, 4}},
+                                    {"grouped", {9, 5, 4}},
+                                    {"twice", {18, 5, 4}},
+                                    {"up", {18, 10, 8}},
+                                    {"mean", {18, 6, 5}},
                                     {"hidden", {5, 1, 1}},
                                     {"result", {3, 1, 1}}},
                         .layers = {},
                         .input = 0,
-                        .outputs = {10}};
+                        .outputs = {13}};
   network.layers = {
       {.name = "stem",
        .inputs = {0},
@@ -59,22 +62,32 @@ host::Network every_kind() {
        .kernel_width = 2,
        .pad = {0, 0, 1, 1}},
       {.name = "both", .kind = LayerKind::concat, .inputs = {5, 3}, .output = 6},
-      {.name = "up", .kind = LayerKind::upsample, .inputs = {6}, .output = 7, .stride = 2},
-      {.name = "mean",
-       .kind = LayerKind::average_pool,
+      {.name = "some", .kind = LayerKind::select, .inputs = {6}, .output = 7, .channels = {5, 2, 7, 0, 3, 6}},
+      {.name = "grouped",
        .inputs = {7},
        .output = 8,
+       .kernel_height = 3,
+       .kernel_width = 3,
+       .pad = 1,
+       .batch_norm = true,
+       .groups = 3},
+      {.name = "twice", .kind = LayerKind::depthwise, .inputs = {8}, .output = 9},
+      {.name = "up", .kind = LayerKind::upsample, .inputs = {9}, .output = 10, .stride = 2},
+      {.name = "mean",
+       .kind = LayerKind::average_pool,
+       .inputs = {10},
+       .output = 11,
        .kernel_height = 3,
        .kernel_width = 3,
        .stride = 2,
        .pad = 2},
       {.name = "hidden",
        .kind = LayerKind::linear,
-       .inputs = {8},
-       .output = 9,
+       .inputs = {11},
+       .output = 12,
        .activation = Activation::relu,
        .batch_norm = true},
-      {.name = "result", .kind = LayerKind::linear, .inputs = {9}, .output = 10}};
+      {.name = "result", .kind = LayerKind::linear, .inputs = {12}, .output = 13}};
   host::derive_signedness(network);
   network.validate();
   return network;
@@ -150,9 +163,9 @@ class ByHand {
       for (std::size_t i = 0; i < weights.size(); ++i) sum += weights[i] * values_[layer.input()][i];
       return sum;
     }
-    const bool deep = layer.kind == LayerKind::depthwise;
+    const int first = network_.first_channel(layer, c);
     std::size_t i = 0;
-    for (int from = deep ? c : 0; from < (deep ? c + 1 : network_.input_shape(layer).channels); ++from)
+    for (int from = first; from < first + network_.filter_channels(layer); ++from)
       for (int ky = 0; ky < layer.kernel_height; ++ky)
         for (int kx = 0; kx < layer.kernel_width; ++kx)
           sum +=
@@ -163,6 +176,8 @@ class ByHand {
     if (layer.kind == LayerKind::add) return at(layer.inputs[0], c, y, x) + at(layer.inputs[1], c, y, x);
     if (layer.kind == LayerKind::upsample)
       return at(layer.input(), c, y / layer.stride.y, x / layer.stride.x);
+    if (layer.kind == LayerKind::select)
+      return at(layer.input(), layer.channels[static_cast<std::size_t>(c)], y, x);
     if (layer.kind == LayerKind::concat) {
       const int first = network_.input_shape(layer).channels;
       return c < first ? at(layer.inputs[0], c, y, x) : at(layer.inputs[1], c - first, y, x);
