@@ -23,6 +23,7 @@ compute/activation_buffer.sv
 compute/array_ctrl.sv
 compute/channelwise_array.sv
 compute/channelwise_unit.sv
+compute/code_table.sv
 compute/compute_engine.sv
 compute/dot_product_array.sv
 compute/dot_product_unit.sv

@@ -335,6 +335,9 @@ module accelerator #(
   logic [5:0]            param_slot;
   logic [7:0]            param_word;
   logic [63:0]           param_data;
+  logic                  table_write;
+  logic [4:0]            table_word;
+  logic [63:0]           table_data;
 
   load_engine #(
     .P           (P),
@@ -369,7 +372,10 @@ module accelerator #(
     .param_write_o (param_write),
     .param_slot_o  (param_slot),
     .param_word_o  (param_word),
-    .param_data_o  (param_data)
+    .param_data_o  (param_data),
+    .table_write_o (table_write),
+    .table_word_o  (table_word),
+    .table_data_o  (table_data)
   );
 
   logic                 write_run_valid, write_run_ready, write_run_last;
@@ -444,6 +450,9 @@ module accelerator #(
     .par_slot_i         (param_slot),
     .par_word_i         (param_word),
     .par_data_i         (param_data),
+    .tab_we_i           (table_write),
+    .tab_word_i         (table_word),
+    .tab_data_i         (table_data),
     .array_active_o     (array_active),
     .pool_active_o      (pool_active),
     .channel_active_o   (channel_active),

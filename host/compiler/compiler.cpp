@@ -123,6 +123,7 @@ class JobBuilder {
       }
       segment.weights = add_block(weight_bytes(segment, plan_.segments[i], network_, hardware_.filters));
       segment.parameters = add_block(parameter_bytes(segment, network_, hardware_.filters));
+      segment.table = add_block(table_bytes(segment, network_));
     }
   }
 
@@ -166,9 +167,10 @@ void check_integers(const QuantizedNetwork& network) {
                              : layer.kind == LayerKind::average_pool ? counted_taps(graph, layer).size()
                                                                      : 0;
     const bool leaky = layer.activation == Activation::leaky_relu;
+    const std::size_t codes = layer.kind == LayerKind::function ? kTableCodes : 0;
     if (integers.weights.size() != static_cast<std::size_t>(graph.weight_count(layer)) ||
         integers.requantization.size() != sets || integers.negative.size() != (leaky ? filters : 0) ||
-        (layer.has_weights() && integers.pad_codes.size() != channels)) {
+        integers.table.size() != codes || (layer.has_weights() && integers.pad_codes.size() != channels)) {
       throw InputError(fmt::format("layer {}: its integers have the wrong size", layer.name));
     }
   }

@@ -1,6 +1,7 @@
 #include "host/compiler/constants.h"
 
 #include <algorithm>
+#include <span>
 
 namespace bitloop::host {
 namespace {
@@ -43,11 +44,17 @@ ChannelParameters narrow_parameters(const Narrowing& narrowing, int channels) {
   return {{repeated(narrowing.requantization, channels)}, narrowing.range};
 }
 
+/// y = x: a function's input is its index.
+ChannelParameters identity_parameters(int channels) {
+  return {{repeated({.multiplier = 2, .shift = 1, .bias = 1}, channels)}, {0, 0, kTableCodes - 1}};
+}
+
 ChannelParameters operation_parameters(const Segment& segment, const QuantizedNetwork& network) {
   const WindowOp& op = segment.op;
   if (segment.narrowed >= 0) {
     return narrow_parameters(network.narrowing[static_cast<std::size_t>(segment.narrowed)], op.filters);
   }
+  if (segment.layers.front() == segment.function) return identity_parameters(op.filters);
   const QuantizedLayer& integers = integers_of(network, segment.layers.front());
   if (op.kind == OpKind::add) return add_parameters(integers, false, op.filters);
   if (op.unit_weights) {
@@ -103,6 +110,12 @@ std::vector<std::byte> weight_bytes(const Segment& segment, const SegmentPlan& p
     }
   }
   return to_bytes(words);
+}
+
+std::vector<std::byte> table_bytes(const Segment& segment, const QuantizedNetwork& network) {
+  if (segment.function < 0) return {};
+  const auto codes = std::as_bytes(std::span(integers_of(network, segment.function).table));
+  return {codes.begin(), codes.end()};
 }
 
 std::vector<std::byte> parameter_bytes(const Segment& segment, const QuantizedNetwork& network, int lanes) {

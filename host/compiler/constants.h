@@ -17,6 +17,8 @@ Address parameter_size(const Segment& segment, int lanes);
 /// The weight streams of all groups and parts, one behind the other; empty where the operation has none.
 std::vector<std::byte> weight_bytes(const Segment& segment, const SegmentPlan& plan,
                                     const QuantizedNetwork& network, int lanes);
+/// The codes of the segment's function; empty where it has none.
+std::vector<std::byte> table_bytes(const Segment& segment, const QuantizedNetwork& network);
 /// Slots of the stages, then of the operation's groups.
 std::vector<std::byte> parameter_bytes(const Segment& segment, const QuantizedNetwork& network, int lanes);
 

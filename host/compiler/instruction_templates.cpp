@@ -49,6 +49,7 @@ Conv conv_template(const WindowOp& op, const ReductionPart& part, int group, int
   conv.bit_offset = (group - unit_first_group) * lanes;
   conv.zero_extend = (group + 1) * lanes >= op.filters;
   conv.leaky = op.leaky;
+  conv.table = op.table;
   return conv;
 }
 
@@ -68,15 +69,17 @@ Depthwise depthwise_template(const WindowOp& op, int block) {
   depthwise.unit = op.unit_weights;
   depthwise.upper_half = op.input_bits == 1 && block % 2 == 1;
   depthwise.leaky = op.leaky;
+  depthwise.table = op.table;
   return depthwise;
 }
 
-Add add_template(int channels, int block, int operands, int output_bits) {
+Add add_template(int channels, int block, int operands, bool table, int output_bits) {
   Add add;
   add.input_bits_log2 = log2_bits(8);
   add.output_bits_log2 = log2_bits(output_bits);
   set_block(add, channels, block);
   add.operands = operands;
+  add.table = table;
   return add;
 }
 

@@ -294,14 +294,24 @@ class Planner {
       chain.input = Source{.form = read_form(layer, layer.inputs[0]), .each = filters_per_channel(layer)};
     if (layer.kind == LayerKind::add) chain.second = read_form(layer, layer.inputs[1]);
     chain.results.push_back(Form{layer.output, false});
-    int tensor = layer.output;
-    if (const int add = add_behind(index); add >= 0) {
-      fuse_add(index, add, segment, chain);
-      tensor = this->layer(add).output;
-    } else if (const int pool = pool_behind(index); pool >= 0) {
-      fuse_pool(pool, segment, chain);
-      tensor = this->layer(pool).output;
+    if (layer.kind == LayerKind::function) segment.function = index;
+    int last = index;
+    if (const int function = function_behind(last, segment); function >= 0) {
+      fuse_function(function, segment, chain);
+      last = function;
     }
+    if (const int add = add_behind(index, last); add >= 0) {
+      fuse_add(last, add, segment, chain);
+      last = add;
+      if (const int function = function_behind(last, segment); function >= 0) {
+        fuse_function(function, segment, chain);
+        last = function;
+      }
+    } else if (const int pool = pool_behind(index, last); pool >= 0) {
+      fuse_pool(pool, segment, chain);
+      last = pool;
+    }
+    const int tensor = this->layer(last).output;
     const bool alone = segment.op.kind == OpKind::copy || options_.separate;
     if (has_narrow(tensor) && !alone) {
       segment.stages.push_back({StageKind::requantize, plan_.bits.narrow[tensor], -1, tensor, false});
@@ -362,25 +372,57 @@ class Planner {
     part.grid = part.grid ? within(*part.grid, grid) : grid;
   }
 
-  /// The add that alone reads a layer's output and whose other operand exists by then; -1: none.
-  [[nodiscard]] int add_behind(int index) const {
+  /// The layer that alone reads a layer's output, where that has one form; -1: none.
+  [[nodiscard]] int only_reader(int index) const {
+    const int tensor = layer(index).output;
+    return readers_[tensor].size() != 1 || has_narrow(tensor) ? -1 : readers_[tensor].front();
+  }
+
+  /// The function that alone reads the codes which a layer requantizes, where the segment has no other; -1:
+  /// none.
+  [[nodiscard]] int function_behind(int index, const Segment& segment) const {
+    if (options_.separate || options_.spill_all || segment.function >= 0) return -1;
+    if (layer(index).keeps_codes()) return -1;
+    const int reader = only_reader(index);
+    return reader >= 0 && layer(reader).kind == LayerKind::function ? reader : -1;
+  }
+
+  /// The last result goes through the function's table before it is written.
+  void fuse_function(int function, Segment& segment, Chain& chain) {
+    const int tensor = layer(function).output;
+    if (segment.stages.empty()) {
+      segment.op.table = true;
+      segment.op.output_bits = plan_.bits.written[tensor];
+    } else {
+      Stage& stage = segment.stages.back();
+      stage.table = true;
+      stage.output_bits = plan_.bits.written[tensor];
+      stage.tensor = tensor;
+    }
+    segment.function = function;
+    segment.layers.push_back(function);
+    chain.results.back() = Form{tensor, false};
+    done_.insert(function);
+  }
+
+  /// The add that alone reads the output of layer `last` of the segment of layer `index`, and whose other
+  /// operand exists by then; -1: none.
+  [[nodiscard]] int add_behind(int index, int last) const {
     if (options_.separate) return -1;
-    const Layer& producer = layer(index);
-    if (producer.kind == LayerKind::add || producer.kind == LayerKind::upsample) return -1;
-    if (counted_taps(network_, producer).size() > 1) return -1;
-    const int tensor = producer.output;
-    if (readers_[tensor].size() != 1 || has_narrow(tensor)) return -1;
-    const int reader = readers_[tensor].front();
-    if (layer(reader).kind != LayerKind::add) return -1;
+    const LayerKind kind = layer(index).kind;
+    if (kind == LayerKind::add || kind == LayerKind::upsample || kind == LayerKind::function) return -1;
+    const int tensor = layer(last).output;
+    const int reader = only_reader(last);
+    if (reader < 0 || layer(reader).kind != LayerKind::add) return -1;
     const int other = layer(reader).inputs[layer(reader).inputs[0] == tensor ? 1 : 0];
     if (other == tensor || (writer_[other] >= index)) return -1;
     return reader;
   }
 
-  void fuse_add(int index, int add, Segment& segment, Chain& chain) {
+  void fuse_add(int last, int add, Segment& segment, Chain& chain) {
     const Layer& layer = this->layer(add);
     lower(network_, layer, plan_.bits, 8, hardware_);  // refuses what the hardware cannot do
-    const bool second_first = layer.inputs[0] != this->layer(index).output;
+    const bool second_first = layer.inputs[0] != this->layer(last).output;
     const int other = layer.inputs[second_first ? 0 : 1];
     segment.stages.push_back(
         {StageKind::add, plan_.bits.written[layer.output], add, layer.output, second_first});
@@ -388,13 +430,11 @@ class Planner {
     fuse(add, segment, chain);
   }
 
-  /// The max pool that alone reads a convolution's output; -1: none.
-  [[nodiscard]] int pool_behind(int index) const {
+  /// The max pool that alone reads the output of layer `last` of a convolution's segment; -1: none.
+  [[nodiscard]] int pool_behind(int index, int last) const {
     if (options_.separate || !layer(index).has_weights()) return -1;
-    const int tensor = layer(index).output;
-    if (readers_[tensor].size() != 1 || has_narrow(tensor)) return -1;
-    const int reader = readers_[tensor].front();
-    return layer(reader).kind == LayerKind::max_pool ? reader : -1;
+    const int reader = only_reader(last);
+    return reader >= 0 && layer(reader).kind == LayerKind::max_pool ? reader : -1;
   }
 
   void fuse_pool(int pool, Segment& segment, Chain& chain) {

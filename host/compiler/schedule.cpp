@@ -32,6 +32,8 @@ void Schedule::run() {
   for (int step = 0; step < steps(); ++step) {
     while (provide(step, step - 1, true) != Provision::ready) {
     }
+    if (step == 0 && segment_.function >= 0)
+      program.append(LoadTable{static_cast<std::uint32_t>(segment_.table)});
     compute(step);
     timeline_.update(program, step_cycles(step));
     prefetch(step);

@@ -72,6 +72,7 @@ struct Stage {
   int layer = -1;             ///< of a pool or an add
   int tensor = 0;             ///< that it writes
   bool second_first = false;  ///< the add's first input is the segment's second operand
+  bool table = false;         ///< its codes go through the segment's table
   /// Of an ADD instruction; 0 of a pool, which has no parameters either.
   [[nodiscard]] int operands() const {
     return kind == StageKind::max_pool ? 0 : kind == StageKind::add ? 2 : 1;
@@ -106,9 +107,11 @@ struct Segment {
   std::vector<Place> results;    ///< of the operation, then of each stage
   BankRows free;                 ///< where its rings may lie
   int set = 0;                   ///< of an average pool's sets of parameters, the one that it uses
+  int function = -1;             ///< the layer whose table one result's codes go through; -1: none
   int narrowed = -1;             ///< the tensor, where the operation only makes its narrow form
   Address weights = 0;           ///< in memory
   Address parameters = 0;        ///< in memory: those of the stages, then the operation's
+  Address table = 0;             ///< in memory, of `function`
 
   /// Code width of result 0 (the operation's), 1, ...
   [[nodiscard]] int result_bits(int result) const {

@@ -293,7 +293,7 @@ void StreamSchedule::compute_stage(const Step& step) {
     compute_pool(step);
     return;
   }
-  Add add = add_template(op_.filters, step.group, stage.operands(), stage.output_bits);
+  Add add = add_template(op_.filters, step.group, stage.operands(), stage.table, stage.output_bits);
   place_flat_walk(add, step, plan_.results[static_cast<std::size_t>(step.result) - 1]);
   if (stage.operands() == 2) place_second(add, step);
   add.parameter_slot = segment_.stage_slot(step.result - 1, lanes_);
@@ -337,7 +337,7 @@ void StreamSchedule::compute_operation(int index, const Step& step) {
       return;
     }
     case OpKind::add: {
-      Add add = add_template(op_.filters, step.group, op_.operands, op_.output_bits);
+      Add add = add_template(op_.filters, step.group, op_.operands, op_.table, op_.output_bits);
       place_flat_walk(add, step, plan_.input);
       if (op_.operands == 2) place_second(add, step);
       add.parameter_slot = groups_->parameter_slot(index);

@@ -39,6 +39,7 @@ OpKind kind_of(const Layer& layer) {
     case LayerKind::average_pool:
       return OpKind::depthwise;
     case LayerKind::add:
+    case LayerKind::function:
       return OpKind::add;
     case LayerKind::max_pool:
       return OpKind::max_pool;
@@ -58,6 +59,7 @@ WindowOp common_op(const Network& network, const Layer& layer, const TensorBits&
   op.output_bits = bits.written.at(layer.output);
   op.filters = out.channels;
   op.leaky = layer.activation == Activation::leaky_relu;
+  op.table = layer.kind == LayerKind::function;
   op.weight_bits = weight_bits;
   limit(layer, "the number of output positions", op.output_positions(), (1L << 24) - 1);
   return op;

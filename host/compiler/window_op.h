@@ -54,8 +54,9 @@ struct WindowOp {
   int weight_bits = 8;        ///< of a convolution
   bool unit_weights = false;  ///< depthwise: all weights are one
   bool leaky = false;
-  int operands = 1;  ///< of an add: 1 requantizes
-  Steps repeat = 1;  ///< copy: times that each row and position is stored
+  bool table = false;  ///< its codes go through the segment's table
+  int operands = 1;    ///< of an add: 1 requantizes
+  Steps repeat = 1;    ///< copy: times that each row and position is stored
   int output_bits = 8;
   int blocks = 1;
   int block_channels = kBlockChannels;

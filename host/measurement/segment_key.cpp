@@ -45,7 +45,7 @@ class Text {
   void add_operation(const WindowOp& op) {
     const auto& [name, kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x,
                  dilation_y, dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits,
-                 unit_weights, leaky, operands, repeat, output_bits, blocks, block_channels,
+                 unit_weights, leaky, table, operands, repeat, output_bits, blocks, block_channels,
                  last_block_channels, filters, zero_code, packing] = op;
     (void)name;
     (void)zero_code;
@@ -57,23 +57,25 @@ class Text {
   }
 
   void add_stage(const Stage& stage) {
-    const auto& [kind, output_bits, layer, tensor, second_first] = stage;
+    const auto& [kind, output_bits, layer, tensor, second_first, table] = stage;
     (void)layer;
     (void)tensor;
     (void)second_first;
-    add(kind, output_bits);
+    add(kind, output_bits, table);
   }
 
   void add_segment(const Segment& segment) {
-    const auto& [name, layers, op, channels, input, second, stages, pool, results, free, set, narrowed,
-                 weights, parameters] = segment;
+    const auto& [name, layers, op, channels, input, second, stages, pool, results, free, set, function,
+                 narrowed, weights, parameters, table] = segment;
     (void)name;
     (void)layers;
     (void)channels;
     (void)set;
+    (void)function;
     (void)narrowed;
     (void)weights;
     (void)parameters;
+    (void)table;
     add_operation(op);
     add_place(input);
     add(second.has_value(), stages.size(), results.size(), free.first, free.end);

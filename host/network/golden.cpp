@@ -139,6 +139,13 @@ CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, c
   return output;
 }
 
+CodeTensor golden_function(const QuantizedLayer& integers, const CodeTensor& input, int output_bits) {
+  CodeTensor output = empty_tensor(input.shape, output_bits);
+  std::transform(input.codes.begin(), input.codes.end(), output.codes.begin(),
+                 [&](std::int32_t code) { return integers.table[static_cast<std::size_t>(code)]; });
+  return output;
+}
+
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs) {
   CodeTensor output = *inputs.front();
   for (const CodeTensor* input : inputs.subspan(1)) {
@@ -230,6 +237,8 @@ CodeTensor run_layer(const QuantizedNetwork& network, std::size_t index, const T
       return layer.kind == LayerKind::concat ? golden_concat(inputs)
                                              : golden_interleave(inputs, layer.stride);
     }
+    case LayerKind::function:
+      return golden_function(integers, input, output_bits);
     case LayerKind::upsample:
       return golden_upsample(input, layer.stride);
     case LayerKind::select:

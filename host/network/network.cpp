@@ -9,6 +9,7 @@
 #include <set>
 
 #include "host/base/error.h"
+#include "host/network/function.h"
 
 namespace bitloop::host {
 namespace {
@@ -68,6 +69,15 @@ void check_activation(const Network& network, const Layer& layer) {
   }
   if (layer.activation == Activation::leaky_relu && add) {
     refuse(network, layer, "an add cannot have a leaky ReLU; use a ReLU or none");
+  }
+}
+
+void check_function(const Network& network, const Layer& layer) {
+  if (layer.kind != LayerKind::function) return;
+  try {
+    const Function function(layer.function);
+  } catch (const InputError& error) {
+    refuse(network, layer, error.what());
   }
 }
 
@@ -171,6 +181,7 @@ Shape result_shape(const Network& network, const Layer& layer, int free_channels
   const Shape& in = network.input_shape(layer);
   switch (layer.kind) {
     case LayerKind::add:
+    case LayerKind::function:
       return in;
     case LayerKind::concat: {
       Shape sum = in;
@@ -288,6 +299,7 @@ Window layer_window(const Network& network, const Layer& layer) {
     case LayerKind::upsample:
     case LayerKind::interleave:
     case LayerKind::select:
+    case LayerKind::function:
       return {};
     default:
       return layer.window();
@@ -340,6 +352,7 @@ void Network::validate() const {
     if (written[layer.output]) refuse(*this, layer, "it writes a tensor that is already written");
     check_activation(*this, layer);
     check_channels(*this, layer);
+    check_function(*this, layer);
     check_window(*this, layer);
     check_shapes(*this, layer);
     check_pool(*this, layer);
@@ -413,7 +426,9 @@ void derive_signedness(Network& network) {
   for (const Layer& layer : network.layers) {
     const bool affine = layer.has_weights() || layer.kind == LayerKind::add;
     const bool negative = layer.activation == Activation::none || layer.activation == Activation::leaky_relu;
-    if (affine && negative && !fixed(layer.output)) is_signed[classes[layer.output]] = true;
+    const bool below = layer.kind == LayerKind::function ? Function(layer.function).has_negative_results()
+                                                         : affine && negative;
+    if (below && !fixed(layer.output)) is_signed[classes[layer.output]] = true;
   }
   // An average pool's input may have become signed by a later layer of its class.
   for (bool changed = true; changed;) {

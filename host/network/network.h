@@ -68,7 +68,7 @@ struct Window {
 /// side: input i gives rows i / `stride.x` and columns i % `stride.x` of each `stride.y` x `stride.x` of the
 /// output (a DepthToSpace of a concat, a transposed convolution of its phases); `upsample` repeats each
 /// position `stride` times (nearest); `select` gives some of its input's channels, in any order: a slice, a
-/// part of a split, a shuffle.
+/// part of a split, a shuffle; `function` makes `Layer::function` of each number.
 enum class LayerKind {
   conv,
   depthwise,
@@ -79,7 +79,8 @@ enum class LayerKind {
   concat,
   upsample,
   interleave,
-  select
+  select,
+  function
 };
 
 /// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
@@ -113,6 +114,7 @@ struct Layer {
   int groups = 1;
   /// Of a select: which of its input's channels it gives, in order, none twice.
   std::vector<int> channels = {};
+  std::string function = {};  ///< in the words of host/network/function.h
 
   [[nodiscard]] int input() const { return inputs.front(); }
   /// Of all kinds but linear, whose window is its whole input.

@@ -298,7 +298,8 @@ TensorBits tensor_bits(const Network& network, const Policy& policy) {
   for (auto layer = network.layers.rbegin(); layer != network.layers.rend(); ++layer) {
     settle(layer->output);  // all of its readers come later
     for (const int input : layer->inputs) {
-      const bool wide = layer->kind == LayerKind::add || layer->kind == LayerKind::average_pool;
+      const bool wide = layer->kind == LayerKind::add || layer->kind == LayerKind::average_pool ||
+                        layer->kind == LayerKind::function;
       need(input, wide                   ? 8
                   : layer->keeps_codes() ? result.written[layer->output]
                                          : class_bits[classes[input]]);

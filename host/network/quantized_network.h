@@ -37,6 +37,8 @@ struct OutputRange {
   bool operator==(const OutputRange&) const = default;
 };
 
+inline constexpr int kTableCodes = 256;  ///< of a function's table: one for each 8-bit code
+
 /// The integers of one layer; all empty where a layer keeps codes.
 struct QuantizedLayer {
   int weight_bits = 8;
@@ -48,6 +50,7 @@ struct QuantizedLayer {
   std::vector<Requantization> negative;  ///< leaky ReLU: per filter, where the first gives less than zero
   OutputRange range;
   std::vector<std::uint8_t> pad_codes;  ///< code of the padding, per input channel (also of an average pool)
+  std::vector<std::uint8_t> table;      ///< of a function: the result's code for each of its input's 256
 };
 
 /// From a tensor's 8-bit codes to those of its narrow form.
@@ -119,6 +122,8 @@ CodeTensor golden_average_pool(const Network& network, const Layer& layer, const
 /// y = clamp(((x1*M1 + x2*M2 + B) >> s) + z, low, high) on 8-bit codes.
 CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, const CodeTensor& second,
                       int output_bits);
+/// table[code] of 8-bit codes.
+CodeTensor golden_function(const QuantizedLayer& integers, const CodeTensor& input, int output_bits);
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs);
 CodeTensor golden_interleave(std::span<const CodeTensor* const> inputs, const Steps& steps);
 CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor);

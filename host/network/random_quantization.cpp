@@ -144,6 +144,12 @@ void fill_add(QuantizedLayer& result, const Spread& wanted, std::mt19937_64& ran
   result.requantization = {first, second};
 }
 
+void fill_function(QuantizedLayer& result, std::mt19937_64& random) {
+  const auto codes = static_cast<unsigned>(result.range.high - result.range.low + 1);
+  for (int code = 0; code < kTableCodes; ++code)
+    result.table.push_back(static_cast<std::uint8_t>(result.range.low + static_cast<int>(random() % codes)));
+}
+
 /// The integers of one layer; none where it keeps codes. `weights` is the policy's entry of a layer that has
 /// one.
 QuantizedLayer random_layer(const Network& network, const Layer& layer, const TensorBits& bits,
@@ -158,6 +164,8 @@ QuantizedLayer random_layer(const Network& network, const Layer& layer, const Te
     fill_weight_layer(result, network, layer, bits.read(layer.input()), wanted, random);
   } else if (layer.kind == LayerKind::add) {
     fill_add(result, wanted, random);
+  } else if (layer.kind == LayerKind::function) {
+    fill_function(result, random);
   } else {
     fill_average_pool(result, network, layer, bits.written[layer.input()], wanted, random);
   }

@@ -16,6 +16,7 @@ enum Opcode : std::uint32_t {
   kLoadParam = 0x03,
   kLoadImage = 0x04,
   kPack = 0x05,
+  kLoadTable = 0x06,
   kConv = 0x10,
   kMaxPool = 0x11,
   kDepthwise = 0x12,
@@ -101,6 +102,12 @@ void put(Writer& w, const LoadParam& i) {
   w.words[2] = i.offset;
   w.put(4, 0, 16, i.slots, "parameter slots");
   w.put(6, 0, 16, i.first_slot, "parameter slot");
+}
+
+void put(Writer& w, const LoadTable& i) {
+  w.words[0] = kLoadTable;
+  w.words[2] = i.offset;
+  w.words[4] = kTableWords;
 }
 
 void put(Writer& w, const LoadImage& i) {
@@ -211,6 +218,7 @@ void put(Writer& w, const Conv& i) {
   w.put(12, 8, 1, i.clear, "clear");
   w.put(12, 9, 1, i.drain, "drain");
   w.put(12, 10, 1, i.zero_extend, "zero extend");
+  w.put(12, 11, 1, i.table, "table");
   w.put(13, 16, 6, i.filters - 1, "filters of a group - 1");
   w.put(13, 24, 6, i.bit_offset, "bit offset");
   w.put(14, 0, 16, i.weight_base, "weight base");
@@ -229,6 +237,7 @@ void put(Writer& w, const Depthwise& i) {
   w.put(12, 8, 1, i.unit, "unit weights");
   w.put(12, 9, 1, i.upper_half, "upper half");
   w.put(12, 10, 1, i.zero_extend, "zero extend");
+  w.put(12, 11, 1, i.table, "table");
   w.put(13, 16, 6, i.channels - 1, "channels of a block - 1");
   w.put(13, 24, 6, i.bit_offset, "bit offset");
   w.put(14, 0, 16, i.weight_base, "weight base");
@@ -244,6 +253,7 @@ void put(Writer& w, const Add& i) {
   put_walk(w, walk);
   w.put(9, 16, 16, i.second_stride, "word stride of operand 2");
   w.put(12, 10, 1, i.zero_extend, "zero extend");
+  w.put(12, 11, 1, i.table, "table");
   w.put(13, 16, 6, i.channels - 1, "channels of a block - 1");
   w.put(13, 24, 6, i.bit_offset, "bit offset");
   w.put(14, 0, 16, i.second_base, "base of operand 2");
@@ -259,6 +269,7 @@ Conv get_conv(const Descriptor& d) {
   i.clear = field(d, 12, 8, 1) != 0;
   i.drain = field(d, 12, 9, 1) != 0;
   i.zero_extend = field(d, 12, 10, 1) != 0;
+  i.table = field(d, 12, 11, 1) != 0;
   i.filters = field(d, 13, 16, 6) + 1;
   i.bit_offset = field(d, 13, 24, 6);
   i.weight_base = field(d, 14, 0, 16);
@@ -272,6 +283,7 @@ Depthwise get_depthwise(const Descriptor& d) {
   i.unit = field(d, 12, 8, 1) != 0;
   i.upper_half = field(d, 12, 9, 1) != 0;
   i.zero_extend = field(d, 12, 10, 1) != 0;
+  i.table = field(d, 12, 11, 1) != 0;
   i.channels = field(d, 13, 16, 6) + 1;
   i.bit_offset = field(d, 13, 24, 6);
   i.weight_base = field(d, 14, 0, 16);
@@ -286,6 +298,7 @@ Add get_add(const Descriptor& d) {
   i.second_stride = i.step_kernel_row;
   i.step_kernel_row = 0;
   i.zero_extend = field(d, 12, 10, 1) != 0;
+  i.table = field(d, 12, 11, 1) != 0;
   i.channels = field(d, 13, 16, 6) + 1;
   i.bit_offset = field(d, 13, 24, 6);
   i.second_base = field(d, 14, 0, 16);
@@ -328,6 +341,8 @@ Operation decode_operation(const Descriptor& d) {
       return LoadWeight{d[2], d[4], field(d, 6, 0, 16)};
     case kLoadParam:
       return LoadParam{d[2], field(d, 4, 0, 16), field(d, 6, 0, 16)};
+    case kLoadTable:
+      return LoadTable{d[2]};
     case kLoadImage:
       return LoadImage{d[2], d[4], field(d, 6, 0, 16)};
     case kPack:

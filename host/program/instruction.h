@@ -55,6 +55,13 @@ struct LoadParam {
   bool operator==(const LoadParam&) const = default;
 };
 
+/// A function of codes: 256 of them, eight to a word.
+struct LoadTable {
+  std::uint32_t offset = 0;
+  bool operator==(const LoadTable&) const = default;
+};
+inline constexpr int kTableWords = 32;
+
 struct LoadImage {
   std::uint32_t offset = 0;
   std::uint32_t words = 0;
@@ -122,6 +129,7 @@ struct Conv : WindowWalk {
   bool drain = true;
   bool zero_extend = false;
   bool leaky = false;  ///< a second set of parameters, in the next slot
+  bool table = false;  ///< the codes go through the table
   int filters = 1;
   int bit_offset = 0;
   int weight_base = 0;
@@ -135,6 +143,7 @@ struct Depthwise : WindowWalk {
   bool upper_half = false;  ///< 1-bit input: the block is the upper half of its words
   bool zero_extend = false;
   bool leaky = false;
+  bool table = false;
   int channels = 1;
   int bit_offset = 0;
   int weight_base = 0;
@@ -146,6 +155,7 @@ struct Depthwise : WindowWalk {
 struct Add : WindowWalk {
   int operands = 1;
   bool zero_extend = false;
+  bool table = false;
   int channels = 1;
   int bit_offset = 0;
   int parameter_slot = 0;  ///< of the first F channels, one per operand; the others' follow
@@ -171,8 +181,8 @@ struct SegmentHeader {
 enum class Engine { load, compute, store };
 inline constexpr int kEngines = 3;
 
-using Operation =
-    std::variant<LoadAct, LoadWeight, LoadParam, LoadImage, Pack, Conv, MaxPool, Depthwise, Add, Store>;
+using Operation = std::variant<LoadAct, LoadWeight, LoadParam, LoadTable, LoadImage, Pack, Conv, MaxPool,
+                               Depthwise, Add, Store>;
 
 /// An instruction of one engine and, per engine, how many instructions of this segment it waits for.
 struct Instruction {

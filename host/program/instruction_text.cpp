@@ -35,6 +35,7 @@ struct Describe {
   std::string operator()(const LoadParam& i) const {
     return fmt::format("LOAD_PARAM @{:#x} slots {} first {}", i.offset, i.slots, i.first_slot);
   }
+  std::string operator()(const LoadTable& i) const { return fmt::format("LOAD_TABLE @{:#x}", i.offset); }
   std::string operator()(const LoadImage& i) const {
     return fmt::format("LOAD_IMAGE @{:#x} words {} first {}", i.offset, i.words, i.first_word);
   }
@@ -46,22 +47,22 @@ struct Describe {
   }
   std::string operator()(const Conv& i) const {
     return fmt::format(
-        "CONV {} w {} clear {} drain {} extend {} leaky {} filters {} bit {} weights {} slot {}", text(i),
-        1 << i.weight_bits_log2, i.clear, i.drain, i.zero_extend, i.leaky, i.filters, i.bit_offset,
-        i.weight_base, i.parameter_slot);
+        "CONV {} w {} clear {} drain {} extend {} leaky {} table {} filters {} bit {} weights {} slot {}",
+        text(i), 1 << i.weight_bits_log2, i.clear, i.drain, i.zero_extend, i.leaky, i.table, i.filters,
+        i.bit_offset, i.weight_base, i.parameter_slot);
   }
   std::string operator()(const MaxPool& i) const { return "MAX_POOL " + text(i); }
   std::string operator()(const Depthwise& i) const {
     return fmt::format(
-        "DEPTHWISE {} unit {} upper {} extend {} leaky {} channels {} bit {} weights {} slot {}", text(i),
-        i.unit, i.upper_half, i.zero_extend, i.leaky, i.channels, i.bit_offset, i.weight_base,
-        i.parameter_slot);
+        "DEPTHWISE {} unit {} upper {} extend {} leaky {} table {} channels {} bit {} weights {} slot {}",
+        text(i), i.unit, i.upper_half, i.zero_extend, i.leaky, i.table, i.channels, i.bit_offset,
+        i.weight_base, i.parameter_slot);
   }
   std::string operator()(const Add& i) const {
     return fmt::format(
-        "ADD {} operands {} extend {} channels {} bit {} slot {} second base {}+{} first {} ring {}", text(i),
-        i.operands, i.zero_extend, i.channels, i.bit_offset, i.parameter_slot, i.second_base, i.second_stride,
-        i.second_first, i.second_ring);
+        "ADD {} operands {} extend {} table {} channels {} bit {} slot {} second base {}+{} first {} ring {}",
+        text(i), i.operands, i.zero_extend, i.table, i.channels, i.bit_offset, i.parameter_slot,
+        i.second_base, i.second_stride, i.second_first, i.second_ring);
   }
 };
 

@@ -48,7 +48,8 @@ Program::Program(const HardwareInfo& hardware)
       filters_(hardware.filters),
       activations_(static_cast<std::size_t>(hardware.activation_rows) * hardware.pixels),
       weights_(hardware.weight_rows),
-      parameters_(hardware.parameter_slots) {}
+      parameters_(hardware.parameter_slots),
+      table_(1) {}
 
 void Program::append(const Operation& operation) {
   engine_ = static_cast<int>(engine_of(operation));
@@ -138,10 +139,15 @@ void Program::touch_output(const WindowWalk& walk, int words) {
   }
 }
 
+void Program::touch_table(bool used) {
+  if (used) touch(table_, 0, 1, false);
+}
+
 void Program::visit(const LoadAct& i) { touch_rows(i, true); }
 void Program::visit(const Store& i) { touch_rows(i, false); }
 void Program::visit(const LoadWeight& i) { touch(weights_, i.base, i.words, true); }
 void Program::visit(const LoadParam& i) { touch(parameters_, i.first_slot, i.slots, true); }
+void Program::visit(const LoadTable&) { touch(table_, 0, 1, true); }
 void Program::visit(const LoadImage&) {}  // the staging ring belongs to the load engine alone
 void Program::visit(const Pack& i) { touch_packed(i); }
 
@@ -151,6 +157,7 @@ void Program::visit(const Conv& i) {
   touch(weights_, i.weight_base, weight_rows(i), false);
   if (!i.drain) return;
   touch(parameters_, i.parameter_slot, parameter_slots(i), false);
+  touch_table(i.table);
   touch_output(i, words_per_block(1 << i.output_bits_log2));
 }
 
@@ -159,6 +166,7 @@ void Program::visit(const Depthwise& i) {
   if (!i.unit)
     touch(weights_, i.weight_base, depthwise_rows(i.kernel_height * i.kernel_width, filters_), false);
   touch(parameters_, i.parameter_slot, parameter_slots(i, filters_), false);
+  touch_table(i.table);
   touch_output(i, words_per_block(1 << i.output_bits_log2));
 }
 
@@ -173,6 +181,7 @@ void Program::visit(const Add& i) {
     }
   }
   touch(parameters_, i.parameter_slot, parameter_slots(i, filters_), false);
+  touch_table(i.table);
   touch_output(i, words_per_block(1 << i.output_bits_log2));
 }
 

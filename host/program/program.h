@@ -36,9 +36,11 @@ class Program {
   void touch_windows(const WindowWalk& walk, int words);
   void touch_row(const WindowWalk& walk, std::int64_t position, int words);
   void touch_output(const WindowWalk& walk, int words);
+  void touch_table(bool used);
   void visit(const LoadAct& i);
   void visit(const LoadWeight& i);
   void visit(const LoadParam& i);
+  void visit(const LoadTable& i);
   void visit(const LoadImage& i);
   void visit(const Pack& i);
   void visit(const Conv& i);
@@ -53,6 +55,7 @@ class Program {
   Memory activations_;  ///< word of bank b, row r at r * P + b
   Memory weights_;      ///< a row of all banks
   Memory parameters_;   ///< a slot
+  Memory table_;        ///< as a whole
   std::vector<Instruction> instructions_;
   Numbers issued_{};                        ///< instructions per engine
   std::array<Numbers, kEngines> waited_{};  ///< per engine, what its instructions already wait for

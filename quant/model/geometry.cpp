@@ -20,7 +20,7 @@ std::array<int, 4> numbers(const host::Padding& pad) { return {pad.top, pad.left
 constexpr LayerKind kKinds[] = {LayerKind::conv,      LayerKind::linear,   LayerKind::max_pool,
                                 LayerKind::depthwise, LayerKind::add,      LayerKind::average_pool,
                                 LayerKind::concat,    LayerKind::upsample, LayerKind::interleave,
-                                LayerKind::select};
+                                LayerKind::select,    LayerKind::function};
 
 /// What most windows do not have: other steps and paddings than the first ones, dilation, uncounted padding.
 std::string window_text(const host::Layer& l) {
@@ -92,6 +92,7 @@ std::string geometry_hash(const host::Network& network) {
                          fmt::join(l.inputs, ","), l.output, l.kernel_height, l.kernel_width, l.stride.y,
                          l.pad.top, static_cast<int>(l.activation), l.batch_norm));
     hash.add(window_text(l));
+    if (l.kind == LayerKind::function) hash.add(fmt::format(" function {}", l.function));
     if (l.activation == host::Activation::leaky_relu) hash.add(fmt::format(" leaky {}", l.negative_slope));
     if (l.groups != 1) hash.add(fmt::format(" groups {}", l.groups));
     if (!l.channels.empty()) hash.add(fmt::format(" channels {}", fmt::join(l.channels, ",")));

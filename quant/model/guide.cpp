@@ -37,6 +37,8 @@ const char* name_of(LayerKind kind) {
       return "interleave";
     case LayerKind::select:
       return "select";
+    case LayerKind::function:
+      return "function";
     default:
       return "upsample";
   }
@@ -203,6 +205,12 @@ class Guide {
       if (l.uncounted.any()) json["uncounted"] = sides(l.uncounted);
     }
     if (l.keeps_codes()) return json;
+    if (l.kind == LayerKind::function) {
+      json["function"] = l.function;
+      json["table"] = q.table;
+      put_range(json, q.range);
+      return json;
+    }
     json["activation"] = name_of(l.activation);
     if (!q.pad_codes.empty()) json["pad_codes"] = q.pad_codes;
     put_sets(json, q.requantization);

@@ -59,6 +59,7 @@ json to_json(const host::Network& network) {
     put_window(layer, l);
     if (l.groups != 1) layer["groups"] = l.groups;
     if (!l.channels.empty()) layer["channels"] = l.channels;
+    if (l.kind == LayerKind::function) layer["function"] = l.function;
     layers.push_back(std::move(layer));
   }
   return {{"name", network.name},
@@ -124,6 +125,7 @@ host::Layer layer_from_json(const json& l) {
   layer.batch_norm = l.at("batch_norm").get<bool>();
   if (l.contains("groups")) layer.groups = integer(l.at("groups"), 1);
   if (l.contains("channels")) layer.channels = integers(l.at("channels"));
+  if (layer.kind == LayerKind::function) layer.function = l.at("function").get<std::string>();
   return layer;
 }
 
@@ -162,6 +164,7 @@ struct Counts {
   std::size_t sets = 0;
   std::size_t negative = 0;
   std::size_t pad_codes = 0;
+  std::size_t table = 0;
 };
 
 Counts counts_of(const host::Network& network, const host::Layer& layer) {
@@ -174,6 +177,7 @@ Counts counts_of(const host::Network& network, const host::Layer& layer) {
                 : layer.kind == LayerKind::average_pool ? host::counted_taps(network, layer).size()
                                                         : 0;
   counts.negative = layer.activation == host::Activation::leaky_relu ? counts.sets : 0;
+  counts.table = layer.kind == LayerKind::function ? host::kTableCodes : 0;
   counts.pad_codes = pads ? static_cast<std::size_t>(network.input_shape(layer).channels) : 0;
   return counts;
 }
@@ -250,6 +254,7 @@ json append_layer(std::vector<std::byte>& payload, const host::QuantizedLayer& l
   append_sets(payload, layer.requantization);
   append_sets(payload, layer.negative);
   append_values(payload, std::span<const std::uint8_t>(layer.pad_codes));
+  append_values(payload, std::span<const std::uint8_t>(layer.table));
   append_values(payload, scales);
   return {{"range", to_json(layer.range)}, {"scales", scales.size()}};
 }
@@ -267,6 +272,7 @@ void take_layer(Reader& reader, const json& fields, QuantizedModel& model, std::
   layer.requantization = reader.take_sets(counts.sets);
   layer.negative = reader.take_sets(counts.negative);
   layer.pad_codes = reader.take_codes(counts.pad_codes, input_bits);
+  layer.table = reader.take_codes(counts.table, integers.bits.written[geometry.output]);
   const auto filters = static_cast<int>(geometry.has_weights() ? counts.sets : 0);
   const int scales = integer(fields.at("scales"), 0, filters);
   if (scales != 0 && scales != filters) throw InputError("a layer has scales for some of its filters only");

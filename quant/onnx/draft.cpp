@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "host/base/error.h"
+#include "host/network/function.h"
 
 namespace bitloop::quant::importer {
 namespace {
@@ -245,7 +246,7 @@ std::optional<std::string> Draft::affine_writers(int tensor, std::vector<int>& f
     } else if (layer->keeps_codes()) {
       open.insert(open.end(), layer->inputs.begin(), layer->inputs.end());
     } else {
-      return fail("is an average; it can only follow a layer with weights or an add");
+      return fail("is an average or a function; it can only follow a layer with weights or an add");
     }
   }
   return {};
@@ -276,7 +277,9 @@ bool Draft::non_negative(int tensor) const {
         std::all_of(layer.inputs.begin(), layer.inputs.end(), [&](int i) { return known[i]; });
     const bool rectified =
         layer.activation == host::Activation::relu || layer.activation == host::Activation::relu6;
-    known[layer.output] = rectified || (inputs && !layer.has_weights());
+    known[layer.output] = layer.kind == host::LayerKind::function
+                              ? !host::Function(layer.function).has_negative_results()
+                              : rectified || (inputs && !layer.has_weights());
   }
   return known[tensor];
 }
@@ -316,6 +319,11 @@ std::vector<int> Draft::cut_filters(const Node& node, int tensor, const std::vec
   }
   readers_.at(whole.input()) += static_cast<int>(ranges.size()) - 1;  // the whole layer is dropped
   return written;
+}
+
+const host::Layer* Draft::function_that_writes(int tensor) const {
+  const host::Layer* layer = writer(tensor);
+  return layer != nullptr && layer->kind == host::LayerKind::function ? layer : nullptr;
 }
 
 void Draft::drop_unread(const std::vector<int>& outputs) {

@@ -29,9 +29,11 @@ struct Value {
   Dims dims;  ///< with the batch in front; reshapes change them, the tensor stays
   /// In which `dims` hold the tensor's elements; transposes change it.
   AxisOrder order{0, 1, 2};
-  Pads pads;             ///< contained in `dims`, not yet in the tensor
-  bool softmax = false;  ///< of the tensor: only the network's end may be that
-  bool refused = false;  ///< a node on the way to it is not supported
+  Pads pads;                        ///< contained in `dims`, not yet in the tensor
+  bool softmax = false;             ///< of the tensor: only the network's end may be that
+  bool refused = false;             ///< a node on the way to it is not supported
+  std::string function = {};        ///< of the tensor's numbers (host/network/function.h); empty: none
+  std::optional<Node> writer = {};  ///< the node whose result the function is
 };
 
 /// The network while it is built, in execution order. Joins what the hardware computes in one layer: a batch
@@ -65,6 +67,8 @@ class Draft {
   [[nodiscard]] std::optional<std::string> join_activation(int tensor, host::Activation activation,
                                                            double slope);
   [[nodiscard]] bool non_negative(int tensor) const;
+  /// The layer of a function that writes `tensor`; null where none does.
+  [[nodiscard]] const host::Layer* function_that_writes(int tensor) const;
 
   /// Filters `first`, `first` + `step`, ... of a convolution as layers of their own.
   struct FilterRange {

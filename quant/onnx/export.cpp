@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
+#include "host/network/function.h"
 #include "quant/model/model.h"
 #include "quant/onnx/graph_writer.h"
 
@@ -35,6 +37,23 @@ double power_of_two(int exponent) { return std::ldexp(1.0, exponent); }
 /// The bias without the constant that makes the shift round.
 double exact_bias(const host::Requantization& r) {
   return static_cast<double>(r.bias - (std::int64_t{1} << (r.shift - 1)));
+}
+
+/// The ONNX operator of a function's operation.
+std::string operator_of(host::Function::Op op) {
+  std::string name(host::function_word(op));
+  name.front() = static_cast<char>(name.front() - 'a' + 'A');
+  return name;
+}
+
+constexpr std::size_t kHardSigmoidTerms = 8;
+/// Whether the terms begin with "alpha mul beta add 0 max 1 min".
+bool is_hard_sigmoid(std::span<const host::Function::Term> terms) {
+  using Op = host::Function::Op;
+  constexpr Op kOps[kHardSigmoidTerms] = {Op::number, Op::mul, Op::number, Op::add,
+                                          Op::number, Op::max, Op::number, Op::min};
+  return terms.size() >= kHardSigmoidTerms && terms[4].number == 0 && terms[6].number == 1 &&
+         std::ranges::equal(terms.first(kHardSigmoidTerms), kOps, {}, &host::Function::Term::op);
 }
 
 /// Names of what belongs to a layer or tensor are its own, a slash and a word: names of layers have no
@@ -115,6 +134,9 @@ class Exporter {
       case LayerKind::add:
         result = add(layer, model_.integers.layers[index]);
         break;
+      case LayerKind::function:
+        result = function(layer, model_.integers.layers[index]);
+        break;
       case LayerKind::average_pool:
         result = average_pool(layer, model_.integers.layers[index]);
         break;
@@ -178,7 +200,8 @@ class Exporter {
   std::string activated(const host::Layer& layer, const std::string& value, host::OutputRange& range,
                         double scale) {
     if (layer.activation == host::Activation::leaky_relu)
-      return writer_.leaky_relu(layer.name + "/activation", value, layer.negative_slope);
+      return writer_.node("LeakyRelu", layer.name + "/activation", {value},
+                          {{}, {}, {{"alpha", layer.negative_slope}}});
     if (layer.activation == host::Activation::none || range.low != range.zero) return value;
     const int largest = (1 << model_.integers.bits.written[layer.output]) - 1;
     range.low = 0;
@@ -216,7 +239,7 @@ class Exporter {
 
   std::string flat(const Form& in, const host::Layer& layer) {
     return in.is_vector ? in.value
-                        : writer_.node("Flatten", layer.name + "/flat", {in.value}, {{{"axis", 1}}, {}});
+                        : writer_.node("Flatten", layer.name + "/flat", {in.value}, {{{"axis", 1}}, {}, {}});
   }
 
   [[nodiscard]] GraphWriter::Attributes window(const host::Layer& layer) const {
@@ -418,6 +441,36 @@ class Exporter {
     }
   }
 
+  /// Each operation as a node of its own, but for what HardSigmoid says: an importer would join its factor
+  /// and offset to the layer before.
+  Form function(const host::Layer& layer, const host::QuantizedLayer& integers) {
+    const Form& in = written_[layer.input()];
+    const host::Function function(layer.function);
+    std::span<const host::Function::Term> rest(function.terms());
+    std::vector<std::string> stack;
+    for (int number = 0; !rest.empty(); ++number) {
+      const std::string name = fmt::format("{}/function{}", layer.name, number);
+      const host::Function::Term& term = rest.front();
+      if (is_hard_sigmoid(rest)) {
+        stack.back() = writer_.node("HardSigmoid", name, {stack.back()},
+                                    {{}, {}, {{"alpha", rest[0].number}, {"beta", rest[2].number}}});
+        rest = rest.subspan(kHardSigmoidTerms);
+        continue;
+      }
+      rest = rest.subspan(1);
+      const int operands = host::operand_count(term.op);
+      if (operands == 0) {
+        stack.push_back(term.op == host::Function::Op::x ? in.value : writer_.scalar(name, term.number));
+        continue;
+      }
+      const std::vector<std::string> inputs(stack.end() - operands, stack.end());
+      stack.resize(stack.size() - inputs.size());
+      stack.push_back(writer_.node(operator_of(term.op), name, inputs));
+    }
+    const double scale = scale_of(layer.output, model_.tensor_scales.at(layer.output).written);
+    return result_form(layer, integers.range, stack.back(), scale, in.is_vector);
+  }
+
   Form kept_codes(const host::Layer& layer) {
     Form result = read(layer, layer.input());
     if (layer.kind == LayerKind::max_pool) {
@@ -438,10 +491,10 @@ class Exporter {
       }
       const bool interleaves = layer.kind == LayerKind::interleave;
       result.value = writer_.node("Concat", interleaves ? layer.name + "/parts" : layer.name, parts,
-                                  {{{"axis", 1}}, {}});
+                                  {{{"axis", 1}}, {}, {}});
       if (interleaves)
-        result.value =
-            writer_.node("DepthToSpace", layer.name, {result.value}, {{{"blocksize", layer.stride.y}}, {}});
+        result.value = writer_.node("DepthToSpace", layer.name, {result.value},
+                                    {{{"blocksize", layer.stride.y}}, {}, {}});
     }
     return result;
   }

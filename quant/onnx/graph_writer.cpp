@@ -74,15 +74,6 @@ std::string GraphWriter::scalar(const std::string& name, double value) {
   return floats(name, {}, std::span(&number, 1));
 }
 
-std::string GraphWriter::indices(const std::string& name, std::span<const int> values) {
-  onnx::TensorProto& tensor = *model_.mutable_graph()->add_initializer();
-  tensor.set_name(name);
-  tensor.set_data_type(onnx::TensorProto::INT64);
-  tensor.add_dims(static_cast<std::int64_t>(values.size()));
-  for (const int value : values) tensor.add_int64_data(value);
-  return name;
-}
-
 onnx::NodeProto& GraphWriter::add_node(const std::string& op, const std::string& name,
                                        const std::vector<std::string>& inputs) {
   onnx::NodeProto& node = *model_.mutable_graph()->add_node();
@@ -101,12 +92,8 @@ std::string GraphWriter::node(const std::string& op, const std::string& name,
     onnx::AttributeProto& values = attribute(node, list.name, onnx::AttributeProto::INTS);
     for (const std::int64_t value : list.values) values.add_ints(value);
   }
-  return name;
-}
-
-std::string GraphWriter::leaky_relu(const std::string& name, const std::string& input, double slope) {
-  attribute(add_node("LeakyRelu", name, {input}), "alpha", onnx::AttributeProto::FLOAT)
-      .set_f(static_cast<float>(slope));
+  for (const Number& number : attributes.numbers)
+    attribute(node, number.name, onnx::AttributeProto::FLOAT).set_f(static_cast<float>(number.value));
   return name;
 }
 
@@ -128,7 +115,9 @@ std::string GraphWriter::upsample(const std::string& name, const std::string& in
 
 std::string GraphWriter::gather(const std::string& name, const std::string& input,
                                 std::span<const int> channels) {
-  set_integer(add_node("Gather", name, {input, indices(name + "/channels", channels)}), "axis", 1);
+  set_integer(
+      add_node("Gather", name, {input, integers(name + "/channels", {channels.begin(), channels.end()})}),
+      "axis", 1);
   return name;
 }
 

@@ -23,7 +23,6 @@ class GraphWriter {
                      std::span<const float> values);
   std::string integers(const std::string& name, const std::vector<std::int64_t>& values);
   std::string scalar(const std::string& name, double value);
-  std::string indices(const std::string& name, std::span<const int> values);
 
   struct Integer {
     std::string name;
@@ -33,14 +32,18 @@ class GraphWriter {
     std::string name;
     std::vector<std::int64_t> values;
   };
+  struct Number {
+    std::string name;
+    double value;
+  };
   struct Attributes {
     std::vector<Integer> integers;
     std::vector<Integers> lists;
+    std::vector<Number> numbers;
   };
   /// A node of its result's name; `output` is that too where no other is given.
   std::string node(const std::string& op, const std::string& name, const std::vector<std::string>& inputs,
                    const Attributes& attributes = {});
-  std::string leaky_relu(const std::string& name, const std::string& input, double slope);
   /// Zeros around rows and columns.
   std::string pad(const std::string& name, const std::string& input, const host::Padding& pad);
   /// Nearest, each position as often as `factor` says.

@@ -146,7 +146,7 @@ class Importer {
   }
 
   /// What a node gives: its first result, or all where it has several.
-  std::vector<Value> computed(const Node& current, const std::vector<Value>& inputs) {
+  std::vector<Value> computed(const Node& current, std::vector<Value>& inputs) {
     std::vector<SharedConstant> constants;
     bool all_constant = true;
     for (const Value& input : inputs) {
@@ -159,16 +159,16 @@ class Importer {
     const Handler handler = handler_of(current.op());
     if (handler == nullptr || inputs.empty())
       current.refuse("it is supported for constants and computed shapes only");
+    if (auto function = joined_function(lowering(current, inputs, 0))) return {*function};
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (!inputs[i].function.empty()) inputs[i] = settled(current.proto().input(static_cast<int>(i)));
     std::vector<Value> results;
     const int count = has_several_results(current.op()) ? current.proto().output_size() : 1;
     // The layer of each result reads the first input.
     if (count > 1 && inputs.front().tensor >= 0) draft_.pass_on(inputs.front().tensor, count);
     for (int i = 0; i < count; ++i) {
-      const auto readers = live_.readers.find(current.proto().output(i));
-      const Lowering lowering{
-          current, inputs, draft_, names_, budget_, readers == live_.readers.end() ? 0 : readers->second, i};
-      results.push_back(reads_signal(current, inputs) ? lower_on_signal(lowering, handler)
-                                                      : handler(lowering));
+      const Lowering result = lowering(current, inputs, i);
+      results.push_back(reads_signal(current, inputs) ? lower_on_signal(result, handler) : handler(result));
     }
     return results;
   }
@@ -185,6 +185,24 @@ class Importer {
     }
   }
 
+  /// Of result `number` of a node.
+  [[nodiscard]] Lowering lowering(const Node& node, const std::vector<Value>& inputs, int number) {
+    return {node, inputs, draft_, names_, budget_, readers_of(node.proto().output(number)), number};
+  }
+
+  /// The value of a name, its function computed by a layer.
+  const Value& settled(const std::string& name) {
+    Value& value = values_.at(name);
+    if (value.function.empty()) return value;
+    const std::vector<Value> inputs{value};
+    return value = append_function({*value.writer, inputs, draft_, names_, budget_, readers_of(name), 0});
+  }
+
+  [[nodiscard]] int readers_of(const std::string& name) const {
+    const auto found = live_.readers.find(name);
+    return found == live_.readers.end() ? 0 : found->second;
+  }
+
   const Value& read(const Node& reader, const std::string& name) const {
     const auto found = values_.find(name);
     if (found == values_.end()) {
@@ -195,11 +213,11 @@ class Importer {
     return found->second;
   }
 
-  const Value& result(const std::string& name) const {
+  const Value& result(const std::string& name) {
     const auto found = values_.find(name);
     if (found == values_.end() || found->second.tensor < 0 || found->second.pads.any())
       throw InputError(fmt::format("its output {} is not written by a layer", printable(name)));
-    return found->second;
+    return settled(name);
   }
 
   /// The pixels' mean and deviation: the metadata's, else what bytes as input say, and what the file itself

@@ -83,6 +83,21 @@ Value lower_relu(const Lowering& l);
 Value lower_clip(const Lowering& l);
 Value lower_leaky_relu(const Lowering& l);
 
+/// Limits of a Clip; infinite where there is none.
+struct Limits {
+  double low, high;
+};
+Limits clip_limits(const Lowering& l);
+
+// functions of one number
+/// The result of a node that makes a function of one tensor's numbers, where it is not better joined to a
+/// layer.
+std::optional<Value> joined_function(const Lowering& l);
+/// The layer that computes the function of the first input; the node is the one that the function ends with.
+Value append_function(const Lowering& l);
+/// Refuses what `joined_function` has not taken.
+Value lower_function(const Lowering& l);
+
 // windows without weights
 Value lower_pad(const Lowering& l);
 Value lower_max_pool(const Lowering& l);

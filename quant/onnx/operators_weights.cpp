@@ -279,7 +279,7 @@ Value lower_leaky_relu(const Lowering& l) {
   return slope == 0 ? activated(l, Activation::relu, 0) : activated(l, Activation::leaky_relu, slope);
 }
 
-Value lower_clip(const Lowering& l) {
+Limits clip_limits(const Lowering& l) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const auto limit = [&](std::size_t input, const char* attribute, double otherwise) {
     if (l.node.opset() < 11) return double{l.node.number(attribute, static_cast<float>(otherwise))};
@@ -290,8 +290,14 @@ Value lower_clip(const Lowering& l) {
   };
   constexpr double kLargest = std::numeric_limits<float>::max();
   const double low = limit(1, "min", -kInfinity), high = limit(2, "max", kInfinity);
-  if (low <= -kLargest && high >= kLargest) return l.pass(l.padded_tensor(0));
-  if (low == 0 && high >= kLargest) return activated(l, Activation::relu, 0);
+  return {low <= -kLargest ? -kInfinity : low, high >= kLargest ? kInfinity : high};
+}
+
+Value lower_clip(const Lowering& l) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto [low, high] = clip_limits(l);
+  if (low == -kInfinity && high == kInfinity) return l.pass(l.padded_tensor(0));
+  if (low == 0 && high == kInfinity) return activated(l, Activation::relu, 0);
   if (low == 0 && high == 6) return activated(l, Activation::relu6, 0);
   l.node.refuse(fmt::format(
       "limits {} and {} are not supported; supported are 0 and 6, and 0 without an upper one", low, high));

@@ -52,6 +52,7 @@ struct ExactLayer {
     for (const auto& [other, where] : others) result = at::where(where, other(numbers, wide), result);
     return result;
   }
+  std::optional<CodeTable> table;
 };
 
 ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
@@ -60,6 +61,10 @@ ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
   if (layer.keeps_codes()) return exact;
   if (layer.kind == LayerKind::add) {
     exact.add.emplace(integers.requantization, integers.range);
+    return exact;
+  }
+  if (layer.kind == LayerKind::function) {
+    exact.table.emplace(integers.table);
     return exact;
   }
   const int input_bits = layer.has_weights() ? bits.read(layer.input()) : bits.written.at(layer.input());
@@ -219,6 +224,8 @@ struct IntegerReference::Impl {
         return window_maxima(layer, read(0));
       case LayerKind::add:
         return (*exact.add)(read(0), read(1));
+      case LayerKind::function:
+        return (*exact.table)(read(0));
       case LayerKind::upsample:
         return upsample(read(0), layer.stride);
       case LayerKind::select:

@@ -144,6 +144,19 @@ at::Tensor Requantizer::operator()(const at::Tensor& numbers, bool wide) const {
   return result;
 }
 
+CodeTable::CodeTable(std::span<const std::uint8_t> codes) {
+  std::copy_n(codes.begin(), codes_.size(), codes_.begin());
+}
+
+at::Tensor CodeTable::operator()(const at::Tensor& codes) const {
+  const at::Tensor in = in_channels_last(codes);
+  at::Tensor result = at::empty_like(in);
+  const float* from = in.data_ptr<float>();
+  std::transform(from, from + in.numel(), result.data_ptr<float>(),
+                 [&](float code) { return codes_[static_cast<std::size_t>(code)]; });
+  return result;
+}
+
 AddRequantizer::AddRequantizer(std::span<const host::Requantization> sets, const host::OutputRange& range)
     : scales_{times_power(sets[0].multiplier, -sets[0].shift),
               times_power(sets[1].multiplier, -sets[0].shift)},

@@ -39,6 +39,17 @@ class Requantizer {
   host::OutputRange range_;
 };
 
+/// Of a function: a code for each of 256.
+class CodeTable {
+ public:
+  explicit CodeTable(std::span<const std::uint8_t> codes);
+  /// Codes in float from 8-bit codes in float.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& codes) const;
+
+ private:
+  std::array<float, host::kTableCodes> codes_{};
+};
+
 /// Of an add: clamp(((x1*M1 + x2*M2 + B) >> s) + zero, low, high).
 class AddRequantizer {
  public:

@@ -113,6 +113,14 @@ host::QuantizedLayer add_layer(const QuantizedGraph& graph, const Step& step) {
   return integers;
 }
 
+host::QuantizedLayer function_layer(const QuantizedGraph& graph, const Step& step) {
+  host::QuantizedLayer integers;
+  integers.range = output_range(graph.range_of(step));
+  const at::Tensor codes = graph.function_table_of(step).codes.add(integers.range.zero).to(at::kByte);
+  integers.table.assign(codes.data_ptr<std::uint8_t>(), codes.data_ptr<std::uint8_t>() + codes.numel());
+  return integers;
+}
+
 host::QuantizedLayer pool_layer(const QuantizedGraph& graph, const Step& step) {
   host::QuantizedLayer integers;
   const int bits = graph.bits().written.at(step.input);
@@ -122,6 +130,17 @@ host::QuantizedLayer pool_layer(const QuantizedGraph& graph, const Step& step) {
     integers.requantization.push_back(single_requantization(graph.pool_affine(step, taps), zeros));
   integers.range = output_range(graph.range_of(step));
   return integers;
+}
+
+host::QuantizedLayer layer_without_weights(const QuantizedGraph& graph, const Step& step) {
+  switch (step.layer->kind) {
+    case LayerKind::add:
+      return add_layer(graph, step);
+    case LayerKind::function:
+      return function_layer(graph, step);
+    default:
+      return pool_layer(graph, step);
+  }
 }
 
 void set_tensor(const QuantizedGraph& graph, int tensor, QuantizedModel& model) {
@@ -150,10 +169,8 @@ QuantizedModel integers_of(const QuantizedGraph& graph) {
   for (const Step& step : graph.start().steps) {
     if (step.layer == nullptr || step.layer->keeps_codes()) continue;
     host::QuantizedLayer& integers = model.integers.layers.at(step.index);
-    if (step.layer->has_weights())
-      integers = weight_layer(graph, step, model);
-    else
-      integers = step.layer->kind == LayerKind::add ? add_layer(graph, step) : pool_layer(graph, step);
+    integers =
+        step.layer->has_weights() ? weight_layer(graph, step, model) : layer_without_weights(graph, step);
   }
   model.mean = graph.start().mean;
   model.deviation = graph.start().deviation;

@@ -182,6 +182,16 @@ SharedMultipliers QuantizedGraph::add_multipliers(const Step& step) const {
   return share_multipliers(scale(step.layer->inputs[0]), scale(step.layer->inputs[1]));
 }
 
+int QuantizedGraph::least_code(const Step& step) const {
+  return -code_range(bits_.written.at(step.input), start_.network.tensors.at(step.input).is_signed).zero;
+}
+
+FunctionTable QuantizedGraph::function_table_of(const Step& step) const {
+  return function_table(host::Function(step.layer->function), least_code(step),
+                        scale_of(step.input, bits_.written.at(step.input)),
+                        scale_of(step.output, bits_.written.at(step.output)), range_of(step));
+}
+
 Affine QuantizedGraph::narrowing_affine(int tensor) const {
   return single_affine(scale_of(tensor, bits_.written.at(tensor)) / scale_of(tensor, bits_.narrow.at(tensor)),
                        start_.device);
@@ -269,6 +279,9 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
       return add_codes(input, form(pass, layer, layer.inputs[1]),
                        saved.multipliers.value(saved.multipliers.first),
                        saved.multipliers.value(saved.multipliers.second), range_of(step));
+    case LayerKind::function:
+      saved.table = function_table_of(step);
+      return looked_up(saved.table.codes, input, least_code(step));
     case LayerKind::concat:
     case LayerKind::interleave: {
       std::vector<at::Tensor> parts;

@@ -62,6 +62,7 @@ class QuantizedGraph {
     at::Tensor mean, inverse_deviation;  ///< statistics that this pass used
     Affine affine;
     SharedMultipliers multipliers;  ///< of an add
+    FunctionTable table;            ///< of a function
   };
   struct Pass {
     std::vector<Forms> tensors;  ///< index as in Network::tensors
@@ -100,6 +101,9 @@ class QuantizedGraph {
   /// Of an average pool where its windows count `taps`.
   [[nodiscard]] Affine pool_affine(const Step& step, int taps) const;
   [[nodiscard]] SharedMultipliers add_multipliers(const Step& step) const;
+  [[nodiscard]] FunctionTable function_table_of(const Step& step) const;
+  /// The least code that a function reads, less its zero.
+  [[nodiscard]] int least_code(const Step& step) const;
   [[nodiscard]] Affine narrowing_affine(int tensor) const;
   [[nodiscard]] CodeRange range_of(const Step& step) const;
   [[nodiscard]] CodeRange narrow_range(int tensor) const;

@@ -160,6 +160,13 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
       give(layer.inputs[1], rounding.passed * m2);
       return;
     }
+    case LayerKind::function: {
+      const FunctionGradient below =
+          function_gradient(above, input, least_code(step), saved.table, method_.activation_scale);
+      add_scale_gradient(step.output, bits, below.log_scale);
+      give(step.input, below.x);
+      return;
+    }
     case LayerKind::concat: {
       std::int64_t first = 0;
       for (const int tensor : layer.inputs) {

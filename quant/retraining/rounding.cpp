@@ -1,11 +1,14 @@
 #include "quant/retraining/rounding.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/vectorized.h"
+#include "quant/training/function.h"
 
 namespace bitloop::quant {
 namespace {
@@ -323,6 +326,40 @@ AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const
   }
   result.log_scale = scale_gradient(rounding, clipped, training);
   return result;
+}
+
+FunctionTable function_table(const host::Function& function, int least, double input_scale,
+                             double result_scale, const CodeRange& range) {
+  at::Tensor exact, slope;
+  {
+    const at::AutoGradMode with_gradients(true);
+    const at::Tensor x =
+        at::arange(least, least + host::kTableCodes, at::kDouble).mul_(input_scale).requires_grad_();
+    exact = function_of(function, x) / result_scale;
+    slope = torch::autograd::grad({exact.sum()}, {x}).front().mul_(input_scale).nan_to_num_(0, 0, 0);
+  }
+  exact = exact.detach().nan_to_num(0);
+  const at::Tensor codes = exact.add(0.5).floor_().clamp_(range.low, range.high);
+  const at::Tensor inside = exact.ge(range.low).logical_and_(exact.le(range.high));
+  const auto where_inside = [&](const at::Tensor& numbers) {
+    return at::where(inside, numbers, at::zeros_like(numbers)).to(at::kFloat);
+  };
+  return {codes.to(at::kFloat), where_inside(codes - exact), (codes * inside.logical_not()).to(at::kFloat),
+          where_inside(slope)};
+}
+
+at::Tensor looked_up(const at::Tensor& table, const at::Tensor& codes, int least) {
+  const at::Tensor index = codes.sub(least).to(at::kInt).flatten();
+  return table.to(codes.device()).index_select(0, index).view_as(codes);
+}
+
+FunctionGradient function_gradient(const at::Tensor& gradient, const at::Tensor& codes, int least,
+                                   const FunctionTable& table, ScaleTraining training) {
+  const auto sum = [&](const at::Tensor& values) {
+    return (gradient * looked_up(values, codes, least)).sum().item<double>();
+  };
+  return {gradient * looked_up(table.slope, codes, least),
+          scale_gradient(sum(table.rounding), sum(table.clipped), training)};
 }
 
 void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b) {

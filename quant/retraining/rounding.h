@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "host/network/function.h"
 #include "quant/quantizers/encoding.h"
 #include "quant/quantizers/methods.h"
 
@@ -59,6 +60,26 @@ struct AddGradient {
 };
 AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const at::Tensor& x2, double m1,
                          double m2, const CodeRange& range, ScaleTraining training);
+
+/// A function of codes as the hardware looks it up: for each of 256 codes, from the least on, the result's
+/// code, and what gradients need.
+struct FunctionTable {
+  at::Tensor codes;     ///< less their zero
+  at::Tensor rounding;  ///< code - exact where that is in the range, else 0
+  at::Tensor clipped;   ///< code where the exact one is outside, else 0
+  at::Tensor slope;     ///< of the exact code by the index where it is in the range, else 0
+};
+/// `least` is the code, less its zero, that the table begins with.
+FunctionTable function_table(const host::Function& function, int least, double input_scale,
+                             double result_scale, const CodeRange& range);
+/// What a table says of each code, less its zero.
+at::Tensor looked_up(const at::Tensor& table, const at::Tensor& codes, int least);
+struct FunctionGradient {
+  at::Tensor x;          ///< of the codes that were looked up
+  double log_scale = 0;  ///< as in RoundingGradient
+};
+FunctionGradient function_gradient(const at::Tensor& gradient, const at::Tensor& codes, int least,
+                                   const FunctionTable& table, ScaleTraining training);
 
 /// gradient -= a + b * sums, per filter, in place.
 void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b);

@@ -10,6 +10,7 @@
 #include "quant/model/geometry.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/window.h"
+#include "quant/training/function.h"
 #include "quant/training/normalization.h"
 
 namespace bitloop::quant {
@@ -125,6 +126,8 @@ at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tenso
   switch (layer.kind) {
     case host::LayerKind::add:
       return x.at(0) + x.at(1);
+    case host::LayerKind::function:
+      return function_of(host::Function(layer.function), x.at(0));
     case host::LayerKind::concat:
       return at::cat(x, 1);
     case host::LayerKind::interleave:

@@ -36,7 +36,7 @@ module compute_engine #(
   input  logic [BankWidth-1:0]   st_bank_i,
   input  logic [15:0]            st_row_i,
   output logic [63:0]            st_data_o,
-  // weights and parameters: always accepted
+  // weights, parameters and the table of codes: always accepted
   input  logic                   wgt_we_i,
   input  logic [FilterWidth-1:0] wgt_bank_i,
   input  logic [15:0]            wgt_row_i,
@@ -45,6 +45,9 @@ module compute_engine #(
   input  logic [5:0]             par_slot_i,
   input  logic [7:0]             par_word_i,
   input  logic [63:0]            par_data_i,
+  input  logic                   tab_we_i,
+  input  logic [4:0]             tab_word_i,
+  input  logic [63:0]            tab_data_i,
   // this cycle, for the counters
   output logic                   array_active_o,
   output logic                   pool_active_o,
@@ -172,7 +175,7 @@ module compute_engine #(
   logic [15:0]          result_row, result_stride;
   logic [2:0]           result_words;
   logic [5:0]           place_offset, place_filters;
-  logic                 place, place_one_bit, place_zero_extend;
+  logic                 place, place_one_bit, place_zero_extend, look_up, looked_up;
 
   drain_ctrl #(.P(P), .F(F), .ParameterSlots(ParameterSlots)) u_drain_ctrl (
     .clk_i, .rst_i,
@@ -184,6 +187,7 @@ module compute_engine #(
     .log2_weight_bits_o(log2_weight_bits), .sum_on_o(sum_on), .leaky_o(leaky), .choose_o(choose),
     .multiplier_re_o(multiplier_re), .multiplier_slot_o(multiplier_slot), .bias_re_o(bias_re), .bias_slot_o(bias_slot),
     .limits_re_o(limits_re), .limits_slot_o(limits_slot),
+    .look_up_o(look_up), .looked_up_o(looked_up),
     .place_o(place), .place_pass_o(place_pass), .place_one_bit_o(place_one_bit), .place_offset_o(place_offset),
     .place_filters_o(place_filters), .place_zero_extend_o(place_zero_extend),
     .result_valid_o(result_valid), .result_lane_o(result_lane), .result_last_o(result_last),
@@ -321,8 +325,9 @@ module compute_engine #(
       .clk_i, .stage_i(stage), .direct_i(direct), .high_byte_i(high_byte), .low_byte_i(low_byte),
       .log2_weight_bits_i(log2_weight_bits), .sum_on_i(sum_on), .leaky_i(leaky), .choose_i(choose), .acc_i(row_acc),
       .rowsum_i(row_rowsum), .channel_i(row_sums), .multiplier_i(multiplier), .bias_i(bias), .shift_i(shift),
-      .low_i(low), .high_i(high), .zero_i(zero), .place_i(place), .pass_i(place_pass), .one_bit_i(place_one_bit), .offset_i(place_offset), .filters_i(place_filters),
-      .zero_extend_i(place_zero_extend), .word0_o(drain0), .word1_o(drain1), .word2_o(drain2), .word3_o(drain3),
+      .low_i(low), .high_i(high), .zero_i(zero), .table_we_i(tab_we_i), .table_word_i(tab_word_i), .table_data_i(tab_data_i),
+      .look_up_i(look_up), .looked_up_i(looked_up), .place_i(place), .pass_i(place_pass), .one_bit_i(place_one_bit),
+      .offset_i(place_offset), .filters_i(place_filters), .zero_extend_i(place_zero_extend), .word0_o(drain0), .word1_o(drain1), .word2_o(drain2), .word3_o(drain3),
       .mask_o(result_mask)
     );
 
@@ -330,7 +335,7 @@ module compute_engine #(
     assign st_data_o = '0;
     logic unused_data;
     assign unused_data = ^{ld_bank_i, ld_data_i, st_bank_i, wgt_we_i, wgt_bank_i, wgt_data_i, par_we_i, par_slot_i,
-                           par_word_i, par_data_i, bank_re, lane_we, lane_pad, lane_bank, fill, entry, one_half,
+                           par_word_i, par_data_i, tab_we_i, tab_word_i, tab_data_i, look_up, looked_up, bank_re, lane_we, lane_pad, lane_bank, fill, entry, one_half,
                            upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
                            mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit, pool_index,

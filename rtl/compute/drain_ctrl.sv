@@ -6,7 +6,7 @@
 // each; DEPTHWISE and ADD once for each group of F channels. Where an operation has two sets of parameters, each row
 // takes two *beats* that follow each other, and the second one's result counts. A sweep starts no sooner after the
 // previous one than a bank needs to write the words of a result. Parameters are read one stage before they are used,
-// so that they follow the rows without a pause.
+// so that they follow the rows without a pause. A table of codes takes one more stage, in instructions that have one.
 module drain_ctrl #(
   parameter int P = 8,
   parameter int F = 16,
@@ -48,6 +48,8 @@ module drain_ctrl #(
   output logic                 limits_re_o,
   output logic [SlotWidth-1:0] limits_slot_o,
   // codes to plane words
+  output logic                 look_up_o,       // first through the table
+  output logic                 looked_up_o,     // the codes to be placed come from there
   output logic                 place_o,
   output logic [1:0]           place_pass_o,
   output logic                 place_one_bit_o,
@@ -75,7 +77,7 @@ module drain_ctrl #(
   logic [1:0]           next_log2_weight_bits_q;
   logic [5:0]           next_offset_q, next_filters_q;
   logic [SlotWidth-1:0] next_slot_q;
-  logic                 next_zero_extend_q, next_channel_q, next_leaky_q, next_add_q;
+  logic                 next_zero_extend_q, next_channel_q, next_leaky_q, next_add_q, next_table_q;
 
   // the same from capture on. Another instruction's first tile is captured when no row of the one before is left here.
   logic                 first_q, last_q;
@@ -89,6 +91,7 @@ module drain_ctrl #(
   logic                 zero_extend_q, channel_q;
   logic                 leaky_q;      // two beats: leaky ReLU
   logic                 add_q;        // two beats: two operands
+  logic                 table_q;      // codes go through the table
   logic [2:0]           sweeps_q;     // last value of sweep
   logic [2:0]           words_q;      // of a result
 
@@ -106,11 +109,11 @@ module drain_ctrl #(
   logic                 beat_q;
   logic [2:0]           timer_q;
 
-  // in requantization: the row read, its four stages, its words placed
-  localparam int Stages = 6;
+  // in requantization: the row read, its four stages, its codes looked up where there is a table, its words placed
+  localparam int Stages = 7;
   logic [Stages-1:0]           pipe_q;
   logic [BankWidth*Stages-1:0] pipe_lane_q;
-  logic [3*Stages-1:0]         pipe_sweep_q;
+  logic [3*(Stages-1)-1:0]     pipe_sweep_q;   // the last stage needs none
   logic [3:0]                  pipe_second_q;  // a second beat
   logic [Stages-1:0]           pipe_whole_q;   // the last beat
   logic [Stages-1:0]           pipe_last_q;
@@ -139,7 +142,7 @@ module drain_ctrl #(
                       (!busy_q || ((last_sweep || next_to_last_sweep) && sweep_ok &&
                                    32'(steps_left) <= (channel_q ? 32'd4 : 32'd5)));
   // at the latest in the cycle of the capture, the last row is handed to the plane writer
-  assign ready_first_o = (pending_q == 4'd0) && !busy_q && pipe_q[1:0] == 2'd0;
+  assign ready_first_o = (pending_q == 4'd0) && !busy_q && pipe_q[1:0] == 2'd0 && !(table_q && pipe_q[2]);
   assign idle_o        = (pending_q == 4'd0) && !busy_q && (pipe_q == '0);
 
   assign capture_array_o    = pending_q[3] && !next_channel_q;
@@ -166,33 +169,37 @@ module drain_ctrl #(
   assign bias_slot_o        = pipe_slot_q[SlotWidth+:SlotWidth];
   assign limits_slot_o      = pipe_slot_q[2*SlotWidth+:SlotWidth];
 
-  // the group of channels that is placed
+  // the group of channels that is placed; all behind the last stage of requantization is a stage later with a table
   logic [2:0] place_sweep;
   logic [5:0] place_channel;  // its first
-  assign place_sweep         = pipe_sweep_q[3*4+:3];
+  assign look_up_o           = table_q && pipe_q[4] && pipe_whole_q[4];
+  assign looked_up_o         = table_q;
+  assign place_sweep         = table_q ? pipe_sweep_q[3*5+:3] : pipe_sweep_q[3*4+:3];
   assign place_channel       = channel_q ? 6'(place_sweep) << FilterWidth : 6'd0;
-  assign place_o             = pipe_q[4] && pipe_whole_q[4];
+  assign place_o             = table_q ? pipe_q[5] && pipe_whole_q[5] : pipe_q[4] && pipe_whole_q[4];
   assign place_pass_o        = channel_q ? 2'd0 : place_sweep[1:0];
   assign place_one_bit_o     = (out_code_q == 3'd0);
   assign place_offset_o      = offset_q + place_channel;
   assign place_filters_o     = (channel_q && place_sweep != sweeps_q) ? 6'(F - 1) : filters_q - place_channel;
   assign place_zero_extend_o = zero_extend_q && (!channel_q || place_sweep == sweeps_q);
 
-  logic [1:0] result_pass;
-  assign result_pass     = channel_q ? 2'd0 : 2'(pipe_sweep_q[3*5+:3]);
-  assign result_valid_o  = pipe_q[5] && pipe_whole_q[5];
-  assign result_lane_o   = pipe_lane_q[BankWidth*5+:BankWidth];
-  assign result_last_o   = pipe_last_q[5];
-  assign result_row_o    = pipe_row_q[16*5+:16] + (result_pass[0] ? stride_q << 2 : 16'd0)
+  logic [1:0]  result_pass;
+  logic [15:0] result_row;
+  assign result_valid_o  = table_q ? pipe_q[6] && pipe_whole_q[6] : pipe_q[5] && pipe_whole_q[5];
+  assign result_pass     = channel_q ? 2'd0 : 2'(pipe_sweep_q[3*5+:3]);  // 0 with a table
+  assign result_row      = table_q ? pipe_row_q[16*6+:16] : pipe_row_q[16*5+:16];
+  assign result_lane_o   = table_q ? pipe_lane_q[BankWidth*6+:BankWidth] : pipe_lane_q[BankWidth*5+:BankWidth];
+  assign result_last_o   = table_q ? pipe_last_q[6] : pipe_last_q[5];
+  assign result_row_o    = result_row + (result_pass[0] ? stride_q << 2 : 16'd0)
                            + (result_pass[1] ? stride_q << 3 : 16'd0);
   assign result_stride_o = stride_q;
   assign result_words_o  = words_q;
 
   always_ff @(posedge clk_i) begin
     if (step || pipe_q != '0) begin
-      pipe_q        <= {pipe_q[Stages-2:0], step};
+      pipe_q        <= {table_q && pipe_q[5], pipe_q[4:0], step};
       pipe_lane_q   <= {pipe_lane_q[BankWidth*(Stages-1)-1:0], lane_q};
-      pipe_sweep_q  <= {pipe_sweep_q[3*(Stages-1)-1:0], sweep_q};
+      pipe_sweep_q  <= {pipe_sweep_q[3*(Stages-2)-1:0], sweep_q};
       pipe_second_q <= {pipe_second_q[2:0], beat_q};
       pipe_whole_q  <= {pipe_whole_q[Stages-2:0], last_beat};
       pipe_last_q   <= {pipe_last_q[Stages-2:0], last_q && last_lane && last_sweep};
@@ -217,6 +224,7 @@ module drain_ctrl #(
       next_out_code_q         <= finish_instr_i[12*32+4+:3];
       next_leaky_q            <= finish_instr_i[12*32+7] && finish_instr_i[1:0] != 2'd3;
       next_zero_extend_q      <= finish_instr_i[12*32+10];
+      next_table_q            <= finish_instr_i[12*32+11];
       next_add_q              <= finish_instr_i[1:0] == 2'd3 && finish_instr_i[13*32+1];
       next_filters_q          <= finish_instr_i[13*32+16+:6];
       next_offset_q           <= finish_instr_i[13*32+24+:6];
@@ -253,6 +261,7 @@ module drain_ctrl #(
       leaky_q            <= next_leaky_q;
       zero_extend_q      <= next_zero_extend_q;
       add_q              <= next_add_q;
+      table_q            <= next_table_q;
       filters_q          <= next_filters_q;
       offset_q           <= next_offset_q;
       slot_q             <= next_slot_q;
@@ -263,6 +272,7 @@ module drain_ctrl #(
     if (rst_i) begin
       pending_q <= 4'd0;
       busy_q    <= 1'b0;
+      table_q   <= 1'b0;
       timer_q   <= 3'd0;
       pipe_q    <= '0;
     end

@@ -1,5 +1,6 @@
-// Data side of the drain: F requantization lanes, and their codes as plane words. Data only; drain_ctrl.sv.
-// Words and mask are complete two cycles after the last stage of the requantization.
+// Data side of the drain: F requantization lanes, the table that their codes may go through, and the codes as plane
+// words. Data only; drain_ctrl.sv. Words and mask are complete two cycles after the last stage of the requantization,
+// three with a table.
 module drain_dpath #(
   parameter int F = 16,
   localparam int Granule = (F < 8) ? F : 8
@@ -22,7 +23,12 @@ module drain_dpath #(
   input  logic [31:0]           low_i,
   input  logic [31:0]           high_i,
   input  logic [31:0]           zero_i,
-  // placement of the results, with the last stage's results
+  input  logic                  table_we_i,
+  input  logic [4:0]            table_word_i,
+  input  logic [63:0]           table_data_i,
+  input  logic                  look_up_i,      // with the last stage's results
+  // placement of the results: of the last stage, or of the table
+  input  logic                  looked_up_i,
   input  logic                  place_i,
   input  logic [1:0]            pass_i,         // planes 8*pass .. 8*pass+7
   input  logic                  one_bit_i,
@@ -36,21 +42,31 @@ module drain_dpath #(
   output logic [64/Granule-1:0] mask_o          // which granules of a word belong to this group
 );
   logic [F*32-1:0] y;
+  logic [F*8-1:0]  looked_up, bytes;
 
   requantizer #(.F(F)) u_requantizer (
     .clk_i, .stage_i, .direct_i, .high_byte_i, .low_byte_i, .log2_weight_bits_i, .sum_on_i, .leaky_i, .choose_i, .acc_i,
     .rowsum_i, .channel_i, .multiplier_i, .bias_i, .shift_i, .zero_i, .low_i, .high_i, .y_o(y)
   );
 
-  // bit `plane` of the codes of the group's filters
-  function automatic logic [F-1:0] plane(input logic [F*32-1:0] codes, input logic [4:0] index,
-                                         input logic [5:0] filters);
-    for (int f = 0; f < F; f++) plane[f] = codes[32*f+32'(index)] && 6'(f) <= filters;
+  code_table #(.F(F)) u_table (
+    .clk_i, .we_i(table_we_i), .word_i(table_word_i), .wdata_i(table_data_i), .look_up_i, .index_i(y), .code_o(looked_up)
+  );
+
+  // the byte of each filter's result whose planes are placed; results of 8 bits at most may come from the table
+  function automatic logic [F*8-1:0] bytes_of(input logic [F*32-1:0] results, input logic [1:0] pass);
+    for (int f = 0; f < F; f++) bytes_of[8*f+:8] = results[32*f+8*32'(pass)+:8];
+  endfunction
+  assign bytes = looked_up_i ? looked_up : bytes_of(y, pass_i);
+
+  // bit `index` of the bytes of the group's filters
+  function automatic logic [F-1:0] plane(input logic [F*8-1:0] of, input logic [2:0] index, input logic [5:0] filters);
+    for (int f = 0; f < F; f++) plane[f] = of[8*f+32'(index)] && 6'(f) <= filters;
   endfunction
 
-  function automatic logic [63:0] pair(input logic [F*32-1:0] codes, input logic [4:0] index, input logic [5:0] filters,
+  function automatic logic [63:0] pair(input logic [F*8-1:0] of, input logic [2:0] index, input logic [5:0] filters,
                                        input logic [4:0] offset);
-    pair = {32'(plane(codes, index + 5'd1, filters)) << offset, 32'(plane(codes, index, filters)) << offset};
+    pair = {32'(plane(of, index + 3'd1, filters)) << offset, 32'(plane(of, index, filters)) << offset};
   endfunction
 
   function automatic logic [63:0] bit_mask(input logic one_bit, input logic zero_extend, input logic [5:0] offset);
@@ -66,11 +82,11 @@ module drain_dpath #(
   always_ff @(posedge clk_i) begin
     if (place_i) begin
       mask_o  <= granules(bit_mask(one_bit_i, zero_extend_i, offset_i));
-      word0_o <= one_bit_i ? 64'(plane(y, 5'd0, filters_i)) << offset_i
-                           : pair(y, {pass_i, 3'd0}, filters_i, offset_i[4:0]);
-      word1_o <= pair(y, {pass_i, 3'd2}, filters_i, offset_i[4:0]);
-      word2_o <= pair(y, {pass_i, 3'd4}, filters_i, offset_i[4:0]);
-      word3_o <= pair(y, {pass_i, 3'd6}, filters_i, offset_i[4:0]);
+      word0_o <= one_bit_i ? 64'(plane(bytes, 3'd0, filters_i)) << offset_i
+                           : pair(bytes, 3'd0, filters_i, offset_i[4:0]);
+      word1_o <= pair(bytes, 3'd2, filters_i, offset_i[4:0]);
+      word2_o <= pair(bytes, 3'd4, filters_i, offset_i[4:0]);
+      word3_o <= pair(bytes, 3'd6, filters_i, offset_i[4:0]);
     end
   end
 endmodule

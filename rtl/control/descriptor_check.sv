@@ -21,6 +21,7 @@ module descriptor_check #(
 
   localparam logic [7:0] OpLoadAct = 8'h01;
   localparam logic [7:0] OpPack    = 8'h05;
+  localparam logic [7:0] OpLoadTable = 8'h06;
   localparam logic [7:0] OpConv    = 8'h10;
   localparam logic [7:0] OpMaxPool = 8'h11;
   localparam logic [7:0] OpDepthwise = 8'h12;
@@ -28,7 +29,7 @@ module descriptor_check #(
   localparam logic [7:0] OpStore   = 8'h20;
 
   logic rows_q;   // LOAD_ACT, STORE: moves rows of a tensor
-  logic run_q;    // LOAD_WEIGHT, LOAD_PARAM, LOAD_IMAGE: moves one run of words
+  logic run_q;    // LOAD_WEIGHT, LOAD_PARAM, LOAD_IMAGE, LOAD_TABLE: moves one run of words
   logic pack_q;
   logic conv_q;
   logic pool_q;
@@ -71,7 +72,7 @@ module descriptor_check #(
   function automatic logic illegal(input logic [2:0] index, input logic [63:0] word);
     illegal = 1'b0;
     case (index)
-      3'd0: illegal = !((word[7:0] >= OpLoadAct && word[7:0] <= OpPack) ||
+      3'd0: illegal = !((word[7:0] >= OpLoadAct && word[7:0] <= OpLoadTable) ||
                         (word[7:0] >= OpConv && word[7:0] <= OpAdd) || word[7:0] == OpStore);
       3'd1: begin
         if ((rows_q || run_q) && word[2:0] != 3'd0) illegal = 1'b1;
@@ -100,6 +101,7 @@ module descriptor_check #(
         if (compute && word[1:0] == 2'd0 && word[23:16] != 8'd0) illegal = 1'b1;
         if (conv_q && (word[6:4] == 3'd4 || word[6:4] > 3'd5)) illegal = 1'b1;
         if (conv_q && many_q && word[9:8] != 2'b11) illegal = 1'b1;
+        if (conv_q && word[11] && word[6:4] > 3'd3) illegal = 1'b1;  // a table's codes have at most 8 bits
         if (conv_q && {1'b0, word[53:48]} >= 7'(F)) illegal = 1'b1;
       end
       3'd7: illegal = compute && !pool_q && {1'b0, word[21:16]} + {1'b0, more_slots_q} >= 7'(ParameterSlots);
@@ -112,13 +114,13 @@ module descriptor_check #(
       illegal_o <= illegal(index_i, word_i) || (illegal_o && index_i != 3'd0);
       if (index_i == 3'd0) begin
         rows_q       <= word_i[7:0] == OpLoadAct || word_i[7:0] == OpStore;
-        run_q        <= word_i[7:0] > OpLoadAct && word_i[7:0] < OpPack;
+        run_q        <= (word_i[7:0] > OpLoadAct && word_i[7:0] < OpPack) || word_i[7:0] == OpLoadTable;
         pack_q       <= word_i[7:0] == OpPack;
         conv_q       <= word_i[7:0] == OpConv;
         pool_q       <= word_i[7:0] == OpMaxPool;
         depthwise_q  <= word_i[7:0] == OpDepthwise;
         add_q        <= word_i[7:0] == OpAdd;
-        to_load_o    <= word_i[7:0] >= OpLoadAct && word_i[7:0] <= OpPack;
+        to_load_o    <= word_i[7:0] >= OpLoadAct && word_i[7:0] <= OpLoadTable;
         to_compute_o <= word_i[7:0] >= OpConv && word_i[7:0] <= OpAdd;
         to_store_o   <= word_i[7:0] == OpStore;
       end

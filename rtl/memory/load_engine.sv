@@ -1,4 +1,4 @@
-// The load engine: memory to activation, weight and parameter SRAM, and the image packer.
+// The load engine: memory to activation, weight and parameter SRAM, the table of codes, and the image packer.
 // The request side runs up to 5 instructions ahead of the data side, which hides the memory's latency; the data side
 // writes one word per cycle in the order of the instructions. `done_o` pulses when an instruction's last word is
 // written. Control (transfer_request, load_write, image_packer_ctrl) sees descriptors and handshakes, never data.
@@ -37,7 +37,10 @@ module load_engine #(
   output logic                 param_write_o,
   output logic [5:0]           param_slot_o,
   output logic [7:0]           param_word_o,
-  output logic [63:0]          param_data_o
+  output logic [63:0]          param_data_o,
+  output logic                 table_write_o,
+  output logic [4:0]           table_word_o,
+  output logic [63:0]          table_data_o
 );
 
   localparam int ContextWidth = 323;
@@ -125,6 +128,8 @@ module load_engine #(
     .param_write_o,
     .param_slot_o,
     .param_word_o,
+    .table_write_o,
+    .table_word_o,
     .staging_write_o  (staging_write),
     .staging_address_o(staging_address),
     .pack_start_o     (pack_start),
@@ -157,5 +162,6 @@ module load_engine #(
   assign act_data_o    = pack_valid ? pack_data : word_i;
   assign weight_data_o = word_i;
   assign param_data_o  = word_i;
+  assign table_data_o  = word_i;
 
 endmodule

@@ -7,6 +7,7 @@
 // WEIGHT     filter = bank         word of the filter, 1   one
 // PARAM      word of the slot      slot, 1                 one
 // IMAGE      staging word          one                     one
+// TABLE      word of the table     one                     one
 module load_write #(
   parameter int P = 8,
   parameter int F = 16,
@@ -33,6 +34,8 @@ module load_write #(
   output logic                            param_write_o,
   output logic [5:0]                      param_slot_o,
   output logic [7:0]                      param_word_o,
+  output logic                            table_write_o,
+  output logic [4:0]                      table_word_o,
   output logic                            staging_write_o,
   output logic [$clog2(StagingWords)-1:0] staging_address_o,
 
@@ -46,6 +49,7 @@ module load_write #(
   localparam logic [2:0] OpParam   = 3'd3;
   localparam logic [2:0] OpImage   = 3'd4;
   localparam logic [2:0] OpPack    = 3'd5;
+  localparam logic [2:0] OpTable   = 3'd6;
 
   // Fields of the next instruction: context_i[32 * (n - 2) +: 32] is dn.
   logic [2:0]  opcode;
@@ -59,19 +63,19 @@ module load_write #(
   assign act_width = context_i[95:80];
   assign count  = context_i[79:64];
   assign start  = (opcode == OpAct) ? context_i[175:160] : (opcode == OpImage) ? context_i[143:128] : 16'd0;
-  assign words  = (opcode == OpAct) ? context_i[111:96] : (opcode == OpImage) ? 16'd1 : count;
+  assign words  = (opcode == OpAct) ? context_i[111:96] : (opcode == OpImage || opcode == OpTable) ? 16'd1 : count;
 
   always_comb begin
     case (opcode)
       OpWeight: width = 16'(F);
       OpParam:  width = 16'(2 * F + 2);
-      OpImage:  width = count;
+      OpImage, OpTable: width = count;
       default:  width = act_width;
     endcase
   end
 
   logic        active_q;
-  logic        act_q, weight_q, param_q, image_q, pack_q;
+  logic        act_q, weight_q, param_q, image_q, pack_q, table_q;
   logic [15:0] position;
   logic [15:0] word_base;
   logic        beat;
@@ -115,6 +119,8 @@ module load_write #(
   assign param_write_o     = beat && param_q;
   assign param_slot_o      = word_base[5:0];
   assign param_word_o      = position[7:0];
+  assign table_write_o     = beat && table_q;
+  assign table_word_o      = position[4:0];
   assign staging_write_o   = beat && image_q;
   assign staging_address_o = $clog2(StagingWords)'(position);
 
@@ -125,6 +131,7 @@ module load_write #(
       param_q      <= opcode == OpParam;
       image_q      <= opcode == OpImage;
       pack_q       <= opcode == OpPack;
+      table_q      <= opcode == OpTable;
     end
     if (context_ready_o) active_q <= context_valid_i;
     if (rst_i) active_q <= 1'b0;

@@ -141,6 +141,8 @@ def result_of(layer, inputs, shapes, out_shape):
     kind = layer["kind"]
     if kind == "add":
         return add(layer, *inputs)
+    if kind == "function":
+        return [layer["table"][code] for code in inputs[0]]
     if kind == "concat":
         return list(itertools.chain(*inputs))
     if kind == "interleave":

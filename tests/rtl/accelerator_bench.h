@@ -312,7 +312,7 @@ struct Rows {
 };
 
 constexpr std::uint32_t kLoadAct = 1, kLoadWeight = 2, kLoadParam = 3, kLoadImage = 4, kPack = 5,
-                        kConv = 0x10, kMaxPool = 0x11, kStore = 0x20;
+                        kLoadTable = 6, kConv = 0x10, kMaxPool = 0x11, kStore = 0x20;
 
 inline Descriptor load_words(std::uint32_t opcode, std::uint32_t offset, std::uint32_t count,
                              std::uint32_t base) {

@@ -17,11 +17,11 @@ constexpr std::uint32_t kSampleResult = 0x80000;
 constexpr std::uint32_t kSampleResultEnd = 0xa0000;
 
 /// A job for an array of P = 2, F = 4 with every instruction in it, written by hand so that nothing but the
-/// RTL is needed, in three segments: convolution, max pool, depthwise and add on one tensor; depthwise
-/// (leaky), max pool, convolution (leaky) and a tile in three parts of its sum, on a tensor of any width,
-/// with repeating stores; an image packed, convolved and requantized. Sizes and widths depend on the seed.
-/// All that is read has been loaded, so that every result is determined; operands are whatever the memory
-/// holds.
+/// RTL is needed, in three segments: convolution, max pool, depthwise (with a table) and add on one tensor;
+/// depthwise (leaky), max pool, convolution (leaky) and a tile in three parts of its sum (with a table), on a
+/// tensor of any width, with repeating stores; an image packed, convolved and requantized. Sizes and widths
+/// depend on the seed. All that is read has been loaded, so that every result is determined; operands are
+/// whatever the memory holds.
 class SampleJob {
  public:
   explicit SampleJob(unsigned seed) : random_(seed) {}
@@ -213,8 +213,9 @@ class SampleJob {
     append(kComputeEngine, pool);
     store(384, stride, 4, positions);
 
+    append(kLoadEngine, load_words(kLoadTable, data(32), 32, 0));
     Descriptor channels = depthwise(height, width, 256, 512, false, 16, 8);
-    channels[12] |= 3 | 3 << 4 | 0x80 << 16;
+    channels[12] |= 3 | 3 << 4 | 1 << 11 | 0x80 << 16;
     append(kComputeEngine, channels);
     store(512, stride, 4, positions);
 
@@ -270,7 +271,8 @@ class SampleJob {
     part.out = 768;
     part.out_code = 3;
     part.leaky = false;
-    for (std::uint32_t flags : {1, 0, 2}) {
+    append(kLoadEngine, load_words(kLoadTable, data(32), 32, 0));
+    for (std::uint32_t flags : {1, 0, 2 | 1 << 3}) {
       Descriptor d = convolution(part);
       d[6] = (d[6] & 0xff000000) | kP;
       d[12] = (d[12] & ~0x300U) | flags << 8;

@@ -46,6 +46,11 @@ int NetworkBuilder::add(const std::string& name, int first, int second, Activati
                 shape(first));
 }
 
+int NetworkBuilder::function(const std::string& name, int input, const std::string& words) {
+  return append({.name = name, .kind = LayerKind::function, .inputs = {input}, .function = words},
+                shape(input));
+}
+
 int NetworkBuilder::concat(const std::string& name, const std::vector<int>& inputs) {
   Shape out = shape(inputs.front());
   out.channels = 0;

@@ -31,6 +31,8 @@ class NetworkBuilder {
   int depthwise(const std::string& name, int input, const Convolution& c);
   int linear(const std::string& name, int input, int outputs, Activation activation, bool batch_norm);
   int add(const std::string& name, int first, int second, Activation activation);
+  /// In the words of host/network/function.h.
+  int function(const std::string& name, int input, const std::string& words);
   int concat(const std::string& name, const std::vector<int>& inputs);
   int select(const std::string& name, int input, const std::vector<int>& channels);
   int upsample(const std::string& name, int input, int factor);

@@ -55,9 +55,16 @@ TEST(CorrectedDot, gives_the_weight_values_of_every_width) {
   EXPECT_EQ(value(255, 8), 127);
 }
 
+TEST(GoldenFunction, looks_every_code_up) {
+  QuantizedLayer layer;
+  for (int code = 0; code < kTableCodes; ++code) layer.table.push_back(static_cast<std::uint8_t>(code / 17));
+  const CodeTensor result = golden_function(layer, {{1, 1, 4}, 8, {0, 16, 17, 255}}, 4);
+  EXPECT_EQ(result, (CodeTensor{{1, 1, 4}, 4, {0, 0, 1, 15}}));
+}
+
 TEST(GoldenConv, counts_the_padding_as_its_zero_code) {
   const Network network = single_layer_network("conv in=1x1x2 out=1 kernel=3x1 pad=1 out_bits=32");
-  QuantizedLayer layer{8, {138, 129, 118}, {{2, 1, 1}}, {}, {0, -100000, 100000}, {7}};
+  QuantizedLayer layer{8, {138, 129, 118}, {{2, 1, 1}}, {}, {0, -100000, 100000}, {7}, {}};
   // Weights 10, 1, -10 over one column (7, x, 7); the output has pad 1 in both directions: 1 x 4.
   const CodeTensor output =
       golden_weight_layer(network, network.layers[0], layer, {{1, 1, 2}, 8, {5, 9}}, 32);

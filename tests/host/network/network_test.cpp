@@ -449,6 +449,11 @@ INSTANTIATE_TEST_SUITE_P(
                }},
         Damage{"pool_with_activation", "pooled",
                [](Network& n) { n.layers[5].activation = Activation::relu; }},
+        Damage{"function_of_no_meaning", "pooled",
+               [](Network& n) {
+                 n.layers[5] = {.name = "pooled", .kind = LayerKind::function, .inputs = {4}, .output = 6};
+                 n.layers[5].function = "x sigmoid mul";
+               }},
         Damage{"upsample_to_another_size", "up", [](Network& n) { n.layers[6].stride = 3; }},
         Damage{"upsample_by_none", "up", [](Network& n) { n.layers[6].stride = 0; }},
         Damage{"upsample_by_too_many", "up", [](Network& n) { n.layers[6].stride = 1 << 30; }},
@@ -529,6 +534,20 @@ TEST(Signedness, follows_activations_classes_and_average_pools) {
   network.layers[3].activation = Activation::none;
   EXPECT_EQ(derived(), "a b sum both pooled up ");
   network.validate();
+}
+
+TEST(Signedness, of_a_function_is_that_of_its_least_result) {
+  Network network = small_graph();
+  network.layers[5] = {.name = "pooled", .kind = LayerKind::function, .inputs = {4}, .output = 6};
+  network.tensors[6].shape = network.tensors[4].shape;
+  network.layers[3].activation = Activation::none;
+  for (const auto& [function, is_signed] :
+       {std::pair{"x sigmoid", false}, {"x tanh", true}, {"x x sigmoid mul", true}, {"x 0 max", false}}) {
+    network.layers[5].function = function;
+    derive_signedness(network);
+    EXPECT_EQ(network.tensors[6].is_signed, is_signed) << function;
+    network.validate();
+  }
 }
 
 TEST(Signedness, of_an_average_pool_follows_what_a_later_layer_does_to_its_class) {

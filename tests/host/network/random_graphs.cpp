@@ -206,6 +206,8 @@ class Grower {
         return shuffled(trunk);
       case 15:
         return multiplied(trunk);
+      case 16:
+        return with_functions(trunk);
       default:
         return any_window(trunk, random_() % 3 == 0 ? LayerKind::max_pool : LayerKind::average_pool);
     }
@@ -423,6 +425,36 @@ class Grower {
     const int wide = conv(trunk, one_of({24, 40, 64}), 1);
     const int narrow = conv_like(depthwise(wide, 1), trunk);
     return random_() % 2 == 0 ? add(trunk, narrow) : narrow;
+  }
+
+  int function(int in) {
+    Layer layer = reading(LayerKind::function, {in});
+    layer.function = random_() % 2 == 0 ? "x sigmoid" : "x x sigmoid mul";
+    return append(layer, "function", shape(in));
+  }
+
+  /// Functions behind layers whose drain they can join, behind others, and before an add or a max pool.
+  int with_functions(int trunk) {
+    int x = trunk;
+    switch (random_() % 5) {
+      case 0:
+        x = conv(trunk, any_filters(), 1);
+        break;
+      case 1:
+        x = depthwise(trunk, 1);
+        break;
+      case 2:
+        x = add(trunk, conv_like(trunk, trunk));
+        break;
+      case 3:
+        x = average(trunk);
+        break;
+      default:
+        x = halve(trunk);
+    }
+    x = function(x);
+    if (random_() % 3 == 0) return halve(x);
+    return random_() % 2 == 0 ? add(x, function(conv_like(x, x))) : x;
   }
 
   int result(int trunk) {

@@ -49,7 +49,7 @@ TEST(RandomGraphs, hold_all_that_tests_of_networks_need) {
       odd_parts += layer.kind == LayerKind::concat && network.input_shape(layer).channels % 32 != 0 ? 1 : 0;
     }
   }
-  EXPECT_EQ(kinds.size(), 10U);
+  EXPECT_EQ(kinds.size(), 11U);
   EXPECT_EQ(activations.size(), 4U);
   for (const int count :
        {two_results, one_channel_images, narrow, pooled_narrow, odd_channels, strided, wide_kernels, pad_ends,

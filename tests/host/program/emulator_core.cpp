@@ -26,6 +26,7 @@ EmulatorCore::EmulatorCore(const HardwareInfo& info, Bus bus)
       activations_(static_cast<std::size_t>(info.activation_rows) * info.pixels),
       weights_(static_cast<std::size_t>(info.weight_rows) * info.filters),
       parameters_(static_cast<std::size_t>(info.parameter_slots) * parameter_words(info.filters)),
+      table_(kTableWords),
       staging_(info.staging_words),
       accumulators_(static_cast<std::size_t>(info.pixels) * info.filters),
       row_sums_(info.pixels) {
@@ -44,7 +45,7 @@ void EmulatorCore::start_job() {
 }
 
 void EmulatorCore::start_segment() {
-  for (auto* memory : {&weights_, &parameters_, &staging_}) {
+  for (auto* memory : {&weights_, &parameters_, &table_, &staging_}) {
     std::fill(memory->begin(), memory->end(), kGarbage);
   }
   std::fill(accumulators_.begin(), accumulators_.end(), 12345);
@@ -103,6 +104,11 @@ void EmulatorCore::run(const LoadParam& i) {
   for (std::size_t k = 0; k < words * i.slots; ++k) {
     parameters_[i.first_slot * words + k] = bus_.read(i.offset + 8 * k);
   }
+}
+
+void EmulatorCore::run(const LoadTable& i) {
+  require(i.offset % 8 == 0, "LOAD_TABLE");
+  for (std::size_t k = 0; k < table_.size(); ++k) table_[k] = bus_.read(i.offset + 8 * k);
 }
 
 void EmulatorCore::run(const LoadImage& i) {
@@ -265,6 +271,12 @@ std::int32_t EmulatorCore::requantized(std::int64_t d, int slot, int lane, bool 
   return requantize(d, first.requantization, first.range);
 }
 
+std::int32_t EmulatorCore::looked_up(bool table, std::int32_t code) const {
+  if (!table) return code;
+  require(code >= 0 && code < kTableCodes, "no code of the table");
+  return static_cast<std::int32_t>(table_[static_cast<std::size_t>(code) / 8] >> (8 * (code % 8)) & 0xff);
+}
+
 void EmulatorCore::write_bit(const WindowWalk& walk, int word, int bit, int position, bool value) {
   std::uint64_t& target =
       activation(walk.output_base + static_cast<std::int64_t>(word) * walk.output_stride, position);
@@ -300,7 +312,7 @@ void EmulatorCore::run(const Conv& i) {
     drain(i, position.output, i.bit_offset, i.filters, i.zero_extend, [&](int filter) {
       const std::int64_t acc = accumulators_[static_cast<std::size_t>(lane) * info_.filters + filter];
       const std::int64_t d = corrected_dot(acc, row_sums_[lane], 1 << i.weight_bits_log2);
-      return requantized(d, i.parameter_slot, filter, i.leaky);
+      return looked_up(i.table, requantized(d, i.parameter_slot, filter, i.leaky));
     });
   });
 }
@@ -365,7 +377,8 @@ void EmulatorCore::run(const Depthwise& i) {
   for_each_position(i, [&](const Position& position, int) {
     drain(i, position.output, i.bit_offset, i.channels, i.zero_extend, [&](int channel) {
       const int slot = i.parameter_slot + channel / info_.filters * sets;
-      return requantized(channel_sum(i, position, channel), slot, channel % info_.filters, i.leaky);
+      const std::int64_t sum = channel_sum(i, position, channel);
+      return looked_up(i.table, requantized(sum, slot, channel % info_.filters, i.leaky));
     });
   });
 }
@@ -406,7 +419,7 @@ void EmulatorCore::run(const Add& i) {
   }
   for_each_position(i, [&](const Position& position, int number) {
     drain(i, position.output, i.bit_offset, i.channels, i.zero_extend,
-          [&](int channel) { return add_result(i, position, number, channel); });
+          [&](int channel) { return looked_up(i.table, add_result(i, position, number, channel)); });
   });
 }
 

@@ -45,6 +45,7 @@ class EmulatorCore {
   void run(const LoadAct& i);
   void run(const LoadWeight& i);
   void run(const LoadParam& i);
+  void run(const LoadTable& i);
   void run(const LoadImage& i);
   void run(const Pack& i);
   void run(const Conv& i);
@@ -73,6 +74,8 @@ class EmulatorCore {
   std::int32_t add_result(const Add& i, const Position& position, int number, int channel);
   [[nodiscard]] Parameters parameters(int slot, int lane) const;
   [[nodiscard]] std::int32_t requantized(std::int64_t d, int slot, int lane, bool leaky) const;
+  /// What a result's code becomes where it goes through the table.
+  [[nodiscard]] std::int32_t looked_up(bool table, std::int32_t code) const;
   void check_channels(const WindowWalk& walk, int channels, int bit_offset, int slot, int sets) const;
   /// Writes the codes of `channels` filters or channels from bit `first_bit` of their words on.
   template <typename CodeOf>
@@ -85,6 +88,7 @@ class EmulatorCore {
   std::vector<std::uint64_t> activations_;  ///< bank b, row r at r * P + b
   std::vector<std::uint64_t> weights_;      ///< bank f, row r at r * F + f
   std::vector<std::uint64_t> parameters_;   ///< slot after slot
+  std::vector<std::uint64_t> table_;        ///< eight codes to a word
   std::vector<std::uint64_t> staging_;
   std::vector<std::int64_t> accumulators_;  ///< position lane p, filter f at p * F + f
   std::vector<std::int64_t> row_sums_;      ///< per position lane

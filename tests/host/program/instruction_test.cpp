@@ -64,6 +64,7 @@ Add example_add() {
   add.last_block_channels = 32;
   add.operands = 2;
   add.zero_extend = true;
+  add.table = true;
   add.channels = 32;
   add.parameter_slot = 8;
   add.second_base = 300;
@@ -78,17 +79,10 @@ TEST(Instruction, every_kind_decodes_to_what_was_encoded) {
   const RowTransfer rows{8, 16, 3, 4, 5, chip};
   Pack pack{28, 27, 3, 5, 2, 1, 2, 10, 11, chip, -2, -3, {1, 2, 3, 4}, 4096, 84};
   MaxPool pool{static_cast<WindowWalk>(example_conv())};
-  const Operation operations[] = {LoadAct{rows},
-                                  Store{rows},
-                                  Store{rows, 15},
-                                  LoadWeight{64, 9, 10},
-                                  LoadParam{128, 3, 4},
-                                  LoadImage{8, 100, 4095},
-                                  pack,
-                                  example_conv(),
-                                  pool,
-                                  example_depthwise(),
-                                  example_add()};
+  const Operation operations[] = {
+      LoadAct{rows},        Store{rows},    Store{rows, 15},         LoadWeight{64, 9, 10},
+      LoadParam{128, 3, 4}, LoadTable{256}, LoadImage{8, 100, 4095}, pack,
+      example_conv(),       pool,           example_depthwise(),     example_add()};
   for (const Operation& operation : operations) {
     const Instruction instruction{operation, {1, 2, 65535}};
     EXPECT_EQ(decode_instruction(encode(instruction)), instruction) << to_string(instruction);
@@ -128,7 +122,7 @@ TEST(Instruction, add_lies_in_the_documented_bits) {
   const Descriptor d = encode({add, {}});
   EXPECT_EQ(d[0], 0x13u);
   EXPECT_EQ(d[9], 301u << 16 | 31u);
-  EXPECT_EQ(d[12], 32u << 24 | 128u << 16 | 1u << 10 | 1u << 4 | 3u);
+  EXPECT_EQ(d[12], 32u << 24 | 128u << 16 | 1u << 11 | 1u << 10 | 1u << 4 | 3u);
   EXPECT_EQ(d[13], 31u << 16 | 2u);
   EXPECT_EQ(d[14], 8u << 16 | 300u);
   EXPECT_EQ(d[15], 48u << 16 | 24u);

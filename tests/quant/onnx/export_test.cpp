@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "host/network/function.h"
 #include "host/network/zoo/builder.h"
 #include "quant/onnx/export.h"
 #include "quant/onnx/import.h"
@@ -89,6 +90,9 @@ class Evaluator {
     if (op == "Add") return in(0) + in(1);
     if (op == "Mul") return in(0) * in(1);
     if (op == "Gather") return in(0).index_select(integer(node, "axis"), in(1));
+    if (op == "Sigmoid") return in(0).sigmoid();
+    if (op == "Div") return in(0) / in(1);
+    if (op == "HardSigmoid") return (in(0) * node.attribute(0).f() + node.attribute(1).f()).clamp(0, 1);
     if (op == "Concat") return at::cat({in(0), in(1)}, 1);
     if (op == "MaxPool")
       return at::max_pool2d(padded(node, in(0), -1e30), list(node, "kernel_shape"), list(node, "strides"));
@@ -222,6 +226,13 @@ std::vector<std::int32_t> codes_of(const at::Tensor& value, double scale, std::i
   return {codes.data_ptr<int>(), codes.data_ptr<int>() + codes.numel()};
 }
 
+/// Pixels of a 3x12x12 image as the file's input.
+at::Tensor image_of(const std::vector<std::uint8_t>& pixels) {
+  const at::Tensor bytes = at::tensor(std::vector<double>(pixels.begin(), pixels.end()), at::kDouble);
+  const at::Tensor zero = at::tensor({124.0, 116.0, 104.0}, at::kDouble);
+  return (bytes.view({1, 12, 12, 3}) - zero).div(255).permute({0, 3, 1, 2}).contiguous();
+}
+
 class ExportedGraph : public ::testing::TestWithParam<int> {};
 
 TEST_P(ExportedGraph, computes_the_codes_of_the_integers) {
@@ -235,10 +246,8 @@ TEST_P(ExportedGraph, computes_the_codes_of_the_integers) {
 
   const auto pixels = random_bytes(3 * 12 * 12, seed);
   const host::TensorCodes golden = host::golden_run(model.integers, pixels);
-  const at::Tensor bytes = at::tensor(std::vector<double>(pixels.begin(), pixels.end()), at::kDouble);
-  const at::Tensor zero = at::tensor({124.0, 116.0, 104.0}, at::kDouble);
   Evaluator evaluator(proto);
-  evaluator.run(proto, (bytes.view({1, 12, 12, 3}) - zero).div(255).permute({0, 3, 1, 2}).contiguous());
+  evaluator.run(proto, image_of(pixels));
 
   for (const host::Layer& layer : network.layers) {
     const host::Tensor& tensor = network.tensors[layer.output];
@@ -375,6 +384,64 @@ TEST(OnnxExport, windows_are_read_back_as_they_were) {
     EXPECT_EQ(a.pad, b.pad);
     EXPECT_EQ(a.uncounted, b.uncounted);
     EXPECT_EQ(a.inputs, b.inputs);
+  }
+}
+
+/// Tables of the functions themselves, as quantization makes them.
+void make_tables(QuantizedModel& model) {
+  const host::Network& network = model.integers.network;
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const host::Layer& layer = network.layers[i];
+    if (layer.kind != host::LayerKind::function) continue;
+    host::QuantizedLayer& integers = model.integers.layers[i];
+    const int bits = model.integers.bits.written[layer.output];
+    integers.range = {zero_of(network.tensors[layer.output], bits), 0, (1 << bits) - 1};
+    for (int code = 0; code < host::kTableCodes; ++code) {
+      const double x =
+          (code - zero_of(network.tensors[layer.input()], 8)) * model.tensor_scales[layer.input()].written;
+      const double y = host::Function(layer.function)(x) / model.tensor_scales[layer.output].written;
+      integers.table[static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(std::clamp(
+          std::floor(y + 0.5) + integers.range.zero, 0.0, static_cast<double>(integers.range.high)));
+    }
+  }
+}
+
+host::Network network_of_functions() {
+  NetworkBuilder net("functions", {3, 12, 12});
+  int x = net.conv("conv1", net.image(), {.filters = 8, .kernel = 3, .activation = host::Activation::none});
+  x = net.function("silu", x, "x x sigmoid mul");
+  x = net.conv("conv2", x, {.filters = 8, .kernel = 3, .activation = host::Activation::none});
+  x = net.function("swish", x, "x x 0.25 mul 0.5 add 0 max 1 min mul");
+  x = net.conv("conv3", x, {.filters = 8, .kernel = 3, .activation = host::Activation::none});
+  x = net.function("gate", x, "x 0.25 mul 0.5 add 0 max 1 min");
+  return net.finish({net.linear("fc", x, 5, host::Activation::none, false)});
+}
+
+TEST(OnnxExport, functions_compute_the_codes_of_their_tables_and_are_read_back) {
+  const host::Network network = network_of_functions();
+  for (const int bits : {8, 4}) {
+    QuantizedModel model = random_model(network, host::uniform_policy(network, 8, bits), 9);
+    make_tables(model);
+    const TemporaryFolder folder;
+    export_onnx(model, folder.path() / "functions.onnx");
+    const onnx::ModelProto proto = read_proto(folder.path() / "functions.onnx");
+    const auto pixels = random_bytes(3 * 12 * 12, 9);
+    const host::TensorCodes golden = host::golden_run(model.integers, pixels);
+    Evaluator evaluator(proto);
+    evaluator.run(proto, image_of(pixels));
+    const FloatNetwork read = import_onnx(folder.path() / "functions.onnx");
+    ASSERT_EQ(read.network.layers.size(), network.layers.size());
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+      const host::Layer& layer = network.layers[i];
+      EXPECT_EQ(read.network.layers[i].kind, layer.kind);
+      EXPECT_EQ(read.network.layers[i].function, layer.function);
+      if (layer.kind != host::LayerKind::function) continue;
+      const auto written = static_cast<std::size_t>(layer.output);
+      EXPECT_EQ(codes_of(evaluator.at(layer.name + "/quantized"), model.tensor_scales[written].written,
+                         model.integers.layers[i].range.zero),
+                golden.written[written].codes)
+          << layer.name;
+    }
   }
 }
 

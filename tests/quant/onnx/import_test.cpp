@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "quant/onnx/import.h"
@@ -73,6 +74,20 @@ TEST(OnnxImport, cuts_global_pools_that_are_too_large_for_one_window) {
   const std::vector<float> ours = run_float(read, image), theirs = run_opencv(model, {1, 3, 120, 512}, image);
   ASSERT_EQ(ours.size(), theirs.size());
   for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i], theirs[i], 1e-5);
+}
+
+TEST(OnnxImport, functions_of_exporters_are_one_layer_however_they_are_written) {
+  OnnxModel model;
+  model.input("x", {1, 3, 8, 8}).weights("first.weight", {4, 3, 3, 3}).weights("last.weight", {3, 4, 1, 1});
+  model.node("Conv", {"x", "first.weight"}, "a").scalar("three", 3).scalar("zero", 0).scalar("six", 6);
+  model.node("Add", {"a", "three"}, "a1").node("Clip", {"a1", "zero", "six"}, "a2");
+  model.node("Mul", {"a", "a2"}, "a3").node("Div", {"a3", "six"}, "b");
+  model.node("Conv", {"b", "last.weight"}, "y").output("y");
+  const host::Network network = imported(model).network;
+  ASSERT_EQ(network.layers.size(), 3U);
+  EXPECT_EQ(network.layers[1].kind, host::LayerKind::function);
+  EXPECT_EQ(network.layers[1].function, "x x 3 add 0 max 6 min mul 6 div");
+  EXPECT_TRUE(network.tensors[network.layers[1].output].is_signed);
 }
 
 TEST(OnnxImport, names_layers_after_their_weights_and_nodes) {
@@ -221,6 +236,11 @@ std::vector<Form> forms() {
     m.proto().mutable_graph()->mutable_node()->rbegin()->add_output("s1");
     m.node("Concat", {"s1", "s0"}, "b", {{"axis", std::int64_t{1}}});
   });
+  const Form plain_hard_swish = between("plain", 10, [](OnnxModel& m) {
+    m.scalar("three", 3).scalar("six", 6).node("Add", {"a", "three"}, "a1");
+    m.node("Clip", {"a1"}, "a2", {{"min", 0.0F}, {"max", 6.0F}});
+    m.node("Mul", {"a", "a2"}, "a3").node("Div", {"a3", "six"}, "b");
+  });
   return {
       conv("conv_1x1", {5, 4, 1, 1}, {}),
       conv("conv_without_bias", {5, 4, 3, 3}, {}, {2, 4, 9, 8}, false),
@@ -337,6 +357,63 @@ std::vector<Form> forms() {
           [](OnnxModel& m) {
             m.node("AveragePool", {"a"}, "a1", {{"kernel_shape", Sizes{2, 2}}}).node("Relu", {"a1"}, "b");
           }),
+      between("sigmoid", 13, [](OnnxModel& m) { m.node("Sigmoid", {"a"}, "b"); }),
+      between("tanh_after_batch_norm", 13,
+              [](OnnxModel& m) {
+                batch_norm(m, "n", "a", "a1", 4);
+                m.node("Tanh", {"a1"}, "b");
+              }),
+      between("silu", 13,
+              [](OnnxModel& m) {
+                m.node("Sigmoid", {"a"}, "a1").node("Mul", {"a", "a1"}, "b");
+              }),
+      between("hard_sigmoid", 13,
+              [](OnnxModel& m) {
+                m.node("HardSigmoid", {"a"}, "b", {{"alpha", 0.25F}, {"beta", 0.25F}});
+              })
+          .as(between("plain", 10,
+                      [](OnnxModel& m) {
+                        m.scalar("q", 0.25F).node("Mul", {"a", "q"}, "a1").node("Add", {"a1", "q"}, "a2");
+                        m.node("Clip", {"a2"}, "b", {{"min", 0.0F}, {"max", 1.0F}});
+                      })),
+      between("hard_swish", 14, [](OnnxModel& m) { m.node("HardSwish", {"a"}, "b"); }).as(plain_hard_swish),
+      between("hard_swish_of_parts", 13,
+              [](OnnxModel& m) {
+                m.scalar("three", 3).scalar("zero", 0).scalar("six", 6);
+                m.node("Add", {"a", "three"}, "a1").node("Clip", {"a1", "zero", "six"}, "a2");
+                m.node("Div", {"a2", "six"}, "a3").node("Mul", {"a3", "a"}, "b");
+              })
+          .as(plain_hard_swish),
+      between("gelu_by_erf", 13,
+              [](OnnxModel& m) {
+                m.scalar("root", std::sqrt(2.0F)).scalar("one", 1).scalar("half", 0.5F);
+                m.node("Div", {"a", "root"}, "a1").node("Erf", {"a1"}, "a2").node("Add", {"a2", "one"}, "a3");
+                m.node("Mul", {"a", "a3"}, "a4").node("Mul", {"a4", "half"}, "b");
+              }),
+      between("mish_elu_and_celu", 13,
+              [](OnnxModel& m) {
+                m.node("Softplus", {"a"}, "a1").node("Tanh", {"a1"}, "a2").node("Mul", {"a", "a2"}, "a3");
+                m.node("Elu", {"a3"}, "a4", {{"alpha", 0.5F}}).node("Celu", {"a4"}, "b", {{"alpha", 2.0F}});
+              }),
+      between("factor_after_a_relu", 13,
+              [](OnnxModel& m) {
+                m.scalar("s", 0.5F).node("Relu", {"a"}, "a1").node("Mul", {"a1", "s"}, "b");
+              }),
+      between("max_with_a_number", 13,
+              [](OnnxModel& m) {
+                m.scalar("s", -0.25F).node("Max", {"a", "s"}, "b");
+              })
+          .as(between("plain", 13,
+                      [](OnnxModel& m) {
+                        m.scalar("s", -0.25F).node("Sub", {"a", "s"}, "a1").node("Relu", {"a1"}, "a2");
+                        m.node("Add", {"a2", "s"}, "b");
+                      })),
+      between("sigmoid_of_a_max_pool_beside_an_add", 13,
+              [](OnnxModel& m) {
+                m.node("MaxPool", {"a"}, "p", {{"kernel_shape", Sizes{2, 2}}}).node("Sigmoid", {"p"}, "s");
+                m.weights("two.weight", {4, 4, 1, 1}).node("Conv", {"s", "two.weight"}, "c");
+                m.node("Add", {"s", "c"}, "b");
+              }),
       between("add", 13,
               [](OnnxModel& m) {
                 m.weights("two.weight", {4, 4, 3, 3});

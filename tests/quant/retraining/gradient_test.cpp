@@ -10,6 +10,7 @@
 #include "quant/retraining/weight_rounding.h"
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/threads.h"
+#include "quant/training/function.h"
 #include "tests/quant/fixtures.h"
 
 namespace bitloop::quant {
@@ -83,8 +84,11 @@ host::Network every_kind() {
   const int plain = conv(narrowed, 8, 1, 0, Activation::none, true);
   const int leaky = conv(narrowed, 8, 1, 0, Activation::leaky_relu, false);
   const int sum = b.add({.name = "", .kind = LayerKind::add, .inputs = {plain, leaky}});
+  const int bent = conv(sum, 8, 1, 0, Activation::none, true);
+  const int curved =
+      b.add({.name = "", .kind = LayerKind::function, .inputs = {bent}, .function = "x x sigmoid mul"});
   const int inner = b.add({.name = "",
-                           .inputs = {sum},
+                           .inputs = {curved},
                            .kernel_height = 3,
                            .kernel_width = 2,
                            .pad = {1, 0, 1, 2},
@@ -258,6 +262,9 @@ class Reference {
         };
         return rounded(x * fixed(shared.first, m1) + read(layer, 1) * fixed(shared.second, m2), range(layer));
       }
+      case LayerKind::function:
+        return rounded(function_of(host::Function(layer.function), x * scale(layer.input(), 8)) / out,
+                       range(layer));
       case LayerKind::concat:
         return at::cat({x, read(layer, 1)}, 1);
       case LayerKind::interleave:  // of two columns

@@ -94,6 +94,13 @@ class Bench {
     tick();
     top_->par_we_i = 0;
   }
+  void table(int index, std::uint64_t word) {
+    top_->tab_we_i = 1;
+    top_->tab_word_i = index;
+    top_->tab_data_i = word;
+    tick();
+    top_->tab_we_i = 0;
+  }
   void issue(const std::array<std::uint32_t, 16>& d) {
     for (int i = 0; i < 16; ++i) top_->instr_i[i] = d[i];
     top_->instr_valid_i = 1;
@@ -136,6 +143,7 @@ struct Case {
   bool unit;     // DEPTHWISE: all weights are one
   bool upper;    // DEPTHWISE at 1 bit: the upper half of the words
   int operands;  // ADD
+  bool table;    // codes go through the table
   bool tight;    // no gap between the input's rows
   bool channelwise() const { return op == Op::depthwise || op == Op::add; }
   int out_h() const { return (height + 2 * pad - dilation * (kernel_h - 1) - 1) / stride + 1; }
@@ -166,6 +174,7 @@ Case random_case(Rng& rng, Op op) {
     c.unit = op == Op::depthwise && pick(rng, 0, 4) == 0;
     c.upper = op == Op::depthwise && c.a == 1 && pick(rng, 0, 1);
     c.operands = op == Op::add ? pick(rng, 1, 2) : 1;
+    c.table = op != Op::pool && c.out <= 8 && pick(rng, 0, 2) == 0;
   } while (c.height + 2 * c.pad < c.dilation * (c.kernel_h - 1) + 1 ||
            c.width + 2 * c.pad < c.dilation * (c.kernel_w - 1) + 1);
   return c;
@@ -183,12 +192,15 @@ struct Parameters {
   }
 };
 
+using Table = std::array<int, 256>;
+
 /// One instruction with its operands in a region of the SRAMs.
 class Trial {
  public:
-  Trial(Bench& bench, const Case& c, Rng& rng, int region)
+  Trial(Bench& bench, const Case& c, const Table& table, Rng& rng, int region)
       : bench_(bench),
         c_(c),
+        table_(table),
         rng_(rng),
         rows_from_(region * kRows),
         weights_from_(region * kWeightRows),
@@ -228,6 +240,7 @@ class Trial {
     d[14] = std::uint32_t(weight_base_) | slot_ << 16;
     if (c_.op == Op::conv || c_.op == Op::pool) d[12] |= log2_of(c_.w) << 2 | 3 << 8;
     if (c_.op == Op::depthwise) d[12] |= c_.unit << 8 | c_.upper << 9;
+    d[12] |= std::uint32_t(c_.table) << 11;
     if (c_.op == Op::add) {
       d[13] = (d[13] & ~0xffffU) | static_cast<std::uint32_t>(c_.operands);
       d[14] = std::uint32_t(second_.base) | slot_ << 16;
@@ -261,7 +274,8 @@ class Trial {
                                   << c_.out << " position " << n << " filter " << f << " channels "
                                   << c_.channels << " kernel " << c_.kernel_h << 'x' << c_.kernel_w
                                   << " leaky " << c_.leaky << " unit " << c_.unit << " upper " << c_.upper
-                                  << " operands " << c_.operands << " offset " << group_offset_;
+                                  << " operands " << c_.operands << " table " << c_.table << " offset "
+                                  << group_offset_;
       }
     }
   }
@@ -387,6 +401,7 @@ class Trial {
     const int slots = (c_.filters + kF - 1) / kF * sets();
     parameters_.resize(slots);
     slot_ = slots_from_ + pick(rng_, 0, kSlots - slots);
+    const int bits = c_.table ? 8 : c_.out;
     // biases as large as the products, so that signs differ
     const std::int64_t largest = c_.op == Op::add         ? std::int64_t{1} << 25
                                  : c_.op == Op::depthwise ? std::int64_t{1} << pick(rng_, 24, 34)
@@ -402,9 +417,9 @@ class Trial {
         bench_.parameter(number, 2 * f + 1,
                          std::uint64_t(set.multiplier[f]) | std::uint64_t(set.shift[f]) << 16);
       }
-      set.zero = c_.out == 32 ? pick(rng_, -1000, 1000) : pick(rng_, 0, 1 << c_.out >> 1);
+      set.zero = c_.out == 32 ? pick(rng_, -1000, 1000) : pick(rng_, 0, 1 << bits >> 1);
       set.low = c_.out == 32 ? INT32_MIN : 0;
-      set.high = c_.out == 32 ? INT32_MAX : (1 << c_.out) - 1 - pick(rng_, 0, 1 << c_.out >> 2);
+      set.high = c_.out == 32 ? INT32_MAX : (1 << bits) - 1 - pick(rng_, 0, 1 << bits >> 2);
       bench_.parameter(number, 2 * kF, std::uint32_t(set.low) | std::uint64_t{std::uint32_t(set.high)} << 32);
       bench_.parameter(number, 2 * kF + 1, std::uint32_t(set.zero));
     }
@@ -439,6 +454,11 @@ class Trial {
 
   std::int64_t expected(int f, int oy, int ox) const {
     if (c_.op == Op::pool) return expected_pool(f, oy, ox);
+    const std::int64_t code = requantized(f, oy, ox);
+    return c_.table ? table_[code] & ((1 << c_.out) - 1) : code;
+  }
+
+  std::int64_t requantized(int f, int oy, int ox) const {
     const Parameters* set = &parameters_[f / kF * sets()];
     const int lane = f % kF;
     if (c_.op == Op::add) {
@@ -496,6 +516,7 @@ class Trial {
 
   Bench& bench_;
   const Case c_;
+  const Table& table_;
   Rng& rng_;
   const int rows_from_, weights_from_, slots_from_;
   std::vector<std::vector<int>> codes_, codes2_, weights_;
@@ -505,6 +526,17 @@ class Trial {
   int pitch_ = 0, first_row_ = 0, second_first_ = 0, output_first_ = 0, weight_base_ = 0, slot_ = 0,
       group_offset_ = 0, zero_extend_ = 0;
 };
+
+Table random_table(Bench& bench, Rng& rng) {
+  Table table;
+  for (int& code : table) code = pick(rng, 0, 255);
+  for (int index = 0; index < 32; ++index) {
+    std::uint64_t word = 0;
+    for (int i = 0; i < 8; ++i) word |= static_cast<std::uint64_t>(table[8 * index + i]) << (8 * i);
+    bench.table(index, word);
+  }
+  return table;
+}
 
 /// Issues instructions one behind the other and compares every word they wrote.
 void run(Bench& bench, std::vector<Trial>& trials) {
@@ -525,10 +557,11 @@ void random_batches(int batches, const std::vector<Op>& ops) {
   for (int seed = 1; seed <= batches; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(static_cast<std::uint64_t>(seed));
+    const Table table = random_table(bench, rng);
     std::vector<Trial> trials;
     for (int region = 0; region < kRegions; ++region)
-      trials.emplace_back(bench, random_case(rng, ops[pick(rng, 0, static_cast<int>(ops.size()) - 1)]), rng,
-                          region);
+      trials.emplace_back(bench, random_case(rng, ops[pick(rng, 0, static_cast<int>(ops.size()) - 1)]), table,
+                          rng, region);
     run(bench, trials);
     if (testing::Test::HasFailure()) return;
   }
@@ -550,7 +583,8 @@ TEST(compute_engine, random_sequences_equal_the_definitions) {
 long cycles_of(const Case& c) {
   Bench bench;
   Rng rng(1);
-  Trial trial(bench, c, rng, 0);
+  const Table table = random_table(bench, rng);
+  Trial trial(bench, c, table, rng, 0);
   trial.place();
   const int before = bench.done();
   bench.issue(trial.instruction());
@@ -595,6 +629,8 @@ TEST(compute_engine, channelwise_tiles_follow_each_other_without_a_pause) {
   cases.push_back(channelwise_case(Op::add, 8, 1, 1));
   cases.push_back(channelwise_case(Op::add, 8, 1, 1));
   cases.back().operands = 2;
+  cases.push_back(channelwise_case(Op::depthwise, 8, 3, 1));
+  cases.back().table = true;
   for (const Case& c : cases) {
     const long tiles = (c.out_h() * c.out_w() + kP - 1) / kP;
     const long cycles = cycles_of(c), least = tiles * tile_cycles(c);

@@ -148,13 +148,14 @@ TEST(MemorySide, stores_repeat_positions) {
   }
 }
 
-TEST(MemorySide, weights_and_parameters_reach_their_banks) {
+TEST(MemorySide, weights_parameters_and_tables_reach_their_banks) {
   Full bench(7, 30);
   fill(bench);
-  bench.place_job(kJob,
-                  {{load_words(kLoadWeight, kData, 37, 5), load_words(kLoadParam, kData + 0x4008, 3, 2),
-                    load_words(kLoadWeight, kData + 0x8000, 1, 100)}},
-                  kRecords);
+  bench.place_job(
+      kJob,
+      {{load_words(kLoadWeight, kData, 37, 5), load_words(kLoadParam, kData + 0x4008, 3, 2),
+        load_words(kLoadWeight, kData + 0x8000, 1, 100), load_words(kLoadTable, kData + 0x5010, 32, 0)}},
+      kRecords);
   ASSERT_TRUE(bench.run(kJob));
   expect_no_error(bench);
   const auto& wgt = bench.dut.rootp->accelerator__DOT__u_compute__DOT__wgt;
@@ -170,6 +171,8 @@ TEST(MemorySide, weights_and_parameters_reach_their_banks) {
   for (std::uint32_t i = 0; i < 3 * kSlot; ++i) {
     ASSERT_EQ(par[(2 + i / kSlot) * 256 + i % kSlot], bench.memory[(kData + 0x4008) / 8 + i]);
   }
+  const auto& tab = bench.dut.rootp->accelerator__DOT__u_compute__DOT__tab;
+  for (std::uint32_t i = 0; i < 32; ++i) ASSERT_EQ(tab[i], bench.memory[(kData + 0x5010) / 8 + i]);
   EXPECT_EQ(bench.counters()[registers::kCounterWeightWrites], 38U * kFilters);
 }
 
@@ -439,6 +442,7 @@ TEST(MemorySide, illegal_descriptors_end_the_job_and_name_themselves) {
   };
   const Descriptor rows = layer()[1];
   mutate("opcode 0", Descriptor{}, 0, 0);
+  mutate("opcode 7", conv(), 0, 7);
   mutate("opcode 0x14", conv(), 0, 0x14);
   mutate("a segment", conv(), 0, 0x30);
   mutate("no rows", rows, 4, 8 << 16);
@@ -452,6 +456,8 @@ TEST(MemorySide, illegal_descriptors_end_the_job_and_name_themselves) {
   mutate("no kernel", conv(), 3, 0x11110003);
   mutate("no positions", conv(), 6, 0);
   mutate("output width", conv(), 12, 3 | 3 << 2 | 4 << 4 | 3 << 8 | 32 << 24);
+  mutate("a table of 32-bit results", conv(), 12, 3 | 3 << 2 | 5 << 4 | 11 << 8 | 32 << 24);
+  mutate("no table", load_words(kLoadTable, kData, 0, 0), 4, 0);
   mutate("channels", conv(), 12, 3 | 3 << 2 | 3 << 4 | 3 << 8 | 33 << 24);
   mutate("kept accumulators of many tiles", conv(), 12, 3 | 3 << 2 | 3 << 4 | 1 << 8 | 32 << 24);
   mutate("no blocks", conv(), 13, 7 << 16);

@@ -1,4 +1,4 @@
-// Stand-in for compute_engine in tests of the memory side: the activation, weight and parameter SRAMs, and
+// Stand-in for compute_engine in tests of the memory side: the activation, weight and parameter SRAMs, the table, and
 // instructions that take ComputeCycles and change nothing. Every 5th cycle a "drain" takes the activation ports.
 module compute_engine #(
   parameter int P              = 8,
@@ -32,6 +32,9 @@ module compute_engine #(
   input  logic [5:0]           par_slot_i,
   input  logic [7:0]           par_word_i,
   input  logic [63:0]          par_data_i,
+  input  logic                 tab_we_i,
+  input  logic [4:0]           tab_word_i,
+  input  logic [63:0]          tab_data_i,
   output logic                 array_active_o,
   output logic                 pool_active_o,
   output logic                 channel_active_o,
@@ -53,6 +56,7 @@ module compute_engine #(
   logic [63:0] act [P*ActivationRows]      /* verilator public_flat_rd */;
   logic [63:0] wgt [F*WeightRows]          /* verilator public_flat_rd */;
   logic [63:0] par [ParameterSlots*256]    /* verilator public_flat_rd */;
+  logic [63:0] tab [32]                    /* verilator public_flat_rd */;
   logic        conflicts                   /* verilator public_flat_rw */;
 
   initial conflicts = 1'b0;
@@ -87,6 +91,7 @@ module compute_engine #(
     else st_data_o <= 64'hdeaddeaddeaddead;
     if (wgt_we_i) wgt[WgtBits'({wgt_row_i, wgt_bank_i})] <= wgt_data_i;
     if (par_we_i) par[ParBits'({par_slot_i, par_word_i})] <= par_data_i;
+    if (tab_we_i) tab[tab_word_i] <= tab_data_i;
     if (instr_valid_i && instr_ready_o) begin
       left_q <= ComputeCycles;
       pool_q <= instr_i[1:0] == 2'd1;
