@@ -8,7 +8,6 @@
 #include "host/base/error.h"
 #include "quant/model/geometry.h"
 #include "quant/quantizers/input_patches.h"
-#include "quant/tensor/class_logits.h"
 #include "quant/retraining/moments.h"
 #include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
