@@ -12,6 +12,7 @@
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "host/base/error.h"
+#include "host/compiler/compiler.h"
 #include "quant/model/geometry.h"
 #include "quant/reference/integer_reference.h"
 #include "quant/retraining/comparison.h"
@@ -42,6 +43,7 @@ struct Evaluation {
   std::string quantizer;
   quant::Accuracy accuracy{};
   bool executable = true;  ///< by the hardware, at these widths
+  bool in_float = false;   ///< not by the hardware's integers
   std::string note{};
 };
 
@@ -58,7 +60,8 @@ Evaluation float_accuracy(const console::Options& options) {
           .policy = "float",
           .quantizer = "none",
           .accuracy = weights.accuracy(task.data.test),
-          .executable = false};
+          .executable = false,
+          .in_float = true};
 }
 
 bool is_comparison(const console::Options& options) {
@@ -88,6 +91,7 @@ Evaluation comparison(const console::Options& options, int epochs) {
           .quantizer = retraining.quantizer,
           .accuracy = result.accuracy,
           .executable = result.executable,
+          .in_float = true,
           .note = result.note};
 }
 
@@ -122,6 +126,11 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       split.pixels.resize(images * static_cast<std::size_t>(task.data.shape.elements()));
     }
     evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(split, model.output_scale());
+    const host::HardwareInfo hardware =
+        console::open_pool(console::device_choice(options), console::Purpose::cycles)->hardware();
+    const auto reason = host::reason_against(model.integers.network, model.integers.policy, hardware);
+    evaluation.executable = !reason;
+    if (reason) evaluation.note = fmt::format("{} hardware cannot run it: {}", hardware.name, *reason);
   }
   return evaluation;
 }
@@ -164,7 +173,7 @@ int eval(const console::Arguments& arguments) {
                                       {"data", e.data},
                                       {"policy", e.policy},
                                       {"quantizer", e.quantizer},
-                                      {"on", e.executable ? options.text_of("on") : "float"},
+                                      {"on", e.in_float ? "float" : options.text_of("on")},
                                       {"executable", e.executable},
                                       {"accuracy", e.accuracy.accuracy},
                                       {"low", interval.low},

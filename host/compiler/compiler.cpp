@@ -185,6 +185,14 @@ CompiledNetwork compile_network(const QuantizedNetwork& network, const HardwareI
   return JobBuilder(network, hardware, options).build();
 }
 
+std::optional<std::string> reason_against(const Network& network, const Policy& policy,
+                                          const HardwareInfo& hardware) try {
+  plan_all(network, policy, hardware, {});
+  return {};
+} catch (const InputError& error) {
+  return error.what();
+}
+
 Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware, const CompileOptions& options) {
   return compile_network(network, hardware, options).job;
 }

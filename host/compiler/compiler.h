@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,11 @@ CompiledNetwork compile_network(const QuantizedNetwork& network, const HardwareI
 /// The job alone.
 Job compile(const QuantizedNetwork& network, const HardwareInfo& hardware,
             const CompileOptions& options = {});
+
+/// Why hardware of these parameters cannot run a network under a policy: a line that names the layer, the
+/// limit and the nearest thing that works; nothing where it can. Needs no weights.
+std::optional<std::string> reason_against(const Network& network, const Policy& policy,
+                                          const HardwareInfo& hardware);
 
 /// A job for this hardware that has nothing but its name yet.
 Job empty_job(std::string name, const HardwareInfo& hardware, bool stages_image);

@@ -18,14 +18,16 @@ constexpr std::string_view kOfChannels = "of channels, each once; of constants a
 /// Alphabetical. The limits stand in docs/networks.md: change them there too.
 constexpr Operator kOperators[] = {
     {"Abs", lower_function, "behind any layer"},
-    {"Add", lower_add, "two tensors of one shape, or one number per channel; of functions of one tensor"},
+    {"Add", lower_add,
+     "two tensors, of which one may have one position, or one number per channel; of functions of one "
+     "tensor"},
     {"ArgMax", lower_arg_max, "over the channels, at the end: dropped, it changes no prediction"},
     {"AveragePool", lower_average_pool, "no dilation"},
     {"BatchNormalization", lower_batch_normalization, "inference"},
     {"BipolarQuant", lower_quant, "of weights"},
     {"Cast", lower_cast, "to floats; of constants also to integers"},
     {"Celu", lower_function, "behind any layer"},
-    {"Clip", lower_clip, "0 to 6, or from 0 up"},
+    {"Clip", lower_clip, "any"},
     {"Concat", lower_concat, "of channels"},
     {"Constant", nullptr, kOfConstants},
     {"ConstantOfShape", nullptr, kOfConstants},
@@ -76,7 +78,9 @@ constexpr Operator kOperators[] = {
     {"Split", lower_split, "of channels"},
     {"Sqrt", lower_function, "behind any layer"},
     {"Squeeze", lower_squeeze, "any that keeps the batch"},
-    {"Sub", lower_sub, "two tensors of one shape, or one number per channel; of functions of one tensor"},
+    {"Sub", lower_sub,
+     "two tensors, of which one may have one position, or one number per channel; of functions of one "
+     "tensor"},
     {"Sum", lower_sum, "of tensors of one shape and of numbers per channel"},
     {"Tanh", lower_function, "behind any layer"},
     {"Transpose", lower_transpose,

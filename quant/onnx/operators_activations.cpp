@@ -99,6 +99,14 @@ std::optional<std::string> joining_form(const Lowering& l) {
   return form;
 }
 
+/// Limits that no layer's activation has.
+bool is_clip_of_other_limits(const Lowering& l) {
+  if (l.node.op() != "Clip") return false;
+  const auto [low, high] = clip_limits(l);
+  const bool unlimited = !std::isfinite(low) && !std::isfinite(high);
+  return !unlimited && (low != 0 || (std::isfinite(high) && high != 6));
+}
+
 std::string function_text(const Value& value) { return value.function.empty() ? "x" : value.function; }
 
 bool is_scalar(const Value& value, const Value& partner) {
@@ -169,19 +177,19 @@ std::optional<Value> joined_function(const Lowering& l) {
   const Value& value = l.inputs.front();
   if (value.tensor < 0) return {};
   auto form = unary_form(l.node);
-  if (!form && !value.function.empty()) form = joining_form(l);
+  if (!form && (!value.function.empty() || is_clip_of_other_limits(l))) form = joining_form(l);
   return form ? with_function(l, value, filled(*form, function_text(value))) : std::nullopt;
 }
 
 Value append_function(const Lowering& l) {
   const Value& value = l.inputs.front();
-  const host::Shape shape = l.draft.shape(value.tensor);
   host::Layer layer{.name = l.names.of_node(l.node),
                     .kind = host::LayerKind::function,
                     .inputs = {value.tensor},
                     .function = value.function};
-  Value result = l.append(std::move(layer), {shape.channels, shape.height, shape.width}, value.dims);
-  result.order = value.order;
+  Value result = l.append_like(value, std::move(layer));
+  result.function.clear();
+  result.writer.reset();
   return result;
 }
 

@@ -170,6 +170,8 @@ Value lower_quantize(const Lowering& l) {
 Value lower_dequantize(const Lowering& l) { return lower_identity(l); }
 
 Value lower_quant(const Lowering& l) {
+  if (l.node.op() == "BipolarQuant")
+    l.node.refuse("of weights it is supported; codes of one bit are 0 and 1 here, not -1 and 1");
   if (l.node.op() != "Quant") return lower_identity(l);
   const Constant& zero = l.needed_constant(2);
   const IntegerRange range = quant_range(l.node, l.needed_constant(3));

@@ -216,13 +216,30 @@ Value lower_batch_normalization(const Lowering& l) {
   return result;
 }
 
+/// One number per channel as a tensor of the shape of `like`; the value itself where it is no such.
+Value spread(const Lowering& l, const Value& value, const Value& like) {
+  const host::Shape shape = l.draft.shape(value.tensor), wanted = l.draft.shape(like.tensor);
+  const bool spreads = value.dims.size() == like.dims.size() && value.order == like.order &&
+                       shape != wanted && shape == host::Shape{wanted.channels, 1, 1};
+  if (!spreads) return value;
+  Value result = like;
+  result.tensor = with_inputs(l, l.inputs, 1)
+                      .append({.name = l.names.of_node(l.node),
+                               .kind = LayerKind::upsample,
+                               .inputs = {value.tensor},
+                               .stride = {wanted.height, wanted.width}},
+                              {wanted.channels, wanted.height, wanted.width})
+                      .tensor;
+  return result;
+}
+
 Value lower_add(const Lowering& l) {
   if (l.is_constant(0) || l.is_constant(1)) {
     const Value& value = l.tensor(l.is_constant(0) ? 1 : 0);
     const auto shift = per_channel(l, l.needed_constant(l.is_constant(0) ? 0 : 1), value);
     return affine(l, value, ones(shift.size()), shift);
   }
-  const Value &first = l.tensor(0), &second = l.tensor(1);
+  const Value first = spread(l, l.tensor(0), l.tensor(1)), second = spread(l, l.tensor(1), l.tensor(0));
   if (first.dims != second.dims || first.order != second.order ||
       l.draft.shape(second.tensor) != l.draft.shape(first.tensor)) {
     l.node.refuse(fmt::format("its inputs are {} and {}; supported are two of one shape",
@@ -300,7 +317,8 @@ Value lower_clip(const Lowering& l) {
   if (low == 0 && high == kInfinity) return activated(l, Activation::relu, 0);
   if (low == 0 && high == 6) return activated(l, Activation::relu6, 0);
   l.node.refuse(fmt::format(
-      "limits {} and {} are not supported; supported are 0 and 6, and 0 without an upper one", low, high));
+      "limits {} and {} are not supported here; supported are 0 and 6, and 0 without an upper one", low,
+      high));
 }
 
 }  // namespace bitloop::quant::importer

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "host/driver/driver.h"
+#include "host/network/zoo/builder.h"
 #include "tests/host/network/random_cases.h"
 #include "tests/host/network/random_graphs.h"
 #include "tests/host/program/emulator.h"
@@ -305,6 +306,19 @@ TEST(Compiler, a_sum_over_packed_image_rows_that_the_accumulator_cannot_hold_is_
   };
   EXPECT_NO_THROW(compile_layer(128));
   EXPECT_THROW(compile_layer(129), InputError);
+}
+
+TEST(Compiler, says_why_a_policy_cannot_run_and_nothing_where_it_can) {
+  zoo::NetworkBuilder net("grouped-image", {4, 8, 8});
+  const int conv = net.conv("first", net.image(), {.filters = 8, .kernel = 3, .groups = 2});
+  const Network network = net.finish({net.linear("end", conv, 3, Activation::none, false)});
+  for (const int bits : {4, 8})
+    EXPECT_FALSE(reason_against(network, uniform_policy(network, bits, 8), HardwareInfo{})) << bits;
+  for (const int bits : {1, 2}) {
+    const auto reason = reason_against(network, uniform_policy(network, bits, 8), HardwareInfo{});
+    ASSERT_TRUE(reason) << bits;
+    EXPECT_THAT(*reason, testing::HasSubstr("layer first: groups on the image need weights of 4 or 8 bits"));
+  }
 }
 
 TEST(Compiler, compiling_twice_gives_identical_jobs) {
