@@ -51,8 +51,8 @@ class Text {
     (void)zero_code;
     add(kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, dilation_y,
         dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits, unit_weights, leaky,
-        operands, repeat.y, repeat.x, output_bits, blocks, block_channels, last_block_channels, filters,
-        packing.has_value());
+        table, operands, repeat.y, repeat.x, output_bits, blocks, block_channels, last_block_channels,
+        filters, packing.has_value());
     if (packing) add_packing(*packing);
   }
 

@@ -351,6 +351,9 @@ TEST(SegmentKey, tells_first_from_later_and_one_field_from_another) {
   other.op.stride_x = 2;
   EXPECT_NE(key_text(other, false), text);
   other = segment;
+  other.op.table = true;
+  EXPECT_NE(key_text(other, false), text);
+  other = segment;
   other.free.end -= 1;
   EXPECT_NE(key_text(other, false), text);
   other = segment;
