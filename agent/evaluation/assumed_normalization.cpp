@@ -15,21 +15,21 @@ constexpr std::size_t kImages = 300;
 
 struct Candidate {
   std::string name;
-  std::vector<float> mean, deviation;
+  quant::Normalization input;
   quant::Accuracy accuracy{};
 };
 
 std::vector<Candidate> candidates(const quant::Dataset& data) {
   const auto alike = [&](std::string name, float mean, float deviation) {
     const auto channels = static_cast<std::size_t>(data.shape.channels);
-    return Candidate{std::move(name), std::vector(channels, mean), std::vector(channels, deviation)};
+    return Candidate{std::move(name), {std::vector(channels, mean), std::vector(channels, deviation)}};
   };
   std::vector<Candidate> result{alike("pixels in 0..1", 0, 1),
-                                {"the data's own statistics", data.mean, data.deviation},
+                                {"the data's own statistics", {data.mean, data.deviation}},
                                 alike("pixels in -1..1", 0.5F, 0.5F),
                                 alike("pixels in 0..255", 0, 1 / 255.0F)};
   if (data.shape.channels == 3)
-    result.push_back({"ImageNet's statistics", {0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}});
+    result.push_back({"ImageNet's statistics", {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}}});
   return result;
 }
 
@@ -45,8 +45,8 @@ quant::Split first_images(const quant::Split& split, std::size_t count, std::siz
 }
 
 std::string given_as(const Candidate& candidate) {
-  return fmt::format("--mean {:.4g} --std {:.4g}", fmt::join(candidate.mean, ","),
-                     fmt::join(candidate.deviation, ","));
+  return fmt::format("--mean {:.4g} --std {:.4g}", fmt::join(candidate.input.mean, ","),
+                     fmt::join(candidate.input.deviation, ","));
 }
 
 }  // namespace
@@ -56,19 +56,17 @@ AssumedNormalization assume_normalization(const quant::FloatNetwork& model, cons
       "{} does not say which mean and deviation it was trained with, nor does "
       "--mean",
       model.network.name);
-  if (!fits(model.network, data)) {
-    const quant::Normalization all = quant::in_a_row({data.mean, data.deviation}, model.own);
-    return {all.mean, all.deviation, fmt::format("{}: assumed are the data's own statistics", unknown)};
-  }
+  if (!fits(model.network, data))
+    return {{data.mean, data.deviation}, fmt::format("{}: assumed are the data's own statistics", unknown)};
   const quant::Split images =
       first_images(data.reward, kImages, static_cast<std::size_t>(data.shape.elements()));
   std::vector<Candidate> tried = candidates(data);
   std::vector<std::string> accuracies;
   for (Candidate& candidate : tried) {
     quant::FloatNetwork with = model;
-    const quant::Normalization all = quant::in_a_row({candidate.mean, candidate.deviation}, model.own);
-    with.mean = all.mean;
-    with.deviation = all.deviation;
+    auto [mean, deviation] = quant::in_a_row(candidate.input, model.own);
+    with.mean = std::move(mean);
+    with.deviation = std::move(deviation);
     candidate.accuracy = quant::FloatCheckpoint::imported(with, data).accuracy(images);
     accuracies.push_back(fmt::format("{} {:.3f}", candidate.name, candidate.accuracy.accuracy));
   }
@@ -77,8 +75,7 @@ AssumedNormalization assume_normalization(const quant::FloatNetwork& model, cons
     return a.accuracy.loss < b.accuracy.loss;
   };
   const Candidate& best = *std::ranges::min_element(tried, better);
-  const quant::Normalization all = quant::in_a_row({best.mean, best.deviation}, model.own);
-  return {all.mean, all.deviation,
+  return {best.input,
           fmt::format("{}: assumed is {} ({}), the best on {} images of the reward split ({})", unknown,
                       best.name, given_as(best), images.size(), fmt::join(accuracies, ", "))};
 }

@@ -1,17 +1,17 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "quant/data/dataset.h"
 #include "quant/model/model.h"
 
 namespace bitloop::agent {
 
-/// What a trained network subtracts and divides by, found out where neither its file nor the user says.
+/// What is done to pixels before a trained network's input, found out where neither its file nor the user
+/// says.
 struct AssumedNormalization {
-  std::vector<float> mean, deviation;  ///< per channel, of pixel/255
-  std::string note;                    ///< a sentence that names it, how it did, and what the user may give
+  quant::Normalization input;  ///< as --mean and --std would say it: what the file itself does is not in it
+  std::string note;            ///< a sentence that names it, how it did, and what the user may give
 };
 
 /// Tries the usual conventions (pixels in 0..1, in -1..1, in 0..255, the data's own statistics, those of

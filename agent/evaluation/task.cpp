@@ -113,8 +113,10 @@ void open_data(const TaskSpec& spec, Task& task) {
   }
   if (!task.model.trained() || task.data.stated || !options.mean.empty() || !spec.checkpoint.empty()) return;
   AssumedNormalization assumed = assume_normalization(task.model, task.data);
-  task.data.mean = std::move(assumed.mean);
-  task.data.deviation = std::move(assumed.deviation);
+  auto [mean, deviation] = quant::in_a_row(assumed.input, task.model.own);
+  task.data.mean = std::move(mean);
+  task.data.deviation = std::move(deviation);
+  task.assumed = std::move(assumed.input);
   task.note = std::move(assumed.note);
 }
 

@@ -33,7 +33,8 @@ TaskSpec with_absolute_paths(TaskSpec spec);
 struct Task {
   quant::FloatNetwork model;
   quant::Dataset data;
-  std::string note;  ///< what was assumed where neither file nor user says it; empty: nothing
+  quant::Normalization assumed;  ///< of the input, where neither file nor user says it; else empty
+  std::string note;              ///< says what was assumed; empty: nothing
 };
 
 /// Opens model and data and checks that they fit together. `noise` stands for random pixels in the network's

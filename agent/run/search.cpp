@@ -32,9 +32,9 @@ Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<
       meter_(devices_, network_, std::move(store)),
       projection_(space_, meter_, config_.budget) {
   quant::require_classifier(network_);
-  if (!task_.note.empty()) {  // from now on the run says it
-    config_.task.mean = data_.mean;
-    config_.task.deviation = data_.deviation;
+  if (!task_.assumed.empty()) {  // from now on the run says it
+    config_.task.mean = task_.assumed.mean;
+    config_.task.deviation = task_.assumed.deviation;
   }
   const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
     if (!stored.empty() && stored != now) {

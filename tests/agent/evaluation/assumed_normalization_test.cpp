@@ -40,21 +40,30 @@ quant::Dataset pixels(int bright) {
 
 TEST(AssumedNormalization, is_the_one_under_which_the_network_is_right_and_says_so) {
   const AssumedNormalization unit = assume_normalization(threshold_network(0.5F), pixels(128));
-  EXPECT_THAT(unit.mean, Each(0));
-  EXPECT_THAT(unit.deviation, Each(1));
+  EXPECT_THAT(unit.input.mean, Each(0));
+  EXPECT_THAT(unit.input.deviation, Each(1));
   EXPECT_THAT(unit.note, AllOf(HasSubstr("threshold"), HasSubstr("pixels in 0..1 (--mean 0 --std 1)"),
                                HasSubstr("300 images"), HasSubstr("pixels in 0..1 1.000")));
   const AssumedNormalization own = assume_normalization(threshold_network(0.2F), pixels(67));
-  EXPECT_THAT(own.mean, Each(0.2F));
+  EXPECT_THAT(own.input.mean, Each(0.2F));
   EXPECT_THAT(own.note, HasSubstr("assumed is the data's own statistics"));
   EXPECT_THAT(assume_normalization(threshold_network(200), pixels(201)).note, HasSubstr("pixels in 0..255"));
+}
+
+TEST(AssumedNormalization, leaves_out_what_the_file_does_itself_as_the_user_would) {
+  quant::FloatNetwork model = threshold_network(0.8F);  // of (x - 0.1) / 0.5, where x is 0.5
+  model.own = {{0.1F}, {0.5F}};
+  const AssumedNormalization unit = assume_normalization(model, pixels(128));
+  EXPECT_THAT(unit.input.mean, Each(0));
+  EXPECT_THAT(unit.input.deviation, Each(1));
+  EXPECT_THAT(unit.note, HasSubstr("pixels in 0..1 1.000"));
 }
 
 TEST(AssumedNormalization, is_the_datas_own_where_nothing_can_be_tried) {
   quant::Dataset data = pixels(128);
   data.classes = 3;
   const AssumedNormalization own = assume_normalization(threshold_network(0.5F), data);
-  EXPECT_THAT(own.mean, Each(0.2F));
+  EXPECT_THAT(own.input.mean, Each(0.2F));
   EXPECT_THAT(own.note, HasSubstr("own statistics"));
 }
 
