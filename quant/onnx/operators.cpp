@@ -108,12 +108,6 @@ Handler handler_of(std::string_view op) {
   return found == nullptr ? nullptr : found->handler;
 }
 
-std::string supported_operators() {
-  std::vector<std::string_view> names;
-  for (const Operator& supported : kOperators) names.push_back(supported.name);
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
 const Value& Lowering::padded_tensor(std::size_t i) const {
   if (i >= inputs.size() || (inputs[i].tensor < 0 && inputs[i].constant == nullptr))
     node.refuse(fmt::format("input {} is missing", i));

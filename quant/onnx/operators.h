@@ -66,8 +66,6 @@ bool is_supported(std::string_view op);
 bool has_several_results(std::string_view op);
 /// The handler of an operator that reads tensors; null where it takes constants only.
 Handler handler_of(std::string_view op);
-/// All operators that can stand in a file, for messages.
-std::string supported_operators();
 
 // operators that compute sums of products, and what joins them
 Value lower_conv(const Lowering& l);
