@@ -18,9 +18,9 @@ using Op = Function::Op;
 constexpr std::size_t kMostTerms = 100;
 
 /// Words in the order of Op.
-constexpr std::string_view kWords[] = {"x",   "number", "add", "sub",  "mul",     "div",
-                                       "max", "min",    "pow", "neg",  "abs",     "exp",
-                                       "log", "sqrt",   "erf", "tanh", "sigmoid", "softplus"};
+constexpr std::string_view kWords[] = {"x",   "number", "add",     "sub",      "mul",  "div", "max",
+                                       "min", "pow",    "neg",     "abs",      "exp",  "log", "sqrt",
+                                       "erf", "tanh",   "sigmoid", "softplus", "round"};
 
 std::vector<std::string_view> words_of(std::string_view text) {
   std::vector<std::string_view> words;
@@ -60,8 +60,10 @@ double applied(Op op, double a) {
       return std::tanh(a);
     case Op::sigmoid:
       return 1 / (1 + std::exp(-a));
-    default:  // softplus
+    case Op::softplus:
       return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a)));
+    default:  // round
+      return std::nearbyint(a);
   }
 }
 

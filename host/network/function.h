@@ -30,7 +30,8 @@ class Function {
     erf,
     tanh,
     sigmoid,
-    softplus
+    softplus,
+    round  ///< halves to even
   };
   struct Term {
     Op op = Op::x;

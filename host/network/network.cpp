@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <iterator>
 #include <numeric>
@@ -34,6 +35,14 @@ void check_shape(const Network& network, const Tensor& tensor) {
                     "1..{}, elements at most {}",
                     network.name, tensor.name, s.channels, s.height, s.width, kLargestChannels, kLargestSide,
                     kLargestElements));
+  }
+}
+
+void check_limits(const Network& network, const Tensor& tensor) {
+  for (const Limits& limits : {tensor.limits, tensor.narrow_limits}) {
+    if (limits.low < limits.high && limits.step >= 0 && std::isfinite(limits.step)) continue;
+    throw InputError(fmt::format("network {}: tensor {} is limited to {}..{}, which leaves no two values",
+                                 network.name, tensor.name, limits.low, limits.high));
   }
 }
 
@@ -306,6 +315,18 @@ Window layer_window(const Network& network, const Layer& layer) {
   }
 }
 
+Limits Limits::then(const Limits& next) const {
+  return {std::clamp(low, next.low, next.high), std::clamp(high, next.low, next.high),
+          next.step != 0 ? next.step : step};
+}
+
+Limits Network::result_limits(const Layer& layer) const {
+  Limits of_activation;
+  if (layer.activation == Activation::relu || layer.activation == Activation::relu6) of_activation.low = 0;
+  if (layer.activation == Activation::relu6) of_activation.high = 6;
+  return of_activation.then(tensors.at(layer.output).limits);
+}
+
 bool Network::is_output(int tensor) const {
   return std::find(outputs.begin(), outputs.end(), tensor) != outputs.end();
 }
@@ -338,7 +359,10 @@ void Network::validate() const {
   }
   check_output_bits(*this);
   check_names(*this);
-  for (const Tensor& tensor : tensors) check_shape(*this, tensor);
+  for (const Tensor& tensor : tensors) {
+    check_shape(*this, tensor);
+    check_limits(*this, tensor);
+  }
   std::vector<bool> written(tensors.size(), false);
   written[input] = true;
   for (const Layer& layer : layers) {
@@ -425,9 +449,9 @@ void derive_signedness(Network& network) {
   is_signed[classes[network.input]] = !network.image_input && network.tensors[network.input].is_signed;
   for (const Layer& layer : network.layers) {
     const bool affine = layer.has_weights() || layer.kind == LayerKind::add;
-    const bool negative = layer.activation == Activation::none || layer.activation == Activation::leaky_relu;
-    const bool below = layer.kind == LayerKind::function ? Function(layer.function).has_negative_results()
-                                                         : affine && negative;
+    const bool makes_codes = affine || layer.kind == LayerKind::function;
+    const bool below = makes_codes && network.result_limits(layer).low < 0 &&
+                       (affine || Function(layer.function).has_negative_results());
     if (below && !fixed(layer.output)) is_signed[classes[layer.output]] = true;
   }
   // An average pool's input may have become signed by a later layer of its class.
@@ -435,7 +459,7 @@ void derive_signedness(Network& network) {
     changed = false;
     for (const Layer& layer : network.layers) {
       if (layer.kind != LayerKind::average_pool || !is_signed[classes[layer.input()]]) continue;
-      if (is_signed[classes[layer.output]]) continue;
+      if (is_signed[classes[layer.output]] || network.result_limits(layer).low >= 0) continue;
       is_signed[classes[layer.output]] = changed = true;
     }
   }

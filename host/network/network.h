@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -87,10 +88,27 @@ enum class LayerKind {
 /// results.
 enum class Activation { none, relu, relu6, leaky_relu };
 
+/// What real values are kept to: clipped to low..high and, where `step` is not 0, rounded to its multiples.
+struct Limits {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  double step = 0;
+
+  bool operator==(const Limits&) const = default;
+  [[nodiscard]] bool any() const { return *this != Limits{}; }
+  /// Both, one behind the other, as one; of two steps the later one.
+  [[nodiscard]] Limits then(const Limits& next) const;
+};
+
 struct Tensor {
   std::string name;
   Shape shape;
   bool is_signed = false;  ///< codes are offset by 2^(bits-1)
+  /// Its values', beside those of the activation that makes them. Steps are those that a quantized file
+  /// states: a policy has its own.
+  Limits limits = {};
+  /// Further ones of what layers with weights read of it.
+  Limits narrow_limits = {};
 };
 
 struct Layer {
@@ -171,6 +189,8 @@ struct Network {
   [[nodiscard]] long weight_count(const Layer& layer) const;
   /// Layers that have weights, in execution order: the rows of a policy.
   [[nodiscard]] std::vector<const Layer*> weight_layers() const;
+  /// What a layer's results are kept to, by its activation and its output's limits.
+  [[nodiscard]] Limits result_limits(const Layer& layer) const;
   /// Throws InputError where shapes, indices or the execution order do not fit together.
   void validate() const;
 };
@@ -188,9 +208,9 @@ int counted_taps(const Layer& layer, const Shape& input, int y, int x);
 /// that all have one scale, one signedness and one width.
 std::vector<int> width_classes(const Network& network);
 
-/// Sets `is_signed` of every tensor from the layers that write it: results without ReLU are signed, codes
-/// that are kept or averaged stay as they are, and one signed tensor makes its width class signed. Neither
-/// the image nor a 32-bit result is.
+/// Sets `is_signed` of every tensor from the layers that write it: results whose limits allow negative ones
+/// are signed, codes that are kept or averaged stay as they are, and one signed tensor makes its width class
+/// signed. Neither the image nor a 32-bit result is.
 void derive_signedness(Network& network);
 
 /// A network of the zoo by name, such as `lenet` or `mobilenet-v2` (with a width multiplier of 0.1 to 2:

@@ -84,9 +84,12 @@ std::string geometry_hash(const host::Network& network) {
   Sha256 hash;
   hash.add(fmt::format("{} {} {} {} {}", network.name, network.input, fmt::join(network.outputs, ","),
                        network.image_input, network.output_bits));
-  for (const host::Tensor& t : network.tensors)
+  for (const host::Tensor& t : network.tensors) {
     hash.add(
         fmt::format(";{} {}x{}x{} {}", t.name, t.shape.channels, t.shape.height, t.shape.width, t.is_signed));
+    for (const host::Limits& limits : {t.limits, t.narrow_limits})
+      if (limits.any()) hash.add(fmt::format(" within {} {} {}", limits.low, limits.high, limits.step));
+  }
   for (const host::Layer& l : network.layers) {
     hash.add(fmt::format(";{} {} {}>{} {}x{} {} {} {} {}", l.name, kind_number(l.kind),
                          fmt::join(l.inputs, ","), l.output, l.kernel_height, l.kernel_width, l.stride.y,

@@ -41,12 +41,22 @@ void put_window(json& layer, const host::Layer& l) {
   if (l.uncounted.any()) layer["uncounted"] = to_json(l.uncounted);
 }
 
+/// JSON has no infinity: null stands for it.
+json to_json(const host::Limits& limits) { return {limits.low, limits.high, limits.step}; }
+
+/// Limits are stated where there are some.
+json to_json(const host::Tensor& t) {
+  json tensor = {{"name", t.name},
+                 {"shape", {t.shape.channels, t.shape.height, t.shape.width}},
+                 {"signed", t.is_signed}};
+  if (t.limits.any()) tensor["limits"] = to_json(t.limits);
+  if (t.narrow_limits.any()) tensor["narrow_limits"] = to_json(t.narrow_limits);
+  return tensor;
+}
+
 json to_json(const host::Network& network) {
   json tensors = json::array(), layers = json::array();
-  for (const host::Tensor& t : network.tensors)
-    tensors.push_back({{"name", t.name},
-                       {"shape", {t.shape.channels, t.shape.height, t.shape.width}},
-                       {"signed", t.is_signed}});
+  for (const host::Tensor& t : network.tensors) tensors.push_back(to_json(t));
   for (const host::Layer& l : network.layers) {
     json layer{{"name", l.name},
                {"kind", kind_number(l.kind)},
@@ -110,6 +120,16 @@ void take_window(const json& l, host::Layer& layer) {
   if (l.contains("uncounted")) layer.uncounted = padding_from_json(l.at("uncounted"));
 }
 
+host::Limits limits_from_json(const json& tensor, const char* key) {
+  host::Limits limits;
+  if (!tensor.contains(key)) return limits;
+  const json& j = tensor.at(key);
+  if (!j.at(0).is_null()) limits.low = j.at(0).get<double>();
+  if (!j.at(1).is_null()) limits.high = j.at(1).get<double>();
+  limits.step = j.at(2).get<double>();
+  return limits;
+}
+
 host::Layer layer_from_json(const json& l) {
   host::Layer layer;
   layer.name = l.at("name").get<std::string>();
@@ -140,7 +160,9 @@ host::Network network_from_json(const json& j) {
     const json& shape = t.at("shape");
     network.tensors.push_back({t.at("name").get<std::string>(),
                                {integer(shape.at(0)), integer(shape.at(1)), integer(shape.at(2))},
-                               t.at("signed").get<bool>()});
+                               t.at("signed").get<bool>(),
+                               limits_from_json(t, "limits"),
+                               limits_from_json(t, "narrow_limits")});
   }
   for (const json& l : j.at("layers")) network.layers.push_back(layer_from_json(l));
   network.validate();

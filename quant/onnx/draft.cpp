@@ -47,11 +47,42 @@ std::vector<float> diagonal(const std::vector<float>& factors) {
   return weights;
 }
 
+bool on_grid(double end, double step) {
+  constexpr double kNear = 1e-4;  // of a step: files round both
+  return !std::isfinite(end) || std::abs(std::remainder(end, step)) <= kNear * step;
+}
+
+/// Whether `first.then(next)` is exact: what is rounded before it is clipped stays on its grid.
+bool joins(const host::Limits& first, const host::Limits& next) {
+  if (first.step == 0) return true;
+  if (next.step != 0) return first.step == next.step;
+  return on_grid(next.low, first.step) && on_grid(next.high, first.step);
+}
+
+[[noreturn]] void refuse_limits(const std::string& tensor, std::string_view what) {
+  throw InputError(fmt::format(
+      "tensor {} is clipped or quantized {}; supported are one way for all that read it, and a second one "
+      "behind that for all layers with weights",
+      tensor, what));
+}
+
 }  // namespace
+
+bool Value::limit(const host::Limits& next) {
+  if (!narrow.any() && joins(limits, next)) {
+    limits = limits.then(next);
+  } else if (joins(narrow, next)) {
+    narrow = narrow.then(next);
+  } else {
+    return false;
+  }
+  return true;
+}
 
 int Draft::add_image(const std::string& name, const host::Shape& shape, int readers) {
   network_.tensors.push_back({name, shape, false});
   readers_.push_back(readers);
+  readings_.emplace_back();
   writers_.push_back(-1);
   return network_.input = static_cast<int>(network_.tensors.size()) - 1;
 }
@@ -77,6 +108,7 @@ int Draft::append_layer(host::Layer layer, const host::Shape& shape, int readers
   layer.output = static_cast<int>(network_.tensors.size());
   network_.tensors.push_back({layer.name, shape, false});
   readers_.push_back(readers);
+  readings_.emplace_back();
   writers_.push_back(static_cast<int>(network_.layers.size()));
   network_.layers.push_back(std::move(layer));
   parameters_.push_back(std::move(parameters));
@@ -93,15 +125,18 @@ int Draft::append_copy(int tensor, const std::string& name) {
   return append_layer(std::move(layer), shape, 1, std::move(parameters));
 }
 
+bool Draft::needs_copy(int result) const {
+  const host::Layer* layer = writer(result);
+  const auto reads = [&](const host::Layer& reader) { return std::ranges::count(reader.inputs, result) > 0; };
+  return layer != nullptr && (layer->keeps_codes() || std::ranges::any_of(network_.layers, reads));
+}
+
 void Draft::settle_results(std::vector<int>& outputs, Names& names) {
-  std::vector<bool> read(network_.tensors.size(), false);
-  for (const host::Layer& layer : network_.layers)
-    for (const int input : layer.inputs) read[input] = true;
-  for (int& output : outputs) {
-    const host::Layer* layer = writer(output);
-    if (layer != nullptr && (read[output] || layer->keeps_codes()))
-      output = append_copy(output, names.of_text(network_.tensors[output].name + ".result"));
-  }
+  std::vector<bool> copied;
+  for (const int output : outputs) copied.push_back(needs_copy(output));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (copied[i])
+      outputs[i] = append_copy(outputs[i], names.of_text(network_.tensors[outputs[i]].name + ".result"));
 }
 
 bool Draft::scales(const host::Layer& layer) const {
@@ -131,7 +166,11 @@ Normalization Draft::take_normalization(const std::vector<int>& outputs) {
   if (readers.size() != 1) return {};
   const host::Layer& layer = network_.layers[readers.front()];
   const LayerParameters& p = parameters_[readers.front()];
+  const auto limited = [&](int tensor) {
+    return network_.tensors[tensor].limits.any() || network_.tensors[tensor].narrow_limits.any();
+  };
   const bool removable = scales(layer) && layer.activation == host::Activation::none &&
+                         !limited(network_.input) && !limited(layer.output) &&
                          std::ranges::find(outputs, layer.output) == outputs.end();
   if (!removable) return {};
   Normalization result;
@@ -174,10 +213,47 @@ void Draft::settle_image(Names& names) {
   std::ranges::rotate(parameters_, parameters_.end() - 1);
 }
 
+void Draft::note_reader(const Value& value, bool result) {
+  const int layer = result ? -1 : static_cast<int>(network_.layers.size()) - 1;
+  readings_.at(value.tensor).push_back({layer, value.limits, value.narrow});
+}
+
+void Draft::take_readings(int tensor) {
+  const int dropped = writers_.at(tensor), last = static_cast<int>(network_.layers.size()) - 1;
+  for (const int input : network_.layers.at(dropped).inputs) {
+    std::vector<Reading>& readings = readings_[input];
+    std::erase_if(readings, [&](const Reading& reading) { return reading.layer == last; });
+    for (Reading& reading : readings)
+      if (reading.layer == dropped) reading.layer = last;
+  }
+}
+
+bool Draft::is_read_for(const Value& value, int tensor) const {
+  return std::ranges::any_of(readings_.at(value.tensor), [&](const Reading& reading) {
+    return reading.layer >= 0 && reading.layer == writers_.at(tensor) && reading.limits == value.limits &&
+           reading.narrow == value.narrow;
+  });
+}
+
+bool Draft::reads_limited(int layer, int tensor) const {
+  return std::ranges::any_of(readings_.at(tensor), [&](const Reading& reading) {
+    return reading.layer == layer && (reading.limits.any() || reading.narrow.any());
+  });
+}
+
+bool Draft::takes_limits(int tensor) const {
+  const host::Layer* layer = writer(tensor);
+  if (layer == nullptr || readers_[tensor] != 1) return false;
+  return !layer->keeps_codes() ||
+         std::ranges::all_of(layer->inputs, [&](int input) { return takes_limits(input); });
+}
+
 bool Draft::takes_affine(int tensor) const {
   const host::Layer* layer = writer(tensor);
   if (layer != nullptr && layer->kind == host::LayerKind::interleave && readers_[tensor] == 1)
-    return std::ranges::all_of(layer->inputs, [&](int input) { return takes_affine(input); });
+    return std::ranges::all_of(layer->inputs, [&](int input) {
+      return takes_affine(input) && !reads_limited(writers_[tensor], input);
+    });
   return layer != nullptr && layer->has_weights() && layer->activation == host::Activation::none &&
          readers_[tensor] == 1;
 }
@@ -244,6 +320,8 @@ std::optional<std::string> Draft::affine_writers(int tensor, std::vector<int>& f
     if (has_affine_part(*layer)) {
       found.push_back(writers_[current]);
     } else if (layer->keeps_codes()) {
+      for (const int input : layer->inputs)
+        if (reads_limited(writers_[current], input)) return fail("is clipped or quantized before");
       open.insert(open.end(), layer->inputs.begin(), layer->inputs.end());
     } else {
       return fail("is an average or a function; it can only follow a layer with weights or an add");
@@ -275,11 +353,10 @@ bool Draft::non_negative(int tensor) const {
   for (const host::Layer& layer : network_.layers) {
     const bool inputs =
         std::all_of(layer.inputs.begin(), layer.inputs.end(), [&](int i) { return known[i]; });
-    const bool rectified =
-        layer.activation == host::Activation::relu || layer.activation == host::Activation::relu6;
-    known[layer.output] = layer.kind == host::LayerKind::function
-                              ? !host::Function(layer.function).has_negative_results()
-                              : rectified || (inputs && !layer.has_weights());
+    const bool never_below = layer.kind == host::LayerKind::function
+                                 ? !host::Function(layer.function).has_negative_results()
+                                 : inputs && !layer.has_weights();
+    known[layer.output] = network_.result_limits(layer).low >= 0 || never_below;
   }
   return known[tensor];
 }
@@ -357,9 +434,71 @@ void Draft::drop_unread(const std::vector<int>& outputs) {
   parameters_ = std::move(parameters);
 }
 
+void Draft::settle_limits(int tensor) {
+  const std::vector<Reading>& readings = readings_[tensor];
+  if (readings.empty()) return;
+  host::Tensor& own = network_.tensors[tensor];
+  std::optional<host::Limits> of_weights, of_others;
+  const auto agree = [&](std::optional<host::Limits>& known, const host::Limits& limits) {
+    if (known && *known != limits) refuse_limits(own.name, "in different ways");
+    known = limits;
+  };
+  const host::Limits& first = readings.front().limits;
+  const bool same = std::ranges::all_of(readings, [&](const Reading& r) { return r.limits == first; });
+  for (const Reading& reading : readings) {
+    const host::Layer* layer = reading.layer < 0 ? nullptr : &network_.layers[reading.layer];
+    if (layer == nullptr ? needs_copy(tensor) : layer->has_weights()) {
+      if (!same && !joins(reading.limits, reading.narrow)) refuse_limits(own.name, "three times");
+      agree(of_weights, same ? reading.narrow : reading.limits.then(reading.narrow));
+      continue;
+    }
+    agree(of_others, reading.limits);
+    if (!reading.narrow.any()) continue;
+    // What keeps codes may come before the second quantizer or behind it.
+    if (layer == nullptr || !layer->keeps_codes() || layer->inputs.size() > 1)
+      refuse_limits(own.name, "twice in a row");
+    host::Limits& behind = network_.tensors[layer->output].limits;
+    if (!joins(reading.narrow, behind)) refuse_limits(own.name, "three times");
+    behind = reading.narrow.then(behind);
+  }
+  own.limits = same ? first : of_others.value_or(host::Limits{});
+  own.narrow_limits = of_weights.value_or(host::Limits{});
+  const bool nested =
+      joins(own.limits, own.narrow_limits) && own.limits.then(own.narrow_limits) == own.narrow_limits;
+  if (!same && of_weights && !nested) refuse_limits(own.name, "in different ways");
+}
+
+bool Draft::move_limits(const host::Layer& layer, const host::Limits& limits) {
+  const int mover = writers_[layer.output];
+  for (const int input : layer.inputs) {
+    std::optional<host::Limits> common;
+    for (const Reading& reading : readings_[input]) {
+      const bool moved = reading.layer == mover;
+      if (moved && (reading.narrow.any() || !joins(reading.limits, limits))) return false;
+      const host::Limits after = moved ? reading.limits.then(limits) : reading.limits;
+      if (common && *common != after) return false;
+      common = after;
+    }
+  }
+  for (const int input : layer.inputs)
+    for (Reading& reading : readings_[input])
+      if (reading.layer == mover) reading.limits = reading.limits.then(limits);
+  return true;
+}
+
+void Draft::settle_limits() {
+  for (int tensor = static_cast<int>(network_.tensors.size()) - 1; tensor >= 0; --tensor) {
+    settle_limits(tensor);
+    const host::Layer* layer = writer(tensor);
+    host::Limits& limits = network_.tensors[tensor].limits;
+    if (layer != nullptr && layer->keeps_codes() && limits.any() && move_limits(*layer, limits)) limits = {};
+  }
+}
+
 FloatNetwork Draft::finish(const std::string& name, std::vector<int> outputs, Names& names) {
   for (auto i = outputs.begin(); i != outputs.end();)  // a softmax beside its input names one tensor twice
     i = std::find(outputs.begin(), i, *i) != i ? outputs.erase(i) : i + 1;
+  settle_limits();
   settle_results(outputs, names);
   FloatNetwork result;
   result.own = take_normalization(outputs);
@@ -371,7 +510,7 @@ FloatNetwork Draft::finish(const std::string& name, std::vector<int> outputs, Na
   network.name = name;
   // Sums of 32 bits come from the dot-product array as they are; other results have 8 bits.
   const auto sums = [&](const host::Layer& layer) {
-    return layer.activation == host::Activation::none &&
+    return layer.activation == host::Activation::none && !network.tensors[layer.output].limits.any() &&
            (layer.kind == host::LayerKind::conv || layer.kind == host::LayerKind::linear);
   };
   for (const host::Layer& layer : network.layers)

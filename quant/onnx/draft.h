@@ -24,16 +24,24 @@ using AxisOrder = std::array<int, 3>;
 
 /// What a name in the file stands for: a constant, or a tensor of the network as the file views it.
 struct Value {
-  SharedConstant constant;  ///< set: all else is unused
+  SharedConstant constant = {};  ///< set: all else is unused
   int tensor = -1;
-  Dims dims;  ///< with the batch in front; reshapes change them, the tensor stays
+  Dims dims = {};  ///< with the batch in front; reshapes change them, the tensor stays
   /// In which `dims` hold the tensor's elements; transposes change it.
   AxisOrder order{0, 1, 2};
-  Pads pads;                        ///< contained in `dims`, not yet in the tensor
+  Pads pads = {};                   ///< contained in `dims`, not yet in the tensor
   bool softmax = false;             ///< of the tensor: only the network's end may be that
   bool refused = false;             ///< a node on the way to it is not supported
   std::string function = {};        ///< of the tensor's numbers (host/network/function.h); empty: none
   std::optional<Node> writer = {};  ///< the node whose result the function is
+  /// What it keeps the tensor's values to, before the function: a clip or quantizer, and a quantizer behind
+  /// that.
+  host::Limits limits = {}, narrow = {};
+
+  [[nodiscard]] bool limited() const { return limits.any() || narrow.any(); }
+  /// Its values kept to `next` too; of values without a function. False where that would be a third rounding
+  /// in a row.
+  [[nodiscard]] bool limit(const host::Limits& next);
 };
 
 /// The network while it is built, in execution order. Joins what the hardware computes in one layer: a batch
@@ -55,9 +63,19 @@ class Draft {
   /// A name that passes a tensor on has been read: its own readers take its place.
   void pass_on(int tensor, int readers) { readers_.at(tensor) += readers - 1; }
 
+  /// That the layer last appended, or no layer but a result of the network, reads `value`.
+  void note_reader(const Value& value, bool result = false);
+  /// The layer last appended reads what the one that wrote `tensor` read, and in its place.
+  void take_readings(int tensor);
+  /// Whether the layer that writes `tensor` reads `value`, kept to the same limits.
+  [[nodiscard]] bool is_read_for(const Value& value, int tensor) const;
+
   /// Whether a batch norm or factors can join the layer that writes `tensor`, or those that an interleave
   /// joins to it.
   [[nodiscard]] bool takes_affine(int tensor) const;
+  [[nodiscard]] bool takes_affine(const Value& value) const {
+    return !value.limited() && takes_affine(value.tensor);
+  }
   void join_batch_norm(int tensor, std::vector<float> gain, std::vector<float> shift, std::vector<float> mean,
                        std::vector<float> variance, double epsilon);
   /// result * scale + shift, per channel.
@@ -66,7 +84,12 @@ class Draft {
   /// which it commutes. Returns why not where that changes something else.
   [[nodiscard]] std::optional<std::string> join_activation(int tensor, host::Activation activation,
                                                            double slope);
+  /// Whether a clip of `tensor` can be done where its codes are made: nothing else reads them.
+  [[nodiscard]] bool takes_limits(int tensor) const;
   [[nodiscard]] bool non_negative(int tensor) const;
+  [[nodiscard]] bool non_negative(const Value& value) const {
+    return value.limits.low >= 0 || value.narrow.low >= 0 || non_negative(value.tensor);
+  }
   /// The layer of a function that writes `tensor`; null where none does.
   [[nodiscard]] const host::Layer* function_that_writes(int tensor) const;
 
@@ -96,6 +119,8 @@ class Draft {
   int append_layer(host::Layer layer, const host::Shape& shape, int readers, LayerParameters parameters);
   /// Appends a layer that gives its input as it is: depthwise, with weights of one.
   int append_copy(int tensor, const std::string& name);
+  /// Whether a result gets a layer of its own: where it is read, or keeps its inputs' codes.
+  [[nodiscard]] bool needs_copy(int result) const;
   void settle_results(std::vector<int>& outputs, Names& names);
   void settle_image(Names& names);
   /// Takes a layer that only scales and shifts the image out, where nothing else reads that.
@@ -105,10 +130,23 @@ class Draft {
   /// Makes a layer a convolution of the image, where it is one in other words; false where it is none.
   bool read_image(std::size_t layer);
   void drop_unread(const std::vector<int>& outputs);
+  /// Gives every tensor the limits that its readers read it with.
+  void settle_limits();
+  void settle_limits(int tensor);
+  /// Clipping and rounding commute with what keeps codes: makes the limits of what such a layer gives those
+  /// of what it reads. False where others read that otherwise.
+  bool move_limits(const host::Layer& layer, const host::Limits& limits);
+  /// Whether a layer reads `tensor` kept to limits.
+  [[nodiscard]] bool reads_limited(int layer, int tensor) const;
 
   host::Network network_;
   std::vector<LayerParameters> parameters_;  // per layer
   std::vector<int> readers_, writers_;       // per tensor
+  struct Reading {
+    int layer = -1;  ///< -1: as a result
+    host::Limits limits, narrow;
+  };
+  std::vector<std::vector<Reading>> readings_;  // per tensor
 };
 
 }  // namespace bitloop::quant::importer

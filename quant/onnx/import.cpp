@@ -27,7 +27,7 @@ constexpr int kFirstOpset = 7, kLastOpset = 22;
 /// Domains of the QONNX operators, old and new.
 constexpr std::string_view kQuantDomains[] = {"qonnx.custom_op.general", "finn.custom_op.general",
                                               "onnx.brevitas"};
-constexpr std::string_view kQuantOperators[] = {"Quant", "BipolarQuant", "Trunc"};
+constexpr std::string_view kQuantOperators[] = {"Quant", "BipolarQuant"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -55,6 +55,7 @@ class Importer {
     for (const std::string& output : live_.results) {
       const Value& value = result(output);
       outputs.push_back(value.tensor);
+      draft_.note_reader(value, /*result=*/true);
       softmax = softmax || value.softmax;
     }
     FloatNetwork network = draft_.finish(name, std::move(outputs), names_);

@@ -68,6 +68,7 @@ constexpr Operator kOperators[] = {
     {"Reshape", lower_reshape,
      "any that keeps the batch, before a linear layer or around a shuffle of channels"},
     {"Resize", lower_resize, "nearest, by whole factors"},
+    {"Round", lower_function, "behind any layer"},
     {"Selu", lower_function, "behind any layer"},
     {"Shape", lower_shape, kOfConstants},
     {"Sigmoid", lower_function, "behind any layer"},
@@ -85,7 +86,6 @@ constexpr Operator kOperators[] = {
     {"Tanh", lower_function, "behind any layer"},
     {"Transpose", lower_transpose,
      "between channels first and channels last, or of parts of the channels (a shuffle)"},
-    {"Trunc", lower_quant, "any; of tensors one scale"},
     {"Unsqueeze", lower_unsqueeze, "any that keeps the batch"},
     {"Upsample", lower_resize, "nearest, by whole factors"},
 };
@@ -168,8 +168,11 @@ Value Lowering::pass(Value value, Dims dims) const {
 Value Lowering::append_like(const Value& value, host::Layer layer, LayerParameters parameters) const {
   const host::Shape& shape = draft.shape(value.tensor);
   const Dims same{shape.channels, shape.height, shape.width};
+  const std::vector<int> read = layer.inputs;
   Value result = value;
   result.tensor = draft.append(node, std::move(layer), same, readers, std::move(parameters));
+  result.limits = result.narrow = {};
+  note_reader(read);
   return result;
 }
 
@@ -179,10 +182,21 @@ Value Lowering::append(host::Layer layer, const Dims& shape, LayerParameters par
 }
 
 Value Lowering::append(host::Layer layer, const Dims& shape, Dims dims, LayerParameters parameters) const {
+  const std::vector<int> read = layer.inputs;
   Value result;
   result.tensor = draft.append(node, std::move(layer), shape, readers, std::move(parameters));
   result.dims = std::move(dims);
+  note_reader(read);
   return result;
+}
+
+void Lowering::note_reader(const std::vector<int>& tensors) const {
+  for (const int tensor : tensors) {
+    const auto reads = [&](const Value& value) { return value.tensor == tensor; };
+    for (const Value& value : inputs)
+      if (reads(value)) draft.note_reader(value);
+    if (std::ranges::none_of(inputs, reads)) draft.note_reader({.tensor = tensor});  // made by this node
+  }
 }
 
 std::vector<float> Lowering::numbers(const Constant& constant) const {

@@ -50,6 +50,10 @@ struct Lowering {
   Value append(host::Layer layer, const Dims& shape, Dims dims, LayerParameters parameters = {}) const;
   /// Values of a constant; refuses what is not finite.
   [[nodiscard]] std::vector<float> numbers(const Constant& constant) const;
+
+ private:
+  /// That the layer last appended reads these tensors, as the node's inputs limit them.
+  void note_reader(const std::vector<int>& tensors) const;
 };
 
 using Handler = Value (*)(const Lowering&);
@@ -82,10 +86,7 @@ Value lower_clip(const Lowering& l);
 Value lower_leaky_relu(const Lowering& l);
 
 /// Limits of a Clip; infinite where there is none.
-struct Limits {
-  double low, high;
-};
-Limits clip_limits(const Lowering& l);
+host::Limits clip_limits(const Lowering& l);
 
 // functions of one number
 /// The result of a node that makes a function of one tensor's numbers, where it is not better joined to a

@@ -44,7 +44,8 @@ constexpr Form kUnary[] = {
     {"Log", "@ log"},           {"Mish", "@ @ softplus tanh mul"},
     {"Neg", "@ neg"},           {"Sigmoid", "@ sigmoid"},
     {"Softplus", "@ softplus"}, {"Softsign", "@ 1 @ abs add div"},
-    {"Sqrt", "@ sqrt"},         {"Tanh", "@ tanh"},
+    {"Round", "@ round"},       {"Sqrt", "@ sqrt"},
+    {"Tanh", "@ tanh"},
 };
 /// Of two operands, of which the file may give one as a constant.
 constexpr Form kBinary[] = {
@@ -59,6 +60,14 @@ std::optional<std::string_view> form_of(const Form (&forms)[N], std::string_view
 }
 
 std::string number(double value) { return function_word(value); }
+
+std::string limiting_form(const host::Limits& limits) {
+  std::string form = "@";
+  if (std::isfinite(limits.low)) form += fmt::format(" {} max", number(limits.low));
+  if (std::isfinite(limits.high)) form += fmt::format(" {} min", number(limits.high));
+  if (limits.step != 0) form += fmt::format(" {0} div round {0} mul", number(limits.step));
+  return form;
+}
 
 /// The form of a node that reads one tensor; none where it makes no function of its numbers.
 std::optional<std::string> unary_form(const Node& node) {
@@ -92,19 +101,7 @@ std::optional<std::string> joining_form(const Lowering& l) {
   if (op == "LeakyRelu")
     return fmt::format("@ 0 max @ 0 min {} mul add", number(l.node.number("alpha", 0.01F)));
   if (op != "Clip") return {};
-  const Limits limits = clip_limits(l);
-  std::string form = "@";
-  if (std::isfinite(limits.low)) form += fmt::format(" {} max", number(limits.low));
-  if (std::isfinite(limits.high)) form += fmt::format(" {} min", number(limits.high));
-  return form;
-}
-
-/// Limits that no layer's activation has.
-bool is_clip_of_other_limits(const Lowering& l) {
-  if (l.node.op() != "Clip") return false;
-  const auto [low, high] = clip_limits(l);
-  const bool unlimited = !std::isfinite(low) && !std::isfinite(high);
-  return !unlimited && (low != 0 || (std::isfinite(high) && high != 6));
+  return limiting_form(clip_limits(l));
 }
 
 std::string function_text(const Value& value) { return value.function.empty() ? "x" : value.function; }
@@ -114,11 +111,15 @@ bool is_scalar(const Value& value, const Value& partner) {
          value.constant->dims.size() <= partner.dims.size() && std::isfinite(value.constant->at(0));
 }
 
-/// The value seen as a function of `tensor`'s numbers; none where it is no such.
-std::optional<std::string> as_function_of(const Lowering& l, const Value& value, int tensor) {
-  if (value.tensor == tensor) return function_text(value);
+/// The value seen as a function of the numbers that `base` limits its tensor to; none where it is no such.
+std::optional<std::string> as_function_of(const Lowering& l, const Value& value, const Value& base) {
+  if (value.tensor == base.tensor) {
+    const bool same = value.limits == base.limits && value.narrow == base.narrow;
+    return same ? std::optional(function_text(value)) : std::nullopt;
+  }
   const host::Layer* layer = value.function.empty() ? l.draft.function_that_writes(value.tensor) : nullptr;
-  return layer != nullptr && layer->input() == tensor ? std::optional(layer->function) : std::nullopt;
+  if (layer == nullptr || !l.draft.is_read_for(base, value.tensor)) return {};
+  return filled(limiting_form(value.narrow), filled(limiting_form(value.limits), layer->function));
 }
 
 /// Both operands as functions of one tensor, and which that is.
@@ -135,7 +136,7 @@ std::optional<Operands> operands_of(const Lowering& l) {
   if (first.tensor < 0 || second.tensor < 0 || first.dims != second.dims || first.order != second.order)
     return {};
   for (const Value* base : {&first, &second}) {
-    const auto a = as_function_of(l, first, base->tensor), b = as_function_of(l, second, base->tensor);
+    const auto a = as_function_of(l, first, *base), b = as_function_of(l, second, *base);
     if (a && b) return Operands{base, *a, *b};
   }
   return {};
@@ -148,7 +149,7 @@ bool needs_function(const Lowering& l, const Operands& operands) {
   if (l.inputs[0].constant == nullptr && l.inputs[1].constant == nullptr)
     return op != "Add" || operands.first != "x" || operands.second != "x";
   if (op == "Div" && l.inputs[0].constant != nullptr) return true;
-  return !l.draft.takes_affine(operands.base->tensor);
+  return !l.draft.takes_affine(*operands.base);
 }
 
 /// The value with this function, where it is not too long for one.
@@ -177,7 +178,7 @@ std::optional<Value> joined_function(const Lowering& l) {
   const Value& value = l.inputs.front();
   if (value.tensor < 0) return {};
   auto form = unary_form(l.node);
-  if (!form && (!value.function.empty() || is_clip_of_other_limits(l))) form = joining_form(l);
+  if (!form && !value.function.empty()) form = joining_form(l);
   return form ? with_function(l, value, filled(*form, function_text(value))) : std::nullopt;
 }
 

@@ -133,6 +133,7 @@ Value lower_conv_transpose(const Lowering& l) {
     parameters.bias = bias;
     parts.push_back(l.draft.append(l.node, std::move(layer), {dims[1], out.height, out.width},
                                    whole ? l.readers : 1, std::move(parameters)));
+    l.draft.note_reader(value);
   }
   l.draft.read_again(value.tensor, static_cast<int>(parts.size()) - 1);
   if (!whole) return interleave(l, name, std::move(parts), steps);
@@ -164,7 +165,11 @@ Value lower_depth_to_space(const Lowering& l) {
                                      : Draft::FilterRange{part, parts, each});
     tensors = l.draft.cut_filters(l.node, value.tensor, ranges);
   }
-  return interleave(l, l.names.of_node(l.node), std::move(tensors), static_cast<int>(block));
+  Value result = interleave(l, l.names.of_node(l.node), std::move(tensors), static_cast<int>(block));
+  if (joins_parts) l.draft.take_readings(value.tensor);
+  result.limits = value.limits;
+  result.narrow = value.narrow;
+  return result;
 }
 
 }  // namespace bitloop::quant::importer

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "quant/onnx/operators.h"
@@ -20,14 +21,17 @@ Value viewed(const Lowering& l, const Value& value, Dims dims) {
   return l.pass(value, std::move(dims));
 }
 
-/// Integers from zero up, as in uint8, clip all negative numbers: a ReLU that exporters leave to them.
-Value rectified_by_range(const Lowering& l, bool from_zero) {
-  const Value& value = l.padded_tensor(0);
-  if (from_zero && !l.draft.is_image(value.tensor) && !l.draft.non_negative(value.tensor)) {
-    if (const auto reason = l.draft.join_activation(value.tensor, host::Activation::relu, 0))
-      l.node.refuse("its range starts at zero, which clips as a Relu does, but its input " + *reason);
-  }
-  return l.pass(value);
+/// A tensor kept to the integers `range` less `zero`, times `scale`.
+Value quantized(const Lowering& l, const IntegerRange& range, const Constant& scale, const Constant* zero) {
+  Value value = l.padded_tensor(0);
+  const double step = scale.count() == 1 ? scale.at(0) : 0;
+  if (!(step > 0 && std::isfinite(step))) l.node.refuse("of tensors, one scale above zero is supported");
+  const double offset = zero == nullptr ? 0 : zero->at(0);
+  if (!(range.low <= offset && offset <= range.high) || offset != std::nearbyint(offset))
+    l.node.refuse("supported are whole zero points within its range");
+  if (!value.limit({(range.low - offset) * step, (range.high - offset) * step, step}))
+    l.node.refuse("it is the third quantizer in a row; supported are two");
+  return l.pass(std::move(value));
 }
 
 }  // namespace
@@ -164,18 +168,25 @@ Value lower_quantize(const Lowering& l) {
   if (zero != nullptr && zero->count() != 1)
     l.node.refuse("of tensors, one scale and zero point are supported");
   if (l.inputs.front().softmax) return l.pass(l.inputs.front());
-  return rectified_by_range(l, (zero == nullptr ? 0 : zero->at(0)) == range.low);
+  return quantized(l, range, l.needed_constant(1), zero);
 }
 
 Value lower_dequantize(const Lowering& l) { return lower_identity(l); }
 
 Value lower_quant(const Lowering& l) {
-  if (l.node.op() == "BipolarQuant")
-    l.node.refuse("of weights it is supported; codes of one bit are 0 and 1 here, not -1 and 1");
-  if (l.node.op() != "Quant") return lower_identity(l);
+  const Value& value = l.padded_tensor(0);
+  if (l.node.op() != "Quant")
+    l.node.refuse(
+        "of tensors it is not supported: -s and +s leave no code for the zeros of paddings; quantize them by "
+        "Quant of 2 bits or more");
   const Constant& zero = l.needed_constant(2);
   const IntegerRange range = quant_range(l.node, l.needed_constant(3));
-  return rectified_by_range(l, zero.count() == 1 && zero.at(0) == range.low);
+  if (zero.count() != 1) {
+    if (l.draft.is_image(value.tensor)) return l.pass(value);  // 8-bit pixels already
+    l.node.refuse("of tensors, one zero point is supported");
+  }
+  if (l.node.text("rounding_mode", "ROUND") != "ROUND") l.node.refuse("of tensors, ROUND is supported");
+  return quantized(l, range, l.needed_constant(1), &zero);
 }
 
 }  // namespace bitloop::quant::importer

@@ -107,7 +107,7 @@ Value affine(const Lowering& l, const Value& value, const std::vector<double>& s
              const std::vector<double>& shift) {
   for (const double factor : scale)
     if (!std::isfinite(factor)) l.node.refuse("its constant holds numbers that are not finite");
-  if (!l.draft.takes_affine(value.tensor)) return append_affine(l, value, scale, shift);
+  if (!l.draft.takes_affine(value)) return append_affine(l, value, scale, shift);
   l.draft.join_affine(value.tensor, scale, shift);
   return l.pass(value);
 }
@@ -115,8 +115,9 @@ Value affine(const Lowering& l, const Value& value, const std::vector<double>& s
 /// An activation joins the layers before where it can, or becomes a layer.
 Value activated(const Lowering& l, Activation activation, double slope) {
   const Value& value = l.padded_tensor(0);  // zeros around a tensor stay zeros
-  if (!l.draft.join_activation(value.tensor, activation, slope)) return l.pass(value);
-  const bool changes_nothing = activation != Activation::relu6 && l.draft.non_negative(value.tensor);
+  if (!value.limited() && !l.draft.join_activation(value.tensor, activation, slope)) return l.pass(value);
+  const bool changes_nothing =
+      !value.limited() && activation != Activation::relu6 && l.draft.non_negative(value.tensor);
   if (changes_nothing) return l.pass(value);
   const auto channels = static_cast<std::size_t>(l.draft.shape(value.tensor).channels);
   return append_affine(l, value, ones(channels), zeros(channels), activation, slope);
@@ -127,6 +128,19 @@ Lowering with_inputs(const Lowering& l, const std::vector<Value>& inputs, int re
   Lowering part{l.node, inputs, l.draft, l.names, l.budget};
   part.readers = readers;
   return part;
+}
+
+/// Limits join the layers before where those are read through them only, or are those of a layer.
+Value clipped(const Lowering& l, const host::Limits& limits) {
+  Value value = l.padded_tensor(0);
+  if (value.pads.any() && (limits.low > 0 || limits.high < 0))
+    l.node.refuse("its limits leave out the zeros of the Pad before it");
+  const bool joins = l.draft.takes_limits(value.tensor) && value.limit(limits);
+  if (joins) return l.pass(std::move(value));
+  const auto channels = static_cast<std::size_t>(l.draft.shape(value.tensor).channels);
+  Value result = append_affine(l, value, ones(channels), zeros(channels));
+  result.limits = limits;
+  return result;
 }
 
 }  // namespace
@@ -205,7 +219,7 @@ Value lower_batch_normalization(const Lowering& l) {
   const double epsilon = l.node.number("epsilon", 1e-5F);
   for (const float variance : p[3])
     if (!(variance + epsilon > 0)) l.node.refuse("its variance plus epsilon must be positive");
-  if (l.draft.takes_affine(value.tensor)) {
+  if (l.draft.takes_affine(value)) {
     l.draft.join_batch_norm(value.tensor, p[0], p[1], p[2], p[3], epsilon);
     return l.pass(value);
   }
@@ -264,7 +278,8 @@ Value lower_sub(const Lowering& l) {
   if (!l.is_constant(0) && !l.is_constant(1)) {
     const Value& second = l.tensor(1);
     const auto channels = static_cast<std::size_t>(l.draft.shape(second.tensor).channels);
-    const std::vector<Value> pair{l.tensor(0), affine(with_inputs(l, l.inputs, 1), second,
+    const std::vector<Value> subtracted{second};
+    const std::vector<Value> pair{l.tensor(0), affine(with_inputs(l, subtracted, 1), second,
                                                       std::vector<double>(channels, -1.0), zeros(channels))};
     return lower_add(with_inputs(l, pair, l.readers));
   }
@@ -288,7 +303,9 @@ Value lower_div(const Lowering& l) {
   return affine(l, value, each(divisors, [](double d) { return 1 / d; }), zeros(divisors.size()));
 }
 
-Value lower_relu(const Lowering& l) { return activated(l, Activation::relu, 0); }
+Value lower_relu(const Lowering& l) {
+  return l.padded_tensor(0).limited() ? clipped(l, {.low = 0}) : activated(l, Activation::relu, 0);
+}
 
 Value lower_leaky_relu(const Lowering& l) {
   const float slope = l.node.number("alpha", 0.01F);
@@ -296,7 +313,7 @@ Value lower_leaky_relu(const Lowering& l) {
   return slope == 0 ? activated(l, Activation::relu, 0) : activated(l, Activation::leaky_relu, slope);
 }
 
-Limits clip_limits(const Lowering& l) {
+host::Limits clip_limits(const Lowering& l) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const auto limit = [&](std::size_t input, const char* attribute, double otherwise) {
     if (l.node.opset() < 11) return double{l.node.number(attribute, static_cast<float>(otherwise))};
@@ -307,18 +324,19 @@ Limits clip_limits(const Lowering& l) {
   };
   constexpr double kLargest = std::numeric_limits<float>::max();
   const double low = limit(1, "min", -kInfinity), high = limit(2, "max", kInfinity);
-  return {low <= -kLargest ? -kInfinity : low, high >= kLargest ? kInfinity : high};
+  return {.low = low <= -kLargest ? -kInfinity : low, .high = high >= kLargest ? kInfinity : high};
 }
 
 Value lower_clip(const Lowering& l) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const auto [low, high] = clip_limits(l);
-  if (low == -kInfinity && high == kInfinity) return l.pass(l.padded_tensor(0));
-  if (low == 0 && high == kInfinity) return activated(l, Activation::relu, 0);
-  if (low == 0 && high == 6) return activated(l, Activation::relu6, 0);
-  l.node.refuse(fmt::format(
-      "limits {} and {} are not supported here; supported are 0 and 6, and 0 without an upper one", low,
-      high));
+  const host::Limits limits = clip_limits(l);
+  if (!(limits.low < limits.high))
+    l.node.refuse(fmt::format("its limits {} and {} leave no two values", limits.low, limits.high));
+  const Value& value = l.padded_tensor(0);
+  if (!limits.any()) return l.pass(value);
+  if (!value.limited() && limits == host::Limits{.low = 0}) return activated(l, Activation::relu, 0);
+  if (!value.limited() && limits == host::Limits{.low = 0, .high = 6})
+    return activated(l, Activation::relu6, 0);
+  return clipped(l, limits);
 }
 
 }  // namespace bitloop::quant::importer

@@ -42,17 +42,19 @@ int largest_part(int size) {
 
 /// Pools a tensor in equal windows until one window can hold what is left: the mean of their means is that of
 /// all, the largest of their largest the same. Returns the tensor that is left.
-int pooled_in_parts(const Lowering& l, LayerKind kind, int tensor) {
+int pooled_in_parts(const Lowering& l, LayerKind kind, Value value) {
   for (;;) {
-    const host::Shape& shape = l.draft.shape(tensor);
+    const host::Shape& shape = l.draft.shape(value.tensor);
     const bool fits = std::max(shape.height, shape.width) <= kLargestSide &&
                       std::int64_t{shape.height} * shape.width <= kMostSummed;
     const int rows = largest_part(shape.height), columns = largest_part(shape.width);
-    if (fits || rows * columns == 1) return tensor;
-    host::Layer layer{.name = l.names.of_node(l.node), .kind = kind, .inputs = {tensor}};
+    if (fits || rows * columns == 1) return value.tensor;
+    host::Layer layer{.name = l.names.of_node(l.node), .kind = kind, .inputs = {value.tensor}};
     set_window(layer, {rows, columns, {rows, columns}});
     const Dims left{shape.channels, shape.height / rows, shape.width / columns};
-    tensor = l.draft.append(l.node, std::move(layer), left, 1);
+    const int pooled = l.draft.append(l.node, std::move(layer), left, 1);
+    l.draft.note_reader(value);
+    value = {.tensor = pooled};
   }
 }
 
@@ -61,7 +63,7 @@ Value global_pool(const Lowering& l, LayerKind kind, Dims dims) {
   const Value& value = l.image_like(l.tensor(0));
   const host::Shape shape = l.draft.shape(value.tensor);
   if (shape.height == 1 && shape.width == 1) return l.pass(value, std::move(dims));
-  const int tensor = pooled_in_parts(l, kind, value.tensor);
+  const int tensor = pooled_in_parts(l, kind, value);
   WindowShape window;
   window.window.height = l.draft.shape(tensor).height;
   window.window.width = l.draft.shape(tensor).width;
@@ -164,7 +166,7 @@ Value lower_pad(const Lowering& l) {
 Value lower_max_pool(const Lowering& l) {
   const Value& value = l.image_like(l.padded_tensor(0));
   if (l.node.integer("storage_order", 0) != 0) l.node.refuse("supported is storage_order 0");
-  if (value.pads.any() && !l.draft.non_negative(value.tensor))
+  if (value.pads.any() && !l.draft.non_negative(value))
     l.node.refuse("it reads zeros of a Pad around numbers that may be negative; pad in the pool itself");
   return append_pool(l, LayerKind::max_pool, value.tensor, pool_window(l, value));
 }

@@ -34,6 +34,16 @@ Affine single_affine(double multiplier, const at::Device& device) {
   return {m, at::zeros_like(m), {}, {}};
 }
 
+/// The codes nearest to limits in units of `scale`; two of them at least.
+CodeRange within(CodeRange range, const host::Limits& limits, double scale) {
+  const auto code = [&](double value, std::int32_t low, std::int32_t high) {
+    return static_cast<std::int32_t>(std::clamp<double>(std::floor(value / scale + 0.5), low, high));
+  };
+  range.low = code(limits.low, range.low, range.high - 1);
+  range.high = code(limits.high, range.low + 1, range.high);
+  return range;
+}
+
 }  // namespace
 
 void require_convergence(bool converges) {
@@ -105,21 +115,15 @@ double QuantizedGraph::scale_of(int tensor, int bits) const {
 }
 
 CodeRange QuantizedGraph::range_of(const Step& step) const {
-  const host::Layer& layer = layer_of(step);
   const int bits = bits_.written.at(step.output);
-  CodeRange range = code_range(bits, start_.network.tensors.at(step.output).is_signed);
-  const bool positive =
-      layer.activation == host::Activation::relu || layer.activation == host::Activation::relu6;
-  if (positive) range.low = 0;
-  if (layer.activation == host::Activation::relu6) {
-    const double top = std::floor(6 / scale_of(step.output, bits) + 0.5);
-    range.high = static_cast<std::int32_t>(std::clamp<double>(top, 1, range.high));
-  }
-  return range;
+  return within(code_range(bits, start_.network.tensors.at(step.output).is_signed),
+                start_.network.result_limits(layer_of(step)), scale_of(step.output, bits));
 }
 
 CodeRange QuantizedGraph::narrow_range(int tensor) const {
-  return code_range(bits_.narrow.at(tensor), start_.network.tensors.at(tensor).is_signed);
+  const host::Tensor& of = start_.network.tensors.at(tensor);
+  const int bits = bits_.narrow.at(tensor);
+  return within(code_range(bits, of.is_signed), of.narrow_limits, scale_of(tensor, bits));
 }
 
 QuantizedGraph::Weights QuantizedGraph::quantized_weights(const Step& step) const {

@@ -14,6 +14,7 @@
 #include "quant/tensor/per_filter.h"
 #include "quant/tensor/threads.h"
 #include "quant/training/device.h"
+#include "quant/training/normalization.h"
 
 namespace bitloop::quant {
 namespace {
@@ -237,7 +238,8 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
     for (std::size_t i = 0; i < weight_layers.size(); ++i) {
       const host::Layer& layer = *weight_layers[i];
       if (counted > 0) moments[i].add(pass.sums.at(i).narrow(0, 0, counted), share);
-      const at::Tensor& x = pass.tensors.at(layer.input());
+      const at::Tensor x =
+          limited(network.tensors.at(layer.input()).narrow_limits, pass.tensors.at(layer.input()));
       const bool reads_image = layer.input() == network.input;
       patches[i].push_back(input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x,
                                          std::max<std::int64_t>(1, kPatches / count)));

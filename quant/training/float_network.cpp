@@ -156,20 +156,22 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
                         const at::Tensor& input, bool training, Keep keep) {
   FloatPass pass;
   pass.tensors.resize(network.tensors.size());
-  pass.tensors.at(network.input) = input;
+  pass.tensors.at(network.input) = limited(network.tensors.at(network.input).limits, input);
   const auto readers = last_readers(network);
   std::size_t weight_index = 0;
   const auto weight_layer = [&](const host::Layer& layer, const at::Tensor& x) {
     const FloatLayer& p = layers.at(weight_index++);
-    const at::Tensor sums = weighted_sums(layer, p, x);
+    const at::Tensor sums =
+        weighted_sums(layer, p, limited(network.tensors.at(layer.input()).narrow_limits, x));
     if (keep == Keep::everything) pass.sums.push_back(sums);
     return layer.batch_norm ? normalized_and_activated(layer, p, sums, training) : activated(layer, sums);
   };
   for (const host::Layer& layer : network.layers) {
     std::vector<at::Tensor> x;
     for (const int tensor : layer.inputs) x.push_back(pass.tensors.at(tensor));
-    const at::Tensor y =
+    const at::Tensor free =
         layer.has_weights() ? weight_layer(layer, x.front()) : activated(layer, without_weights(layer, x));
+    const at::Tensor y = limited(network.tensors.at(layer.output).limits, free);
     const host::Shape& shape = network.output_shape(layer);
     pass.tensors.at(layer.output) =
         y.dim() == 4 ? y : y.view({y.size(0), shape.channels, shape.height, shape.width});

@@ -281,6 +281,14 @@ at::Tensor activated(const host::Layer& layer, const at::Tensor& x) {
   }
 }
 
+at::Tensor limited(const host::Limits& limits, const at::Tensor& x) {
+  if (!limits.any()) return x;
+  const at::Tensor clipped = x.clamp(limits.low, limits.high);
+  if (limits.step == 0) return clipped;
+  const at::Tensor rounded = clipped.detach().div(limits.step).round_().mul_(limits.step);
+  return clipped.requires_grad() ? clipped + (rounded - clipped.detach()) : rounded;
+}
+
 at::Tensor normalized_and_activated(const host::Layer& layer, const FloatLayer& p, const at::Tensor& sums,
                                     bool training) {
   const bool is_clamp = layer.activation != host::Activation::leaky_relu;

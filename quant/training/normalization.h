@@ -10,6 +10,9 @@ namespace bitloop::quant {
 /// What follows a layer's affine part.
 at::Tensor activated(const host::Layer& layer, const at::Tensor& x);
 
+/// Values kept to limits, halves to even; gradients pass through rounding.
+at::Tensor limited(const host::Limits& limits, const at::Tensor& x);
+
 /// Batch normalization of a layer's sums, then its activation. In training the statistics of the batch are
 /// used, and the layer's own move a tenth of the way towards them.
 ///

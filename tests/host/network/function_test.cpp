@@ -29,6 +29,7 @@ TEST(Function, computes_what_its_words_say) {
   EXPECT_DOUBLE_EQ(value("x tanh", 1), std::tanh(1));
   EXPECT_NEAR(value("x softplus", 1), std::log(1 + std::exp(1)), 1e-15);
   EXPECT_DOUBLE_EQ(value("x softplus", 1000), 1000);
+  EXPECT_DOUBLE_EQ(value("x round", 2.5), 2);
 }
 
 TEST(Function, words_come_back_as_they_were) {

@@ -37,13 +37,8 @@ std::vector<std::string> case_names() {
 
 /// What is not supported, and why: docs/networks.md says it too.
 const std::map<std::string, std::string>& unsupported() {
-  const auto* ranges = "ranges of quantized activations are passed through";
   static const std::map<std::string, std::string> reasons{
-      {"03_activation_range_lost/quant_bipolar", "a BipolarQuant of activations"},
-      {"03_activation_range_lost/quant_qdq_relu6_gone", ranges},
-      {"03_activation_range_lost/quant_qdq_tight", ranges},
-      {"03_activation_range_lost/quant_relu_2bit", ranges},
-      {"03_activation_range_lost/quant_relu_8bit_tight", ranges},
+      {"03_activation_range_lost/quant_bipolar", "activations of two values, without a zero that could pad"},
       {"13_activations/act_prelu", "a PRelu of a slope per channel"},
       {"13_activations/se", "a product of two tensors"},
       {"16_graph_forms/resize_bilinear", "a Resize that interpolates"},

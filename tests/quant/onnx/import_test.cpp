@@ -227,6 +227,15 @@ void sliced(OnnxModel& model, const Sizes& starts, const Sizes& ends) {
   model.node("Slice", {"a", "starts", "ends", "axes"}, "b");
 }
 
+/// What a quantizer of "a" does, in other words.
+Form clipped_and_rounded(float low, float high, float step) {
+  return between("plain", 13, [=](OnnxModel& m) {
+    m.scalar("lo", low).scalar("hi", high).scalar("step", step);
+    m.node("Clip", {"a", "lo", "hi"}, "c").node("Div", {"c", "step"}, "d");
+    m.node("Round", {"d"}, "r").node("Mul", {"r", "step"}, "b");
+  });
+}
+
 std::vector<Form> forms() {
   const Form plain_clip = between("plain", 7, [](OnnxModel& m) {
     m.node("Clip", {"a"}, "b", {{"min", 0.0F}, {"max", 6.0F}});
@@ -602,13 +611,17 @@ std::vector<Form> forms() {
                 m.scalar("s", 0.1F).bytes("z", {}, std::string(1, 3), onnx::TensorProto::INT8);
                 m.node("QuantizeLinear", {"a", "s", "z"}, "q").node("DequantizeLinear", {"q", "s", "z"}, "b");
               })
-          .as(between("plain", 13, [](OnnxModel& m) { m.node("Identity", {"a"}, "b"); })),
-      between("quantize_from_zero_up_is_a_relu", 13,
+          .as(clipped_and_rounded(-13.1F, 12.4F, 0.1F)),
+      between("quantize_from_zero_up_clips", 13,
               [](OnnxModel& m) {
                 m.scalar("s", 0.1F).bytes("z", {}, std::string(1, 0), onnx::TensorProto::UINT8);
                 m.node("QuantizeLinear", {"a", "s", "z"}, "q").node("DequantizeLinear", {"q", "s", "z"}, "b");
               })
-          .as(between("plain", 13, [](OnnxModel& m) { m.node("Relu", {"a"}, "b"); })),
+          .as(clipped_and_rounded(0, 25.5F, 0.1F)),
+      between("round", 13,
+              [](OnnxModel& m) {
+                m.scalar("four", 4).node("Mul", {"a", "four"}, "c").node("Round", {"c"}, "b");
+              }),
       between(
           "weights_of_bytes_per_filter", 13,
           [](OnnxModel& m) {

@@ -104,6 +104,11 @@ std::vector<Refusal> refusals() {
          m.node("Conv", {"a", "two.weight"}, "b");
        },
        {node + "Conv", "not finite"}},
+      {"other_limits",
+       [](OnnxModel& m) {
+         m.scalar("lo", 1).scalar("hi", 1).node("Clip", {"a", "lo", "hi"}, "b");
+       },
+       {node + "Clip", "limits 1 and 1", "leave no two values"}},
       {"concat_of_rows",
        [](OnnxModel& m) {
          m.node("Concat", {"a", "a"}, "b", {{"axis", std::int64_t{2}}});
