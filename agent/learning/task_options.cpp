@@ -64,7 +64,8 @@ void add_retraining_options(console::Options& options, int images,
   std::string quantizers = "how weights and scales are trained: lsq, pact, dorefa or symmetric";
   if (!more_quantizers.empty()) quantizers += "; for comparison only: " + console::one_of(more_quantizers);
   options.text("quantizer", d.quantizer, quantizers.c_str());
-  options.text("clipping", d.clipping, "start scales: mixed, max, mse, aciq, kl, percentile or equalized");
+  options.text("clipping", d.clipping,
+               "start scales: mixed, max, mse, aciq, kl, percentile, equalized or stated");
   options.integer("retrain-images", images, "images per epoch of retraining (0: all)");
   options.text("optimizer", d.optimizer, "adam or sgd");
   options.number("learning-rate", d.learning_rate, "of the retraining, at its start");

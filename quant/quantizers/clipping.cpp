@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "host/base/error.h"
 #include "quant/quantizers/analytic_clipping.h"
@@ -16,7 +17,8 @@
 namespace bitloop::quant {
 namespace {
 
-constexpr std::string_view kNames[] = {"max", "mse", "aciq", "kl", "percentile", "mixed", "equalized"};
+constexpr std::string_view kNames[] = {"max",        "mse",   "aciq",      "kl",
+                                       "percentile", "mixed", "equalized", "stated"};
 constexpr Clipping kMixedFrom[] = {Clipping::max, Clipping::mse, Clipping::aciq, Clipping::kl,
                                    Clipping::percentile};
 constexpr double kSmallestScale = 1e-8;
@@ -78,6 +80,54 @@ at::Tensor row_scales(const at::Tensor& values, const LevelGrid& grid, Clipping 
       return at::where(scale > kSmallestScale, at::minimum(scale, largest), largest);
     }
   }
+}
+
+/// Scale per filter at which all weights of a layer lie on levels, as those of a quantized file do: the
+/// largest one. Undefined where there is none.
+at::Tensor grid_scales(const at::Tensor& weights, const LevelGrid& grid) {
+  constexpr std::int64_t kFewest = 3;  // weights of a filter: one or two lie on levels by chance
+  constexpr std::int64_t kSample = 16;
+  constexpr double kNear = 1e-4;  // of the scale: floats round products with it
+  if (weights.size(1) < kFewest) return {};
+  const auto lie_on_levels = [&](const at::Tensor& values, const at::Tensor& scale) {
+    return rounded(values, scale, grid).sub_(values).abs_().amax(1).le(scale * kNear);
+  };
+  const at::Tensor sample =
+      weights.slice(1, 0, weights.size(1), std::max<std::int64_t>(1, weights.size(1) / kSample));
+  const at::Tensor largest = weights.abs().amax(1);
+  at::Tensor found = at::zeros_like(largest);
+  for (double level = grid.spacing == 2 ? 1 : grid.spacing; level <= grid.high; level += grid.spacing) {
+    const at::Tensor scale = largest.div(level).clamp_min_(kSmallestScale);
+    const at::Tensor possible = lie_on_levels(sample, scale).logical_and_(found.eq(0));
+    if (!possible.any().item<bool>()) continue;
+    found = at::where(possible.logical_and(lie_on_levels(weights, scale)), scale, found);
+  }
+  return found.gt(0).all().item<bool>() ? found : at::Tensor();
+}
+
+/// The step that limits state for codes of the range: one that needs more codes than half as many bits have.
+/// None where they state none, or several.
+std::optional<double> stated_step(const std::vector<host::Limits>& stated, const CodeRange& range) {
+  const double codes = range.high - range.low + 1;
+  std::optional<double> step;
+  for (const host::Limits& limits : stated) {
+    const double low = limits.low / limits.step, high = limits.high / limits.step, used = high - low + 1;
+    const bool fits = limits.step > 0 && low > range.low - 0.5 && high < range.high + 0.5;
+    if (!fits || used * used <= codes) continue;
+    if (step && *step != limits.step) return {};
+    step = limits.step;
+  }
+  return step;
+}
+
+/// The scale at which the widest limits are the range's ends; none where they have none.
+std::optional<double> stated_ends(const std::vector<host::Limits>& stated, const CodeRange& range) {
+  double scale = 0;
+  for (const host::Limits& limits : stated) {
+    if (range.high > 0) scale = std::max(scale, limits.high / range.high);
+    if (range.low < 0) scale = std::max(scale, limits.low / range.low);
+  }
+  return scale > kSmallestScale && std::isfinite(scale) ? std::optional(scale) : std::nullopt;
 }
 
 /// [filter, patch]: results less their mean, which no quantizer need keep: a bias or a batch norm restores
@@ -181,6 +231,26 @@ Choice result_scales(const WeightSample& sample, const LevelGrid& grid, Clipping
       scales_of, [&](const at::Tensor& scales) { return error.sum(rounded(sample.values, scales, grid)); });
 }
 
+/// By any clipping but `stated`.
+Choice found_scales(const WeightSample& sample, int bits, const LevelGrid& grid, Clipping clipping) {
+  const at::Tensor& weights = sample.values;
+  Choice choice{{}, clipping};
+  if (bits == 1) {
+    choice.scales = weights.abs().mean(1).clamp_min_(kSmallestScale);
+    if (clipping == Clipping::mixed) choice.clipping = Clipping::mse;  // which it is
+  } else if (clipping == Clipping::equalized) {
+    choice.scales = at::zeros({weights.size(0)}, weights.options()).add_(largest_scales(weights, grid).max());
+  } else if (!sample.patches.defined()) {
+    choice = clipping == Clipping::mixed ? mixed_scales(weights, grid)
+                                         : Choice{row_scales(weights, grid, clipping), clipping};
+  } else if (clipping == Clipping::mixed || clipping == Clipping::mse) {
+    choice = result_scales(sample, grid, clipping);
+  } else {
+    choice.scales = row_scales(weights, grid, clipping);
+  }
+  return choice;
+}
+
 }  // namespace
 
 std::string_view name_of(Clipping clipping) { return kNames[static_cast<int>(clipping)]; }
@@ -196,22 +266,12 @@ std::vector<std::string> clipping_names() { return {std::begin(kNames), std::end
 
 at::Tensor weight_scales(const WeightSample& sample, int bits, Clipping clipping, Clipping* chosen) {
   const TorchThreads threads(1);  // sums would depend on their number
-  const at::Tensor& weights = sample.values;
   const LevelGrid grid = weight_grid(bits);
-  Choice choice{{}, clipping};
-  if (bits == 1) {
-    choice.scales = weights.abs().mean(1).clamp_min_(kSmallestScale);
-    if (clipping == Clipping::mixed) choice.clipping = Clipping::mse;  // which it is
-  } else if (clipping == Clipping::equalized) {
-    choice.scales = at::zeros({weights.size(0)}, weights.options()).add_(largest_scales(weights, grid).max());
-  } else if (!sample.patches.defined()) {
-    choice = clipping == Clipping::mixed ? mixed_scales(weights, grid)
-                                         : Choice{row_scales(weights, grid, clipping), clipping};
-  } else if (clipping == Clipping::mixed || clipping == Clipping::mse) {
-    choice = result_scales(sample, grid, clipping);
-  } else {
-    choice.scales = row_scales(weights, grid, clipping);
-  }
+  const bool takes_stated = clipping == Clipping::mixed || clipping == Clipping::stated;
+  Choice choice{{}, Clipping::stated};
+  if (takes_stated && bits != 1) choice.scales = grid_scales(sample.values, grid);
+  if (!choice.scales.defined())
+    choice = found_scales(sample, bits, grid, takes_stated ? Clipping::mixed : clipping);
   if (chosen != nullptr) *chosen = choice.clipping;
   return choice.scales;
 }
@@ -225,7 +285,12 @@ double activation_scale(const ActivationSample& sample, const CodeRange& range, 
   const TorchThreads threads(1);
   const LevelGrid grid = activation_grid(range);
   const at::Tensor values = sample.values.reshape({1, -1});
+  const bool takes_stated = clipping == Clipping::mixed || clipping == Clipping::stated;
+  std::optional<double> stated = takes_stated ? stated_step(sample.stated, range) : std::nullopt;
+  if (clipping == Clipping::stated && !stated) stated = stated_ends(sample.stated, range);
+  if (takes_stated) clipping = stated ? Clipping::stated : Clipping::mixed;
   if (chosen != nullptr) *chosen = clipping;
+  if (stated) return *stated;
   const at::Tensor by_image = sample.values.dim() == 1 ? values : sample.values.flatten(1);
   const at::Tensor maxima = sample.image_maxima.defined()
                                 ? sample.image_maxima.div(grid.high).clamp_min(kSmallestScale)

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/network/network.h"
 #include "host/network/policy.h"
 #include "quant/quantizers/encoding.h"
 #include "quant/quantizers/names.h"
@@ -20,8 +21,10 @@ enum class Clipping {
   aciq,        ///< least expected squared error of a Laplace or Gauss fit (Banner et al. 2019)
   kl,          ///< least divergence of the histogram from the quantized one's (TensorRT)
   percentile,  ///< the magnitude that a fixed share of the values stays below
-  mixed,       ///< per layer and width, whichever of those above has the least error
+  mixed,       ///< per layer and width what a quantized file states, else whichever of those above has the
+               ///< least error
   equalized,   ///< CMC 2024: one symmetric range per layer for weights; activations: mean of images' maxima
+  stated,  ///< as `mixed`; where a file states ends of an activation's range only, at these at every width
 };
 std::string_view name_of(Clipping clipping);
 /// Throws InputError, listing the names.
@@ -37,10 +40,11 @@ struct WeightSample {
 };
 
 /// Scale per filter for weights of `bits` bits. 1 bit has nothing to clip: its scale is the mean magnitude,
-/// whatever the method. `mixed` chooses one method for the whole layer: the one of least error of the layer's
-/// results on the patches, without what re-estimated batch-norm statistics (mean and deviation of a filter's
-/// results) or a corrected bias (mean) repair. Plain squared error of the weights would prefer to clip those
-/// few that carry most.
+/// whatever the method. `mixed` and `stated` take the scales at which all weights of the layer are codes,
+/// where there are such: those of a quantized file. Else `mixed` chooses one method for the whole layer: the
+/// one of least error of the layer's results on the patches, without what re-estimated batch-norm statistics
+/// (mean and deviation of a filter's results) or a corrected bias (mean) repair. Plain squared error of the
+/// weights would prefer to clip those few that carry most.
 at::Tensor weight_scales(const WeightSample& sample, int bits, Clipping clipping, Clipping* chosen = nullptr);
 at::Tensor weight_scales(const at::Tensor& weights, int bits, Clipping clipping);
 
@@ -51,9 +55,11 @@ struct ActivationSample {
   /// [image]: largest magnitude of all values of each image, of which `values` may be a part. Undefined: that
   /// of `values`.
   at::Tensor image_maxima = {};
+  std::vector<host::Limits> stated = {};  ///< of the tensors that share the scale, where the network has some
 };
 
-/// Scale of a tensor's codes. `mixed` takes the method of least error to the power of 4 over the sample, at 8
+/// Scale of a tensor's codes. `mixed` takes the step that the network states for codes of that width; without
+/// one, the method of least error to the power of 4 over the sample, at 8
 /// bits also over the images' maxima: large values say most about an image, and squared error clips too many
 /// of them (measured on ResNet-20).
 double activation_scale(const ActivationSample& sample, const CodeRange& range, Clipping clipping,

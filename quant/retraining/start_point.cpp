@@ -153,6 +153,11 @@ at::Tensor sample_of(const at::Tensor& tensor, std::int64_t values, std::int64_t
   return all.gather(1, (places + shifts).remainder_(all.size(1)).to(all.device()));
 }
 
+void append_limits(const host::Tensor& tensor, std::vector<host::Limits>& stated) {
+  for (const host::Limits& limits : {tensor.limits, tensor.narrow_limits})
+    if (limits.any()) stated.push_back(limits);
+}
+
 /// Tensors of each width class (index: its first one) whose values arithmetic reads.
 std::vector<std::vector<int>> read_tensors(const host::Network& network, const std::vector<int>& classes) {
   std::vector<bool> read(network.tensors.size(), false);
@@ -271,6 +276,8 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
   for (std::size_t t = 0; t < samples.size(); ++t) {
     ActivationSample& sample = result.samples.activations.emplace_back();
     sample.is_signed = network.tensors[t].is_signed;
+    for (std::size_t other = t; other < samples.size(); ++other)
+      if (classes.at(other) == static_cast<int>(t)) append_limits(network.tensors[other], sample.stated);
     if (samples[t].empty()) continue;
     sample.values = at::cat(samples[t]);
     sample.image_maxima = at::cat(maxima[t]);

@@ -19,8 +19,8 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr Clipping kAll[] = {Clipping::max,        Clipping::mse,   Clipping::aciq,     Clipping::kl,
-                             Clipping::percentile, Clipping::mixed, Clipping::equalized};
+constexpr Clipping kAll[] = {Clipping::max,        Clipping::mse,   Clipping::aciq,      Clipping::kl,
+                             Clipping::percentile, Clipping::mixed, Clipping::equalized, Clipping::stated};
 constexpr Clipping kSimple[] = {Clipping::max, Clipping::mse, Clipping::aciq, Clipping::kl,
                                 Clipping::percentile};
 
@@ -288,6 +288,33 @@ TEST(OneBitWeights, have_the_mean_magnitude_as_scale_whatever_the_method) {
   const at::Tensor weights = gauss(300, 16).view({3, 100});
   for (const Clipping clipping : kAll)
     EXPECT_TRUE(weight_scales(weights, 1, clipping).allclose(weights.abs().mean(1))) << name_of(clipping);
+}
+
+TEST(StatedScales, of_weights_on_levels_are_theirs) {
+  for (const int bits : {2, 4, 8}) {
+    const at::Tensor scale = at::tensor({0.013F, 0.5F, 0.07F});
+    const at::Tensor weights = rounded(gauss(300, 21).view({3, 100}) * 0.05, scale, weight_grid(bits));
+    for (const Clipping clipping : {Clipping::mixed, Clipping::stated}) {
+      Clipping chosen = Clipping::max;
+      const WeightSample sample{.values = weights, .patches = gauss(5000, 22).view({50, 100}), .gain = {}};
+      const at::Tensor scales = weight_scales(sample, bits, clipping, &chosen);
+      EXPECT_EQ(chosen, Clipping::stated) << bits;
+      EXPECT_TRUE(rounded(weights, scales, weight_grid(bits)).allclose(weights, 1e-4, 1e-6)) << bits;
+    }
+    EXPECT_NEAR(weight_scales(weights, bits, Clipping::stated)[0].item<float>(), 0.013F, 1e-6F) << bits;
+  }
+}
+
+TEST(StatedScales, of_activations_are_the_steps_of_their_width) {
+  ActivationSample sample{.values = gauss(1000, 23).clamp_min(0)};
+  sample.stated = {{0, 255 * 0.01, 0.01}, {0, 3 * 0.4, 0.4}};
+  Clipping chosen = Clipping::max;
+  EXPECT_EQ(activation_scale(sample, code_range(8, false), Clipping::mixed, &chosen), 0.01);
+  EXPECT_EQ(chosen, Clipping::stated);
+  EXPECT_EQ(activation_scale(sample, code_range(2, false), Clipping::mixed), 0.4);
+  activation_scale(sample, code_range(4, false), Clipping::mixed, &chosen);
+  EXPECT_NE(chosen, Clipping::stated);
+  EXPECT_DOUBLE_EQ(activation_scale(sample, code_range(4, false), Clipping::stated), 255 * 0.01 / 15);
 }
 
 TEST(Clipping, finds_a_positive_finite_scale_for_dead_tensors_and_single_values) {
