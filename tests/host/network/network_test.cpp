@@ -558,5 +558,33 @@ TEST(Signedness, of_an_average_pool_follows_what_a_later_layer_does_to_its_class
   EXPECT_TRUE(network.tensors[6].is_signed);
 }
 
+TEST(Limits, in_a_row_are_the_narrower_ones_and_the_later_step) {
+  const Limits first{-1, 4, 0.5}, next{0, 6, 0};
+  EXPECT_EQ(first.then(next), (Limits{0, 4, 0.5}));
+  EXPECT_EQ(first.then({.step = 0.25}), (Limits{-1, 4, 0.25}));
+  EXPECT_EQ(Limits().then(first), first);
+  EXPECT_FALSE(Limits().any());
+}
+
+TEST(Limits, of_results_are_those_of_activation_and_tensor_and_say_whether_codes_are_signed) {
+  Network network = single_layer_network("conv in=4x8x8 out=4");
+  Layer& layer = network.layers.front();
+  Limits& limits = network.tensors[layer.output].limits;
+  network.output_bits = 8;
+  layer.activation = Activation::none;
+  limits = {.low = -2, .high = 3};
+  derive_signedness(network);
+  EXPECT_TRUE(network.tensors[layer.output].is_signed);
+  EXPECT_EQ(network.result_limits(layer), limits);
+  limits.low = 0.5;
+  derive_signedness(network);
+  EXPECT_FALSE(network.tensors[layer.output].is_signed);
+  layer.activation = Activation::relu6;
+  limits = {.low = -2, .high = 8};
+  EXPECT_EQ(network.result_limits(layer), (Limits{0, 6, 0}));
+  limits.high = -2;
+  EXPECT_THROW(network.validate(), InputError);
+}
+
 }  // namespace
 }  // namespace bitloop::host::test

@@ -17,6 +17,9 @@ QuantizedModel random_model(std::uint64_t seed) {
   const host::Network network = host::test::random_graph(seed);
   QuantizedModel model;
   model.integers = host::random_quantization(network, host::test::random_policy(network, random), seed);
+  host::Tensor& limited = model.integers.network.tensors.back();
+  limited.limits = {.high = 0.75, .step = 0.25};
+  limited.narrow_limits = {.low = -1.5};
   const auto number = [&] { return static_cast<double>(random() % 100000) / 65537.0; };
   for (std::size_t t = 0; t < network.tensors.size(); ++t)
     model.tensor_scales.push_back({number(), number()});
@@ -47,6 +50,8 @@ void expect_equal(const host::Network& a, const host::Network& b) {
     EXPECT_EQ(a.tensors[t].name, b.tensors[t].name);
     EXPECT_EQ(a.tensors[t].shape, b.tensors[t].shape);
     EXPECT_EQ(a.tensors[t].is_signed, b.tensors[t].is_signed);
+    EXPECT_EQ(a.tensors[t].limits, b.tensors[t].limits);
+    EXPECT_EQ(a.tensors[t].narrow_limits, b.tensors[t].narrow_limits);
   }
   ASSERT_EQ(a.layers.size(), b.layers.size());
   for (std::size_t i = 0; i < a.layers.size(); ++i) {

@@ -6,7 +6,6 @@
 
 #include "host/base/error.h"
 #include "quant/onnx/import.h"
-#include "tests/quant/files.h"
 #include "tests/quant/fixtures.h"
 #include "tests/quant/onnx/models.h"
 
@@ -52,9 +51,9 @@ struct Case {
 };
 void PrintTo(const Case& c, std::ostream* stream) { *stream << c.name; }
 
-class TensorLimits : public ::testing::TestWithParam<Case> {};
+class LimitedTensors : public ::testing::TestWithParam<Case> {};
 
-TEST_P(TensorLimits, are_part_of_the_function) {
+TEST_P(LimitedTensors, are_part_of_the_function) {
   const Case& c = GetParam();
   OnnxModel model = start();
   c.append(model);
@@ -72,7 +71,7 @@ TEST_P(TensorLimits, are_part_of_the_function) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Forms, TensorLimits,
+    Forms, LimitedTensors,
     ::testing::Values(
         Case{"clip", -0.3, 0.45, 0,
              [](OnnxModel& m) {
@@ -210,21 +209,6 @@ TEST(TensorLimits, of_two_values_are_refused) {
   model.scalar("s", 1).node("BipolarQuant", {"a", "s"}, "b");
   EXPECT_THROW(finished(model), InputError);
 }
-
-class QuantizedCases : public ::testing::TestWithParam<const char*> {};
-
-TEST_P(QuantizedCases, give_what_onnxruntime_computes) {
-  const auto file = [](const std::string& ending) {
-    return shared_folder() / "cases/03_activation_range_lost" / (GetParam() + ending);
-  };
-  if (!std::filesystem::exists(file(".onnx"))) GTEST_SKIP() << file(".onnx") << " is not there";
-  const auto results = run_float(import_onnx(file(".onnx")), read_floats(file(".in.f32")));
-  EXPECT_LT(relative_error(results, read_floats(file(".ref.f32"))), kTolerance);
-}
-
-INSTANTIATE_TEST_SUITE_P(Files, QuantizedCases,
-                         ::testing::Values("quant_qdq_relu6_gone", "quant_qdq_tight", "quant_relu_2bit",
-                                           "quant_relu_8bit_tight"));
 
 }  // namespace
 }  // namespace bitloop::quant
