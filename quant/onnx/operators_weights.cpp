@@ -237,6 +237,7 @@ Value spread(const Lowering& l, const Value& value, const Value& like) {
                        shape != wanted && shape == host::Shape{wanted.channels, 1, 1};
   if (!spreads) return value;
   Value result = like;
+  result.limits = result.narrow = {};
   result.tensor = with_inputs(l, l.inputs, 1)
                       .append({.name = l.names.of_node(l.node),
                                .kind = LayerKind::upsample,

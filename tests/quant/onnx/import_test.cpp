@@ -229,9 +229,9 @@ void sliced(OnnxModel& model, const Sizes& starts, const Sizes& ends) {
 
 /// What a quantizer of "a" does, in other words.
 Form clipped_and_rounded(float low, float high, float step) {
-  return between("plain", 13, [=](OnnxModel& m) {
-    m.scalar("lo", low).scalar("hi", high).scalar("step", step);
-    m.node("Clip", {"a", "lo", "hi"}, "c").node("Div", {"c", "step"}, "d");
+  return between("plain", 10, [=](OnnxModel& m) {
+    m.scalar("step", step).node("Clip", {"a"}, "c", {{"min", low}, {"max", high}});
+    m.node("Div", {"c", "step"}, "d");
     m.node("Round", {"d"}, "r").node("Mul", {"r", "step"}, "b");
   });
 }
