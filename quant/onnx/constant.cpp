@@ -138,12 +138,14 @@ Constant integer_constant(std::vector<std::int64_t> values) {
 
 std::int64_t element_count(const Dims& dims) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 62;
-  std::int64_t count = 1;
+  std::int64_t count = 1;  // dimensions of no elements left out: products of some must fit too
+  bool empty = false;
   for (const std::int64_t dim : dims) {
     if (dim < 0 || (dim > 0 && count > kLargest / dim)) return -1;
-    count *= dim;
+    count *= std::max<std::int64_t>(dim, 1);
+    empty = empty || dim == 0;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 Constant read_tensor(onnx::TensorProto& tensor) {

@@ -13,7 +13,8 @@ namespace bitloop::quant::importer {
 namespace {
 
 constexpr std::size_t kMostLayers = 4096;
-constexpr std::size_t kMostMixedChannels = 1024;  // of an image, by a convolution of one tap
+constexpr std::size_t kMostMixedChannels = 1024;   // of an image, by a convolution of one tap
+constexpr std::int64_t kMostOwnWeights = 1 << 22;  // of layers that no file has
 constexpr std::int64_t kMostChannels = 1 << 20, kLargestSide = 65535, kMostElements = std::int64_t{1} << 31;
 
 bool has_affine_part(const host::Layer& layer) {
@@ -115,8 +116,18 @@ int Draft::append_layer(host::Layer layer, const host::Shape& shape, int readers
   return network_.layers.back().output;
 }
 
+void Draft::spend(std::int64_t weights) {
+  own_weights_ += weights;
+  if (own_weights_ > kMostOwnWeights)
+    throw InputError(
+        fmt::format("its image or its results have so many channels that the layers which pass them on would "
+                    "have more than {} weights: end the network before them with --outputs",
+                    kMostOwnWeights));
+}
+
 int Draft::append_copy(int tensor, const std::string& name) {
   const host::Shape shape = network_.tensors.at(tensor).shape;
+  spend(shape.channels);
   host::Layer layer{.name = name, .kind = host::LayerKind::depthwise, .inputs = {tensor}};
   if (non_negative(tensor)) layer.activation = host::Activation::relu;  // changes nothing, and spares a sign
   LayerParameters parameters;
@@ -154,7 +165,9 @@ bool Draft::read_image(std::size_t index) {
   }
   if (scales(layer)) {
     layer.kind = host::LayerKind::conv;
-    parameters_[index].weight = diagonal(parameters_[index].weight);
+    std::vector<float>& weights = parameters_[index].weight;
+    weights = diagonal(weights);
+    spend(static_cast<std::int64_t>(weights.size()));
   }
   return layer.kind == host::LayerKind::conv;
 }
@@ -209,8 +222,8 @@ void Draft::settle_image(Names& names) {
   }
   if (copy < 0) return;
   read_image(layers);
-  std::ranges::rotate(network_.layers, network_.layers.end() - 1);
-  std::ranges::rotate(parameters_, parameters_.end() - 1);
+  std::rotate(network_.layers.begin(), network_.layers.end() - 1, network_.layers.end());
+  std::rotate(parameters_.begin(), parameters_.end() - 1, parameters_.end());
 }
 
 void Draft::note_reader(const Value& value, bool result) {

@@ -117,6 +117,8 @@ class Draft {
   /// cannot move to them.
   std::optional<std::string> affine_writers(int tensor, std::vector<int>& found) const;
   int append_layer(host::Layer layer, const host::Shape& shape, int readers, LayerParameters parameters);
+  /// Weights of a layer that is added without a node of the file; throws InputError where all are too many.
+  void spend(std::int64_t weights);
   /// Appends a layer that gives its input as it is: depthwise, with weights of one.
   int append_copy(int tensor, const std::string& name);
   /// Whether a result gets a layer of its own: where it is read, or keeps its inputs' codes.
@@ -147,6 +149,7 @@ class Draft {
     host::Limits limits, narrow;
   };
   std::vector<std::vector<Reading>> readings_;  // per tensor
+  std::int64_t own_weights_ = 0;                // of layers that no node of the file stands for
 };
 
 }  // namespace bitloop::quant::importer

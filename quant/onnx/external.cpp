@@ -83,7 +83,7 @@ void ExternalData::load(onnx::TensorProto& tensor) {
   const Dims dims(tensor.dims().begin(), tensor.dims().end());
   const std::int64_t count = element_count(dims);
   constexpr std::int64_t kWidest = 8;  // bytes of an element
-  if (count < 0 || length > count * kWidest)
+  if (count < 0 || length / kWidest > count)
     refuse_external(tensor, fmt::format("has {} bytes in {}, more than its shape can need", length,
                                         printable(place.file)));
   loaded_ += length;

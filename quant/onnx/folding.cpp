@@ -147,9 +147,10 @@ SharedConstant fold_div(const Folding& f) {
 SharedConstant fold_identity(const Folding& f) {
   // PyTorch stores equal tensors once and names the copies by Identity nodes.
   const std::string& output = f.node.proto().output(0);
+  const Constant& constant = f.at(0);
   if (!output.ends_with(".weight")) return f.inputs.front();
-  f.budget.spend(f.node, f.at(0).count());
-  Constant renamed = f.at(0);
+  f.budget.spend(f.node, constant.count());
+  Constant renamed = constant;
   renamed.name = output;
   return share(std::move(renamed));
 }
@@ -276,11 +277,13 @@ SharedConstant fold_slice(const Folding& f) {
 }
 
 SharedConstant fold_constant_of_shape(const Folding& f) {
-  if (f.at(0).is_float()) f.node.refuse("its shape is not made of integers");
   const Dims dims = f.at(0).integers;
+  if (f.at(0).is_float() || dims.size() > kHighestRank)
+    f.node.refuse(fmt::format("its shape must be at most {} integers", kHighestRank));
   const std::int64_t count = element_count(dims);
   if (count < 0 || count > kLongestShape)
     f.node.refuse(fmt::format("it makes more than the {} elements that are supported", kLongestShape));
+  f.budget.spend(f.node, count);
   Constant value;
   value.floats = {0};
   if (f.node.has("value")) value = f.node.tensor("value");

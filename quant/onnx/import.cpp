@@ -21,7 +21,7 @@ namespace {
 using namespace importer;
 
 constexpr int kMostNodes = 1 << 16;
-constexpr int kMostInputs = 1000;  // of a node
+constexpr int kMostInputs = 1000;  // and results, of a node or of all
 constexpr int kFirstOpset = 7, kLastOpset = 22;
 
 /// Domains of the QONNX operators, old and new.
@@ -81,6 +81,9 @@ class Importer {
       throw InputError(fmt::format("has {} nodes; at most {} are supported", graph_.node_size(), kMostNodes));
     if (graph_.output_size() < 1 && options_.outputs.empty())
       throw InputError("has no output; the network needs one");
+    if (graph_.output_size() > kMostInputs)
+      throw InputError(
+          fmt::format("has {} outputs; at most {} are supported", graph_.output_size(), kMostInputs));
     if (graph_.sparse_initializer_size() > 0)
       throw InputError("has sparse weights; only dense ones are supported");
   }
@@ -91,8 +94,8 @@ class Importer {
     const bool domain = quant ? contains(kQuantDomains, proto.domain())
                               : proto.domain().empty() || proto.domain() == "ai.onnx";
     if (!domain || !is_supported(proto.op_type())) node.refuse(unknown_operator(node));
-    if (proto.input_size() > kMostInputs)
-      node.refuse(fmt::format("at most {} inputs are supported", kMostInputs));
+    if (proto.input_size() > kMostInputs || proto.output_size() > kMostInputs)
+      node.refuse(fmt::format("at most {} inputs and results are supported", kMostInputs));
     if (proto.output_size() < 1 || proto.output(0).empty()) node.refuse("its first output has no name");
   }
 
@@ -177,6 +180,7 @@ class Importer {
   /// Layers' results that a refused node reads: the network could end there.
   void note_ends(const Node& refused) {
     for (const std::string& name : refused.proto().input()) {
+      if (ends_.size() > Refusals::kMostEnds) return;
       const auto found = values_.find(name);
       const bool result = found != values_.end() && found->second.tensor >= 0 &&
                           !draft_.is_image(found->second.tensor) && !found->second.pads.any();

@@ -71,7 +71,7 @@ std::string Names::of_text(std::string_view text) { return unique(plain(text)); 
 std::string Names::unique(std::string name) {
   if (name.empty()) name = "layer";
   std::string candidate = name;
-  for (int copy = 2; !given_.insert(candidate).second; ++copy) candidate = fmt::format("{}_{}", name, copy);
+  while (!given_.emplace(candidate, 1).second) candidate = fmt::format("{}_{}", name, ++given_.at(name));
   return candidate;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -21,7 +21,7 @@ class Names {
 
  private:
   std::string unique(std::string name);
-  std::set<std::string> given_;
+  std::map<std::string, int> given_;  // a name, and the number of its last copy
 };
 
 }  // namespace bitloop::quant::importer

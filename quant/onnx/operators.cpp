@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <set>
 
 #include "quant/onnx/view.h"
 
@@ -191,7 +192,7 @@ Value Lowering::append(host::Layer layer, const Dims& shape, Dims dims, LayerPar
 }
 
 void Lowering::note_reader(const std::vector<int>& tensors) const {
-  for (const int tensor : tensors) {
+  for (const int tensor : std::set(tensors.begin(), tensors.end())) {
     const auto reads = [&](const Value& value) { return value.tensor == tensor; };
     for (const Value& value : inputs)
       if (reads(value)) draft.note_reader(value);

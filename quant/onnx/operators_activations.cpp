@@ -130,6 +130,7 @@ struct Operands {
 std::optional<Operands> operands_of(const Lowering& l) {
   if (l.inputs.size() != 2) return {};
   const Value &first = l.inputs[0], &second = l.inputs[1];
+  if (first.tensor < 0 && second.tensor < 0) return {};
   if (is_scalar(first, second))
     return Operands{&second, number(first.constant->at(0)), function_text(second)};
   if (is_scalar(second, first)) return Operands{&first, function_text(first), number(second.constant->at(0))};

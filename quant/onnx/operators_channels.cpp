@@ -52,6 +52,7 @@ std::int64_t axis_of(const Lowering& l, const Value& value, std::int64_t axis) {
 /// A layer that gives the input's channels that `channels` names; its result is seen as `dims`.
 Value append_select(const Lowering& l, const Value& value, std::vector<int> channels, Dims dims) {
   const host::Shape shape = l.draft.shape(value.tensor);
+  l.budget.spend(l.node, static_cast<std::int64_t>(channels.size()));
   std::vector<int> sorted = channels;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
@@ -67,24 +68,28 @@ Value append_select(const Lowering& l, const Value& value, std::vector<int> chan
   return result;
 }
 
-/// The entries of one dimension that `indices` names. A dimension that is taken whole may be any.
-Value entries(const Lowering& l, const Value& value, std::int64_t axis,
-              const std::vector<std::int64_t>& indices) {
-  std::vector<std::int64_t> all(static_cast<std::size_t>(value.dims[axis]));
-  std::iota(all.begin(), all.end(), 0);
-  if (indices == all) return l.pass(value);
+/// The `count` entries of one dimension that `index` gives in a row. A dimension that is taken whole may be
+/// any.
+template <typename Index>
+Value entries(const Lowering& l, const Value& value, std::int64_t axis, std::int64_t count,
+              const Index& index) {
+  const std::int64_t size = value.dims[axis];
+  if (count > size) l.node.refuse("it gives a channel twice; supported is each once");
+  bool whole = count == size;
+  for (std::int64_t i = 0; whole && i < size; ++i) whole = index(i) == i;
+  if (whole) return l.pass(value);
   const auto channels = channel_axis(l, value, axis);
-  if (!channels || indices.empty()) {
+  if (!channels || count == 0) {
     l.node.refuse(fmt::format("it takes {} of the {} entries of dimension {} of {}; supported are channels",
-                              indices.size(), value.dims[axis], axis, fmt::join(value.dims, "x")));
+                              count, size, axis, fmt::join(value.dims, "x")));
   }
   std::vector<int> taken;
   for (std::int64_t i = 0; i < channels->before; ++i)
-    for (const std::int64_t j : indices)
+    for (std::int64_t j = 0; j < count; ++j)
       for (std::int64_t k = 0; k < channels->behind; ++k)
-        taken.push_back(static_cast<int>(channels->channel(i, j, k)));
+        taken.push_back(static_cast<int>(channels->channel(i, index(j), k)));
   Dims dims = value.dims;
-  dims[axis] = static_cast<std::int64_t>(indices.size());
+  dims[axis] = count;
   return append_select(l, value, std::move(taken), std::move(dims));
 }
 
@@ -99,7 +104,7 @@ std::vector<std::int64_t> split_sizes(const Lowering& l, std::int64_t size) {
       sizes.push_back(std::clamp<std::int64_t>(size - first, 0, each));
   }
   const bool fits = static_cast<std::int64_t>(sizes.size()) == parts &&
-                    std::all_of(sizes.begin(), sizes.end(), [](std::int64_t s) { return s > 0; }) &&
+                    std::ranges::all_of(sizes, [&](std::int64_t s) { return s > 0 && s <= size; }) &&
                     std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) == size;
   if (!fits) l.node.refuse(fmt::format("its parts of {} do not make {}", fmt::join(sizes, ", "), size));
   return sizes;
@@ -134,19 +139,23 @@ std::vector<SliceRange> slice_ranges(const Lowering& l) {
   return ranges;
 }
 
+/// Entries of a dimension at equal distances.
+struct EqualSteps {
+  std::int64_t first = 0, step = 1, count = 0;
+};
+
 /// The entries that a range takes of a dimension of `size`, by ONNX's rules of clamping.
-std::vector<std::int64_t> range_entries(const Lowering& l, const SliceRange& range, std::int64_t size) {
+EqualSteps range_entries(const Lowering& l, const SliceRange& range, std::int64_t size) {
   if (range.step == 0) l.node.refuse("its step must not be 0");
   const bool back = range.step < 0;
   const auto clamped = [&](std::int64_t position) {
     if (position < 0) position = position < -size ? -1 : position + size;
     return std::clamp<std::int64_t>(position, back ? -1 : 0, back ? size - 1 : size);
   };
-  const std::int64_t end = clamped(range.end);
   const std::int64_t step = std::clamp<std::int64_t>(range.step, -size, size);
-  std::vector<std::int64_t> entries;
-  for (std::int64_t i = clamped(range.start); back ? i > end : i < end; i += step) entries.push_back(i);
-  return entries;
+  const std::int64_t first = clamped(range.start), way = clamped(range.end) - first;
+  const std::int64_t count = (way + step - (back ? -1 : 1)) / step;
+  return {first, step, std::max<std::int64_t>(count, 0)};
 }
 
 }  // namespace
@@ -188,10 +197,10 @@ Value lower_split(const Lowering& l) {
   const Value& value = l.tensor(0);
   const std::int64_t axis = axis_of(l, value, l.node.integer("axis", 0));
   const std::vector<std::int64_t> sizes = split_sizes(l, value.dims[axis]);
+  if (sizes.size() == 1) return l.pass(value);
   const auto part = sizes.begin() + l.output;
-  std::vector<std::int64_t> taken(static_cast<std::size_t>(*part));
-  std::iota(taken.begin(), taken.end(), std::accumulate(sizes.begin(), part, std::int64_t{0}));
-  return entries(l, value, axis, taken);
+  const std::int64_t first = std::accumulate(sizes.begin(), part, std::int64_t{0});
+  return entries(l, value, axis, *part, [=](std::int64_t i) { return first + i; });
 }
 
 Value lower_slice(const Lowering& l) {
@@ -200,13 +209,15 @@ Value lower_slice(const Lowering& l) {
   for (const SliceRange& range : slice_ranges(l)) {
     const std::int64_t axis = axis_of(l, value, range.axis);
     const auto taken = range_entries(l, range, value.dims[axis]);
-    if (range.step == 1 && static_cast<std::int64_t>(taken.size()) == value.dims[axis]) continue;
+    if (range.step == 1 && taken.count == value.dims[axis]) continue;
     if (cutting) l.node.refuse("it cuts several dimensions; supported is one, the channels");
     cutting = range;
     cutting->axis = axis;
   }
   if (!cutting) return l.pass(std::move(value));
-  return entries(l, value, cutting->axis, range_entries(l, *cutting, value.dims[cutting->axis]));
+  const EqualSteps taken = range_entries(l, *cutting, value.dims[cutting->axis]);
+  return entries(l, value, cutting->axis, taken.count,
+                 [&](std::int64_t i) { return taken.first + i * taken.step; });
 }
 
 Value lower_gather(const Lowering& l) {
@@ -219,7 +230,8 @@ Value lower_gather(const Lowering& l) {
     if (index < 0) index += value.dims[axis];
     if (index < 0 || index >= value.dims[axis]) l.node.refuse("it takes what its input does not have");
   }
-  Value result = entries(l, value, axis, taken);
+  Value result = entries(l, value, axis, indices.count(),
+                         [&](std::int64_t i) { return taken[static_cast<std::size_t>(i)]; });
   if (indices.dims.empty()) result.dims.erase(result.dims.begin() + axis);
   return result;
 }

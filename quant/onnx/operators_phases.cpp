@@ -65,8 +65,9 @@ std::array<Direction, 2> extents_of(const Lowering& l, const host::Shape& shape,
   for (std::size_t i = 0; i < 2; ++i) {
     Direction& e = extents[i];
     e = {i == 0 ? shape.height : shape.width, weights[2 + i], strides[i], dilations[i], pads[i], 0};
-    for (const std::int64_t value : {e.stride, e.dilation, e.begin + 1, pads[i + 2] + 1, more[i] + 1})
-      if (value < 1 || value > 256) node.refuse("supported are strides, dilations and pads of at most 255");
+    for (const std::int64_t value : {e.stride, e.dilation, e.begin, pads[i + 2], more[i]})
+      if (value < 0 || value > 255) node.refuse("supported are strides, dilations and pads of at most 255");
+    if (e.stride < 1 || e.dilation < 1) node.refuse("its strides and dilations must be at least 1");
     e.output = (e.size - 1) * e.stride + (e.kernel - 1) * e.dilation + 1 + more[i] - e.begin - pads[i + 2];
     if (e.output < 1 || e.output % e.stride != 0)
       node.refuse(

@@ -21,6 +21,7 @@ using host::LayerKind;
 std::vector<double> per_channel(const Lowering& l, const Constant& constant, const Value& partner) {
   const std::vector<float> values = l.numbers(constant);
   const host::Shape& shape = l.draft.shape(partner.tensor);
+  l.budget.spend(l.node, shape.channels);
   const std::size_t rank = partner.dims.size();
   if (values.size() == 1 && constant.dims.size() <= rank)
     return std::vector<double>(static_cast<std::size_t>(shape.channels), values.front());
@@ -94,6 +95,7 @@ std::vector<double> each(std::vector<double> values, const std::function<double(
 Value append_affine(const Lowering& l, const Value& value, const std::vector<double>& scale,
                     const std::vector<double>& shift, Activation activation = Activation::none,
                     double slope = 0) {
+  l.budget.spend(l.node, static_cast<std::int64_t>(scale.size() + shift.size()));
   host::Layer layer{.name = l.names.of_node(l.node), .kind = LayerKind::depthwise, .inputs = {value.tensor}};
   layer.activation = activation;
   if (activation == Activation::leaky_relu) layer.negative_slope = slope;
@@ -211,6 +213,7 @@ Value lower_batch_normalization(const Lowering& l) {
   const bool channels_second = axes && !axes->empty() && (axes->front() == kChannels || shape.channels == 1);
   std::vector<std::vector<float>> p;
   for (std::size_t i = 1; i <= 4; ++i) {
+    l.budget.spend(l.node, l.needed_constant(i).count());
     p.push_back(l.numbers(l.needed_constant(i)));
     if (static_cast<std::int64_t>(p.back().size()) != shape.channels || !channels_second)
       l.node.refuse(fmt::format("input {} has {} numbers, not one per channel ({})", i, p.back().size(),

@@ -20,11 +20,14 @@ Value append_pool(const Lowering& l, LayerKind kind, int tensor, const WindowSha
   return l.append(std::move(layer), {l.draft.shape(tensor).channels, window.height, window.width});
 }
 
+constexpr int kMostRows = 65535;  // of a tensor; or columns
+
 /// The window of a pool that states its kernel.
 WindowShape pool_window(const Lowering& l, const Value& value) {
   const auto kernel = l.node.integers("kernel_shape", {});
-  if (kernel.size() != 2 || kernel[0] < 1 || kernel[1] < 1)
-    l.node.refuse("supported are kernels of two dimensions");
+  const bool sane =
+      kernel.size() == 2 && std::ranges::all_of(kernel, [](auto k) { return k >= 1 && k <= kMostRows; });
+  if (!sane) l.node.refuse(fmt::format("supported are kernels of two dimensions, each 1..{}", kMostRows));
   return window_shape(l.node, l.draft.shape(value.tensor), value.pads, kernel[0], kernel[1]);
 }
 
@@ -207,7 +210,8 @@ Value lower_resize(const Lowering& l) {
   const std::vector<double> out = resized(l, value.dims);
   const auto factor = [&](std::size_t dimension, int size) {
     const double times = out.size() == 4 ? out[dimension] / size : 0;
-    return times >= 1 && times <= 255 && times == std::floor(times) ? static_cast<int>(times) : 0;
+    const bool whole = times >= 1 && times <= 255 && times == std::floor(times) && times * size <= kMostRows;
+    return whole ? static_cast<int>(times) : 0;
   };
   const host::Steps times{factor(2, shape.height), factor(3, shape.width)};
   const bool whole = times.y > 0 && times.x > 0 && out[0] == static_cast<double>(value.dims[0]) &&

@@ -12,7 +12,7 @@
 namespace bitloop::quant::importer {
 namespace {
 
-constexpr std::size_t kMostKinds = 20, kMostEnds = 8;  // of a message
+constexpr std::size_t kMostKinds = 20;  // of a message
 
 struct NearForm {
   std::string_view op, advice;
@@ -53,12 +53,9 @@ std::string unknown_operator(const Node& node) {
 }
 
 void Refusals::add(const NodeRefusal& refusal) {
-  const auto same = std::ranges::find_if(
-      kinds_, [&](const Kind& kind) { return kind.op == refusal.op() && kind.reason == refusal.reason(); });
-  if (same == kinds_.end())
-    kinds_.push_back({refusal.op(), refusal.reason(), refusal.node(), 1});
-  else
-    ++same->nodes;
+  const auto [same, is_new] = numbers_.try_emplace({refusal.op(), refusal.reason()}, kinds_.size());
+  if (is_new) kinds_.push_back({refusal.op(), refusal.reason(), refusal.node(), 0});
+  ++kinds_[same->second].nodes;
 }
 
 std::string Refusals::text(const std::vector<std::string>& ends) const {

@@ -3,12 +3,15 @@
 #include <sys/resource.h>
 
 #include <fstream>
+#include <functional>
 #include <random>
+#include <utility>
 
 #include "quant/onnx/import.h"
 #include "tests/quant/files.h"
 #include "tests/quant/fixtures.h"
 #include "tests/quant/onnx/models.h"
+#include "tests/quant/onnx/mutator.h"
 
 namespace bitloop::quant {
 namespace {
@@ -128,112 +131,6 @@ TEST_F(Fuzz, survives_changed_bytes) {
   EXPECT_GT(refused_, 500);
 }
 
-/// Changes one thing that a parser lets through.
-class Mutator {
- public:
-  explicit Mutator(std::uint64_t seed) : random_(seed) {}
-
-  void mutate(onnx::ModelProto& model) {
-    onnx::GraphProto& graph = *model.mutable_graph();
-    onnx::NodeProto& node = *graph.mutable_node(below(graph.node_size()));
-    onnx::TensorProto& tensor = *graph.mutable_initializer(below(graph.initializer_size()));
-    switch (below(16)) {
-      case 0:
-        return change_attribute(node);
-      case 1:
-        return change_dims(tensor);
-      case 2:
-        return node.set_op_type(graph.node(below(graph.node_size())).op_type());
-      case 3:
-        return rename(node, graph.node(below(graph.node_size())).output(0));
-      case 4:
-        return rename(node, tensor.name());
-      case 5:
-        return rename(node, "");
-      case 6:
-        return node.set_output(0, graph.node(below(graph.node_size())).output(0));
-      case 7:
-        return graph.mutable_output(0)->set_name(graph.node(below(graph.node_size())).output(0));
-      case 8:
-        return tensor.set_data_type(below(20));
-      case 9:
-        return tensor.set_name(graph.initializer(below(graph.initializer_size())).name());
-      case 10:
-        return graph.mutable_node()->SwapElements(below(graph.node_size()), below(graph.node_size()));
-      case 11: {
-        onnx::NodeProto copy = node;
-        return graph.add_node()->Swap(&copy);
-      }
-      case 12:
-        return model.mutable_opset_import(0)->set_version(below(25));
-      case 13:
-        return change_image(*graph.mutable_input(0));
-      case 14:
-        return node.add_input(graph.node(below(graph.node_size())).output(0));
-      default:
-        return change_values(tensor);
-    }
-  }
-
- private:
-  int below(int limit) {
-    return static_cast<int>(random_() % static_cast<std::uint64_t>(std::max(limit, 1)));
-  }
-  std::int64_t number() {
-    constexpr std::int64_t kTricky[] = {0,
-                                        1,
-                                        2,
-                                        3,
-                                        4,
-                                        8,
-                                        255,
-                                        256,
-                                        65535,
-                                        65536,
-                                        -1,
-                                        -2,
-                                        1LL << 31,
-                                        1LL << 32,
-                                        1LL << 40,
-                                        (1LL << 62) + 1,
-                                        std::numeric_limits<std::int64_t>::max(),
-                                        std::numeric_limits<std::int64_t>::min()};
-    return kTricky[below(std::size(kTricky))];
-  }
-  void change_attribute(onnx::NodeProto& node) {
-    if (node.attribute_size() == 0) return;
-    onnx::AttributeProto& attribute = *node.mutable_attribute(below(node.attribute_size()));
-    if (below(8) == 0) return attribute.set_type(static_cast<onnx::AttributeProto::AttributeType>(below(12)));
-    attribute.set_i(number());
-    attribute.set_f(below(2) == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(number()));
-    if (below(2) == 0) attribute.set_s("");
-    if (below(4) == 0) attribute.add_ints(number());
-    if (attribute.ints_size() > 0) attribute.set_ints(below(attribute.ints_size()), number());
-  }
-  void change_dims(onnx::TensorProto& tensor) {
-    if (below(4) == 0 || tensor.dims_size() == 0) return tensor.add_dims(number());
-    if (below(4) == 0) return tensor.mutable_dims()->RemoveLast();
-    tensor.set_dims(below(tensor.dims_size()), number());
-    if (below(2) == 0) tensor.mutable_dims()->SwapElements(0, below(tensor.dims_size()));
-  }
-  void change_values(onnx::TensorProto& tensor) {
-    std::string& raw = *tensor.mutable_raw_data();
-    if (below(4) == 0) raw.clear();
-    if (below(4) == 0) raw.append(64, '\x7f');
-    for (int i = 0; i < 8 && !raw.empty(); ++i)
-      raw[random_() % raw.size()] = static_cast<char>(below(2) == 0 ? random_() : 0xff);
-  }
-  void change_image(onnx::ValueInfoProto& image) {
-    auto& shape = *image.mutable_type()->mutable_tensor_type()->mutable_shape();
-    if (shape.dim_size() > 0) shape.mutable_dim(below(shape.dim_size()))->set_dim_value(number());
-  }
-  void rename(onnx::NodeProto& node, const std::string& name) {
-    if (node.input_size() > 0) node.set_input(below(node.input_size()), name);
-  }
-
-  std::mt19937_64 random_;
-};
-
 TEST_F(Fuzz, survives_well_formed_nonsense) {
   for (std::uint64_t seed = 0; seed < 6000; ++seed) {
     SCOPED_TRACE(seed);
@@ -255,6 +152,100 @@ TEST_F(Fuzz, long_chains_take_linear_time_and_no_stack) {
   import(model.serialized());
   EXPECT_EQ(imported_, 1);
 }
+
+/// More layers than are supported, of one name.
+TEST_F(Fuzz, one_name_for_all_nodes_takes_linear_time) {
+  OnnxModel model(13);
+  model.input("x", {1, 3, 8, 8}).weights("c.weight", {3, 3, 1, 1}).node("Conv", {"x", "c.weight"}, "0");
+  constexpr int kNodes = 60000;
+  std::vector<std::string> sums;
+  for (int i = 1; i < kNodes; ++i) {
+    model.node("Add", {"0", "0"}, sums.emplace_back(std::to_string(i)));
+    model.proto().mutable_graph()->mutable_node()->rbegin()->set_name("a");
+    if (i % 1000 != 0) continue;
+    const std::string joined = sums.front() + "s";
+    model.node("Concat", std::exchange(sums, {}), joined, {{"axis", std::int64_t{1}}}).output(joined);
+  }
+  import(model.serialized());
+  EXPECT_EQ(refused_, 1);
+}
+
+/// A few bytes that would take far more memory than import() leaves: by a tensor as large as any that
+/// hardware can address, by one of many channels that many layers read, or by constants that many nodes read.
+struct Greedy {
+  std::string name;
+  Sizes image;
+  std::function<void(OnnxModel&, const std::string& output)> node;
+  int nodes = 200;
+};
+void PrintTo(const Greedy& greedy, std::ostream* stream) { *stream << greedy.name; }
+
+class GreedyFiles : public Fuzz, public ::testing::WithParamInterface<Greedy> {};
+
+TEST_P(GreedyFiles, take_little_memory) {
+  OnnxModel model(13);
+  model.input("x", GetParam().image).scalar("half", 0.5F);
+  model.integers("from", {0}).integers("to", {(1 << 20) - 1}).integers("axes", {1});
+  for (const char* name : {"g", "b", "m", "v"}) model.positive(name, {1 << 16});
+  for (int i = 0; i < GetParam().nodes; ++i) {
+    GetParam().node(model, std::to_string(i));
+    model.output(std::to_string(i));
+  }
+  import(model.serialized());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Onnx, GreedyFiles,
+    ::testing::Values(
+        Greedy{"slices_of_all_numbers",
+               {1, 1, 65535, 32767},
+               [](OnnxModel& m, const std::string& output) {
+                 m.integers("most", {1 << 30}).node("Flatten", {"x"}, "flat");
+                 m.node("Slice", {"flat", "from", "most", "axes"}, output);
+               },
+               1},
+        Greedy{"channels_gathered_again_and_again",
+               {1, 1 << 20},
+               [](OnnxModel& m, const std::string& output) {
+                 m.integers("halves", {0, 2, 1 << 19}).node("Reshape", {"x", "halves"}, "parts");
+                 m.integers("same", Sizes(1000, 0));
+                 m.node("Gather", {"parts", "same"}, output, {{"axis", std::int64_t{1}}});
+               },
+               1},
+        Greedy{"factors",
+               {1, 1 << 20, 1, 1},
+               [](OnnxModel& m, const std::string& output) {
+                 m.node("Mul", {"x", "half"}, output);
+               }},
+        Greedy{"factors_of_the_image",
+               {1, 1024, 1, 1},
+               [](OnnxModel& m, const std::string& output) {
+                 m.node("Mul", {"x", "half"}, output);
+               }},
+        Greedy{"batch_norms",
+               {1, 1 << 16, 1, 1},
+               [](OnnxModel& m, const std::string& output) {
+                 m.node("BatchNormalization", {"x", "g", "b", "m", "v"}, output);
+               }},
+        Greedy{"activations",
+               {1, 1 << 20, 1, 1},
+               [](OnnxModel& m, const std::string& output) { m.node("Relu", {"x"}, output); }},
+        Greedy{"slices",
+               {1, 1 << 20, 1, 1},
+               [](OnnxModel& m, const std::string& output) {
+                 m.node("Slice", {"x", "from", "to", "axes"}, output);
+               }},
+        Greedy{"one_tensor_joined_to_itself",
+               {1, 1, 1, 1},
+               [](OnnxModel& m, const std::string& output) {
+                 m.node("Concat", std::vector<std::string>(1000, "x"), output, {{"axis", std::int64_t{1}}});
+               }},
+        Greedy{"results",
+               {1, 1 << 20, 1, 1},
+               [](OnnxModel& m, const std::string& output) {
+                 m.node("MaxPool", {"x"}, output, {{"kernel_shape", Sizes{1, 1}}});
+               }}),
+    [](const auto& greedy) { return greedy.param.name; });
 
 TEST_F(Fuzz, one_tensor_is_not_multiplied_without_end) {
   OnnxModel model(13);

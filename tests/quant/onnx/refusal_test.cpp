@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <functional>
+#include <limits>
 
 #include "quant/onnx/import.h"
 #include "tests/quant/files.h"
@@ -255,6 +256,39 @@ std::vector<Refusal> refusals() {
          m.integers("s", {1 << 30, 1 << 30}).node("ConstantOfShape", {"s"}, "c").node("Add", {"a", "c"}, "b");
        },
        {"node /c/ConstantOfShape", "4096"}},
+      {"constant_of_many_dimensions",
+       [](OnnxModel& m) {
+         m.integers("s", Sizes(1000, 1)).node("ConstantOfShape", {"s"}, "c").node("Add", {"a", "c"}, "b");
+       },
+       {"node /c/ConstantOfShape", "at most 8 integers"}},
+      {"identity_of_nothing",
+       [](OnnxModel& m) { m.node("Identity", {}, "b"); },
+       {node, "input 0 is missing"}},
+      {"largest_of_two_constants",
+       [](OnnxModel& m) {
+         m.scalar("two", 2).node("Max", {"two", "two"}, "c").node("Add", {"a", "c"}, "b");
+       },
+       {"node /c/Max", "input 0 is a constant"}},
+      {"pool_beyond_all_integers",
+       [](OnnxModel& m) {
+         m.node("MaxPool", {"a"}, "b", {{"kernel_shape", Sizes{1LL << 60, 1}}, {"dilations", Sizes{16, 1}}});
+       },
+       {node + "MaxPool", "each 1..65535"}},
+      {"transposed_convolution_beyond_all_integers",
+       [](OnnxModel& m) {
+         constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+         m.weights("two.weight", {4, 4, 1, 1});
+         m.node("ConvTranspose", {"a", "two.weight"}, "b", {{"pads", Sizes{0, 0, 0, kMost}}});
+       },
+       {node + "ConvTranspose", "at most 255"}},
+      {"split_into_parts_whose_sum_overflows",
+       [](OnnxModel& m) {
+         constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+         m.integers("n", {kMost, kMost, 6}).node("Split", {"a", "n"}, "b", {{"axis", std::int64_t{1}}});
+         for (const char* more : {"b1", "b2"})
+           m.proto().mutable_graph()->mutable_node()->rbegin()->add_output(more);
+       },
+       {node + "Split", "do not make 4"}},
   };
 }
 
