@@ -195,9 +195,32 @@ int packed_rows(int kernel_height, int columns, int channels, int weight_bits, l
   return 1;
 }
 
+/// The image and the windows over it as the packer sees them.
+struct PackedView {
+  Shape image;
+  Window window;
+};
+
+/// An image of more channels than the packer takes is packed as its bytes lie: of one channel, in rows of all
+/// columns' channels.
+PackedView packed_view(const Layer& layer, const Shape& image, const Window& window, int output_width) {
+  if (image.channels <= kLargestChannels) return {image, window};
+  if (window.pad.any() || window.dilation.x > 1)
+    throw InputError(
+        fmt::format("layer {}: it pads or dilates an image of {} channels; of more than {} neither is "
+                    "possible: let a convolution of one tap read the image",
+                    layer.name, image.channels, kLargestChannels));
+  limit(layer, "the number of bytes of an image row", static_cast<long>(image.width) * image.channels,
+        kLargestRow);
+  PackedView view{{1, image.height, image.width * image.channels}, window};
+  view.window.width *= image.channels;
+  if (output_width > 1) view.window.stride.x *= image.channels;
+  limit(layer, "the number of image bytes from window to window", view.window.stride.x, kLargestPackStride);
+  return view;
+}
+
 ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& window, int weight_bits,
                           int staging_words) {
-  limit(layer, "the number of image channels", image.channels, kLargestChannels);
   ImagePacking packing;
   packing.image = image;
   packing.pad_y = window.pad.top;
@@ -240,12 +263,12 @@ WeightCodes packed_weights(const WindowOp& op, const Network& network, const Lay
     const int first_channel = network.first_channel(layer, filter);
     int first_column = 0;
     for (int block = 0; block < op.blocks; first_column += packing.block_columns[block++]) {
-      const int columns = packing.block_columns[block];
-      for (int lane = 0; lane < packing.rows * columns * image.channels; ++lane) {
-        const int c = lane % image.channels;
-        const int column = first_column + lane / image.channels % columns;
+      const int lanes = packing.block_columns[block] * packing.image.channels;  // of a row
+      for (int lane = 0; lane < packing.rows * lanes; ++lane) {
+        const int byte = first_column * packing.image.channels + lane % lanes;  // of the window's row
+        const int c = byte % image.channels, column = byte / image.channels;
         for (int step = 0; step < op.kernel_height; ++step) {
-          const int row = step * packing.rows + lane / image.channels / columns;
+          const int row = step * packing.rows + lane / lanes;
           const std::size_t to =
               (static_cast<std::size_t>(f) * channels + block * kBlockChannels + lane) * op.kernel_height +
               step;
@@ -270,10 +293,10 @@ WindowOp lower_image_layer(const Network& network, const Layer& layer, const Ten
         fmt::format("layer {}: groups on the image need weights of 4 or 8 bits, which have a zero; it has {}",
                     layer.name, weight_bits));
   }
-  const Shape& image = network.input_shape(layer);
-  const Window window = layer_window(network, layer);
-  limit(layer, "stride", std::max(window.stride.y, window.stride.x), kLargestPackStride);
   WindowOp op = common_op(network, layer, bits, weight_bits);
+  limit(layer, "stride", std::max(layer.stride.y, layer.stride.x), kLargestPackStride);
+  const auto [image, window] =
+      packed_view(layer, network.input_shape(layer), layer_window(network, layer), op.output_width);
   op.packing = plan_packing(layer, image, window, weight_bits, staging_words);
   ImagePacking& packing = *op.packing;
   op.input_width = op.output_width;
@@ -397,7 +420,8 @@ WindowOp narrow_op(const std::string& name, const Shape& shape, int bits) {
 
 void set_padding(WindowOp& op, const QuantizedLayer& integers) {
   if (op.packing) {
-    std::copy(integers.pad_codes.begin(), integers.pad_codes.end(), op.packing->pad_codes.begin());
+    std::copy_n(integers.pad_codes.begin(), std::min(integers.pad_codes.size(), op.packing->pad_codes.size()),
+                op.packing->pad_codes.begin());
   } else if (op.kind != OpKind::max_pool && !integers.pad_codes.empty()) {
     op.zero_code = integers.pad_codes.front();
   }

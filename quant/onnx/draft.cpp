@@ -13,6 +13,7 @@ namespace bitloop::quant::importer {
 namespace {
 
 constexpr std::size_t kMostLayers = 4096;
+constexpr int kMostPaddedChannels = 4;             // of an image that the hardware pads or dilates
 constexpr std::size_t kMostMixedChannels = 1024;   // of an image, by a convolution of one tap
 constexpr std::int64_t kMostOwnWeights = 1 << 22;  // of layers that no file has
 constexpr std::int64_t kMostChannels = 1 << 20, kLargestSide = 65535, kMostElements = std::int64_t{1} << 31;
@@ -41,7 +42,7 @@ std::vector<float> diagonal(const std::vector<float>& factors) {
   if (factors.size() > kMostMixedChannels)
     throw InputError(
         fmt::format("has an image of {} channels; at most {} are supported where its first layer is "
-                    "no convolution or linear layer",
+                    "no convolution or linear layer, or pads or dilates it",
                     factors.size(), kMostMixedChannels));
   std::vector<float> weights(factors.size() * factors.size(), 0.0F);
   for (std::size_t c = 0; c < factors.size(); ++c) weights[c * factors.size() + c] = factors[c];
@@ -169,7 +170,8 @@ bool Draft::read_image(std::size_t index) {
     weights = diagonal(weights);
     spend(static_cast<std::int64_t>(weights.size()));
   }
-  return layer.kind == host::LayerKind::conv;
+  const bool plain = !layer.pad.any() && layer.dilation.x == 1;
+  return layer.kind == host::LayerKind::conv && (plain || image.channels <= kMostPaddedChannels);
 }
 
 Normalization Draft::take_normalization(const std::vector<int>& outputs) {

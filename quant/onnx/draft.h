@@ -105,8 +105,8 @@ class Draft {
   [[nodiscard]] std::vector<int> concat_inputs(int tensor) const;
 
   /// The network with what its results depend on, named, with signedness, validated. What the hardware wants
-  /// at its ends is added: a convolution between the image and all other layers, and behind a result that is
-  /// read or keeps its inputs' codes a layer of its own.
+  /// at its ends is added: a convolution of one tap between the image and what cannot read it, and behind a
+  /// result that is read or keeps its inputs' codes a layer of its own.
   FloatNetwork finish(const std::string& name, std::vector<int> outputs, Names& names);
 
  private:
@@ -129,7 +129,8 @@ class Draft {
   Normalization take_normalization(const std::vector<int>& outputs);
   /// Whether a layer gives each number of its input scaled and shifted.
   [[nodiscard]] bool scales(const host::Layer& layer) const;
-  /// Makes a layer a convolution of the image, where it is one in other words; false where it is none.
+  /// Makes a layer a convolution of the image, where it is one in other words; false where it is none, or
+  /// none that the hardware can do.
   bool read_image(std::size_t layer);
   void drop_unread(const std::vector<int>& outputs);
   /// Gives every tensor the limits that its readers read it with.

@@ -66,6 +66,7 @@ void append_layer(Random& random, host::Network& network, host::LayerKind kind, 
                     : pick(random, 0, kind == host::LayerKind::max_pool ? smaller / 2 : smaller - 1);
     if (image) {
       layer.kernel_width = layer.kernel_height;
+      if (in.channels > 4) layer.pad = 0;
     }
     const host::Shape windows = layer.window().over(in);
     out.height = windows.height;
@@ -89,7 +90,8 @@ RandomJob draw(Random& random) {
   host::Shape shape{chance(random, 50) ? pick(random, 1, 33) : pick(random, 1, 100), pick(random, 1, largest),
                     pick(random, 1, largest)};
   if (network.image_input) {
-    shape = {chance(random, 50) ? 1 : 3, pick(random, 5, 28), pick(random, 5, 28)};
+    const int channels[] = {1, 1, 1, 3, 3, 3, pick(random, 2, 4), pick(random, 5, 20)};
+    shape = {channels[pick(random, 0, 7)], pick(random, 5, 28), pick(random, 5, 28)};
   }
   network.tensors.push_back({"input", shape, !network.image_input && chance(random, 25)});
   const bool linear_first = !network.image_input && chance(random, 25);

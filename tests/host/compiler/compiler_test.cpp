@@ -253,10 +253,11 @@ TEST(Compiler, lenet_equals_the_golden_functions) {
 TEST(Compiler, image_kernels_of_any_size_equal_the_golden_function) {
   std::mt19937_64 random(8);
   for (const int kernel : {1, 2, 3, 5, 7, 9, 11}) {
-    for (const int channels : {1, 3, 4}) {
+    for (const int channels : {1, 3, 4, 6, 40}) {
       for (const int stride : {1, 2, 4}) {
+        const int pad = channels > 4 ? 0 : kernel / 2;
         Network network{"image", {{"image", {channels, 14, 13}}, {"out", {}}}, {}, 0, {1}};
-        Layer layer{"conv", LayerKind::conv, {0}, 1, kernel, kernel, stride, kernel / 2};
+        Layer layer{"conv", LayerKind::conv, {0}, 1, kernel, kernel, stride, pad};
         network.tensors[1].shape = layer.window().over(network.tensors[0].shape);
         network.tensors[1].shape.channels = 5;
         network.layers.push_back(layer);
@@ -269,6 +270,38 @@ TEST(Compiler, image_kernels_of_any_size_equal_the_golden_function) {
       }
     }
   }
+}
+
+TEST(Compiler, vectors_as_images_equal_the_golden_function) {
+  std::mt19937_64 random(9);
+  for (const int numbers : {5, 16, 300, 784}) {
+    Network network{"vector", {{"vector", {numbers, 1, 1}}, {"out", {7, 1, 1}}}, {}, 0, {1}};
+    network.layers.push_back({"linear", LayerKind::conv, {0}, 1});
+    SCOPED_TRACE(numbers);
+    expect_golden(random_quantization(network, uniform_policy(network, any_width(random), 8), random()),
+                  HardwareInfo{}, random);
+  }
+}
+
+TEST(Compiler, says_what_it_cannot_do_to_an_image_of_many_channels) {
+  const auto message = [](int channels, const Window& window) -> std::string {
+    Network network{"image", {{"image", {channels, 8, 8}}, {"out", {}}}, {}, 0, {1}};
+    network.tensors[1].shape = window.over({4, 8, 8});
+    Layer layer{"conv", LayerKind::conv, {0}, 1, window.height, window.width, window.stride, window.pad};
+    layer.dilation = window.dilation;
+    network.layers.push_back(layer);
+    try {
+      compile(random_quantization(network, uniform_policy(network, 8, 8), 1), HardwareInfo{});
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return {};
+  };
+  EXPECT_EQ(message(5, {3, 3, 1, Steps{2, 1}}), "");
+  EXPECT_THAT(message(5, {3, 3, 1, 1, {0, 0, 0, 1}}), testing::HasSubstr("pads or dilates"));
+  EXPECT_THAT(message(5, {3, 3, 1, Steps{1, 2}}), testing::HasSubstr("pads or dilates"));
+  EXPECT_THAT(message(128, {3, 3, 2}), testing::HasSubstr("from window to window 256"));
+  EXPECT_THAT(message(5000, {3, 3}), testing::HasSubstr("bytes of an image row 40000"));
 }
 
 TEST(Compiler, a_layer_beyond_the_hardware_names_layer_and_limit) {

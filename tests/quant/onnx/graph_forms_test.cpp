@@ -285,6 +285,19 @@ TEST(GraphForms, what_no_pixel_could_pad_becomes_a_convolution) {
   EXPECT_TRUE(network.own.empty());
 }
 
+TEST(GraphForms, an_image_of_many_channels_is_padded_and_dilated_behind_a_convolution_of_one_tap) {
+  for (const char* attribute : {"pads", "dilations", "strides"}) {
+    OnnxModel model;
+    model.input("x", {1, 6, 7, 7}).weights("c.weight", {4, 6, 3, 3});
+    const Sizes sizes = attribute == std::string("pads") ? Sizes{0, 0, 1, 1} : Sizes{2, 2};
+    model.node("Conv", {"x", "c.weight"}, "y", {{attribute, sizes}}).output("y");
+    const host::Network network = imported(model).network;
+    const bool copied = attribute != std::string("strides");
+    ASSERT_EQ(network.layers.size(), copied ? 2U : 1U) << attribute;
+    EXPECT_EQ(network.layers.front().name, copied ? "x.copy" : "c");
+  }
+}
+
 TEST(GraphForms, channels_last_images_are_told_by_their_readers) {
   OnnxModel model;
   model.input("x", {1, 5, 7, 3}).node("Transpose", {"x"}, "t", {{"perm", Sizes{0, 3, 1, 2}}});
