@@ -13,6 +13,9 @@ struct LayerParameters {
   std::vector<float> weight;  ///< [filter][channel][row][column]; depthwise [channel][row][column]
   std::vector<float> bias;
   std::vector<float> gain, shift, mean, variance;
+  /// Per filter: its weights are whole multiples of it in a quantized file. Empty where the file says none,
+  /// and a hint only: what joins the layer may have changed the weights.
+  std::vector<float> weight_scale = {};
 };
 
 inline constexpr double kBatchNormEpsilon = 1e-5;

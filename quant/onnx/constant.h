@@ -23,6 +23,9 @@ struct Constant {
   Dims dims;
   std::vector<float> floats;           ///< of floats of any width
   std::vector<std::int64_t> integers;  ///< of all other types
+  /// The values are whole multiples of it, as it broadcasts over them: a quantizer's. Null where none is
+  /// said.
+  std::shared_ptr<const Constant> scale = {};
 
   [[nodiscard]] bool is_float() const { return is_float_type(type); }
   [[nodiscard]] std::int64_t count() const {

@@ -316,6 +316,10 @@ void Draft::join_affine(int tensor, const std::vector<double>& scale, const std:
   std::vector<float>& offsets = layer.batch_norm ? p.shift : p.bias;
   if (offsets.empty()) offsets.assign(scale.size(), 0);
   multiply(layer.batch_norm ? p.gain : p.weight, scale);
+  if (!layer.batch_norm && !p.weight_scale.empty()) {
+    multiply(p.weight_scale, scale);
+    for (float& step : p.weight_scale) step = std::abs(step);
+  }
   multiply(offsets, scale);
   for (std::size_t f = 0; f < shift.size(); ++f) offsets[f] = static_cast<float>(offsets[f] + shift[f]);
 }
@@ -407,7 +411,7 @@ std::vector<int> Draft::cut_filters(const Node& node, int tensor, const std::vec
     layer.name = fmt::format("{}.{}", whole.name, written.size());
     written.push_back(append(node, std::move(layer), {range.count, shape.height, shape.width}, 1,
                              {taken(all.weight), taken(all.bias), taken(all.gain), taken(all.shift),
-                              taken(all.mean), taken(all.variance)}));
+                              taken(all.mean), taken(all.variance), taken(all.weight_scale)}));
   }
   readers_.at(whole.input()) += static_cast<int>(ranges.size()) - 1;  // the whole layer is dropped
   return written;

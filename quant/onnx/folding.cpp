@@ -356,12 +356,19 @@ Constant zero_point(const Folding& f, const Dims& dims) {
   return zero;
 }
 
+SharedConstant multiples(const SharedConstant& values, const Constant& scale) {
+  Constant result = *values;
+  result.scale = share(scale);
+  return share(std::move(result));
+}
+
 SharedConstant fold_dequantize(const Folding& f) {
   const Constant& codes = f.at(0);
   if (codes.is_float() || !f.at(1).is_float())
     f.node.refuse("its input must be integers and its scale floats");
   const auto difference = elementwise(f, as_floats(codes), zero_point(f, codes.dims), std::minus<double>());
-  return elementwise(f, *difference, along_axis(f, f.at(1), codes.dims), std::multiplies<double>());
+  const Constant scale = along_axis(f, f.at(1), codes.dims);
+  return multiples(elementwise(f, *difference, scale, std::multiplies<double>()), scale);
 }
 
 SharedConstant fold_quantize(const Folding& f) {
@@ -399,12 +406,13 @@ SharedConstant fold_quant(const Folding& f) {
                                             : std::nearbyint(sum);
     return std::clamp(rounded, range.low, range.high) - zero;
   });
-  return elementwise(f, *codes, f.at(1), std::multiplies<double>());
+  return multiples(elementwise(f, *codes, f.at(1), std::multiplies<double>()), f.at(1));
 }
 
 SharedConstant fold_bipolar_quant(const Folding& f) {
   if (!f.at(0).is_float() || !f.at(1).is_float()) f.node.refuse("its inputs must be floats");
-  return elementwise(f, f.at(0), f.at(1), [](double x, double scale) { return x >= 0 ? scale : -scale; });
+  const auto signs = [](double x, double scale) { return x >= 0 ? scale : -scale; };
+  return multiples(elementwise(f, f.at(0), f.at(1), signs), f.at(1));
 }
 
 struct Entry {

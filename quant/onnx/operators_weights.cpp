@@ -84,6 +84,19 @@ std::vector<float> linear_weights(const Lowering& l, const Constant& constant, b
   return result;
 }
 
+/// Scales that the constant is made of multiples of, one for each of `count` filters along an axis; empty
+/// where it states none.
+std::vector<float> stated_scales(const Constant& constant, std::size_t axis, std::int64_t count) {
+  if (constant.scale == nullptr) return {};
+  const Constant& scale = *constant.scale;
+  const auto filters = static_cast<std::size_t>(count);
+  if (scale.count() == 1) return std::vector<float>(filters, scale.floats.front());
+  const std::size_t before = constant.dims.size() - std::min(scale.dims.size(), constant.dims.size());
+  const bool along_axis = scale.count() == count && axis >= before && axis - before < scale.dims.size() &&
+                          scale.dims[axis - before] == count;
+  return along_axis ? scale.floats : std::vector<float>();
+}
+
 std::vector<double> ones(std::size_t count) { return std::vector<double>(count, 1.0); }
 std::vector<double> zeros(std::size_t count) { return std::vector<double>(count, 0.0); }
 std::vector<double> each(std::vector<double> values, const std::function<double(double)>& f) {
@@ -168,6 +181,7 @@ Value lower_conv(const Lowering& l) {
   const WindowShape window = window_shape(l.node, shape, value.pads, dims[2], dims[3]);
   l.budget.spend(l.node, weights.count());
   LayerParameters parameters = with_weight(l.numbers(weights));
+  parameters.weight_scale = stated_scales(weights, 0, dims[0]);
   parameters.bias = bias_of(l, 2, dims[0]);
   if (parameters.bias.empty()) parameters.bias.assign(static_cast<std::size_t>(dims[0]), 0.0F);
   host::Layer layer{.name = l.names.of_weights(l.node, weights.name),
@@ -187,6 +201,7 @@ Value lower_gemm(const Lowering& l) {
   const float alpha = l.node.number("alpha", 1), beta = l.node.number("beta", 1);
   if (!std::isfinite(alpha) || !std::isfinite(beta)) l.node.refuse("its alpha and beta must be finite");
   for (float& weight : parameters.weight) weight *= alpha;
+  if (alpha == 1) parameters.weight_scale = stated_scales(constant, transposed ? 0 : 1, outputs);
   if (const Constant* bias = l.constant(2)) {
     const std::vector<float> values = l.numbers(*bias);
     const bool one = values.size() == 1;
@@ -201,6 +216,7 @@ Value lower_gemm(const Lowering& l) {
 Value lower_matmul(const Lowering& l) {
   const Constant& constant = l.needed_constant(1);
   LayerParameters parameters = with_weight(linear_weights(l, constant, false));
+  parameters.weight_scale = stated_scales(constant, 1, constant.dims[1]);
   return append_linear(l, constant.name, constant.dims[1], std::move(parameters));
 }
 

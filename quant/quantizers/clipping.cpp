@@ -82,22 +82,23 @@ at::Tensor row_scales(const at::Tensor& values, const LevelGrid& grid, Clipping 
   }
 }
 
-/// Scale per filter at which all weights of a layer lie on levels, as those of a quantized file do: the
-/// largest one. Undefined where there is none.
-at::Tensor grid_scales(const at::Tensor& weights, const LevelGrid& grid) {
+/// Scale per filter at which all weights of a layer lie on levels, as those of a quantized file do: what it
+/// states, else the largest one. Undefined where there is none.
+at::Tensor grid_scales(const at::Tensor& weights, const at::Tensor& stated, const LevelGrid& grid) {
   constexpr std::int64_t kFewest = 3;  // weights of a filter: one or two lie on levels by chance
   constexpr std::int64_t kSample = 16;
   constexpr double kNear = 1e-4;  // of the scale: floats round products with it
-  if (weights.size(1) < kFewest) return {};
   const auto lie_on_levels = [&](const at::Tensor& values, const at::Tensor& scale) {
     return rounded(values, scale, grid).sub_(values).abs_().amax(1).le(scale * kNear);
   };
+  if (stated.defined() && lie_on_levels(weights, stated).all().item<bool>()) return stated;
+  if (weights.size(1) < kFewest) return {};
   const at::Tensor sample =
       weights.slice(1, 0, weights.size(1), std::max<std::int64_t>(1, weights.size(1) / kSample));
   const at::Tensor largest = weights.abs().amax(1);
   at::Tensor found = at::zeros_like(largest);
   for (double level = grid.spacing == 2 ? 1 : grid.spacing; level <= grid.high; level += grid.spacing) {
-    const at::Tensor scale = largest.div(level).clamp_min_(kSmallestScale);
+    const at::Tensor scale = at::where(largest > 0, largest / level, kSmallestScale);
     const at::Tensor possible = lie_on_levels(sample, scale).logical_and_(found.eq(0));
     if (!possible.any().item<bool>()) continue;
     found = at::where(possible.logical_and(lie_on_levels(weights, scale)), scale, found);
@@ -269,7 +270,7 @@ at::Tensor weight_scales(const WeightSample& sample, int bits, Clipping clipping
   const LevelGrid grid = weight_grid(bits);
   const bool takes_stated = clipping == Clipping::mixed || clipping == Clipping::stated;
   Choice choice{{}, Clipping::stated};
-  if (takes_stated && bits != 1) choice.scales = grid_scales(sample.values, grid);
+  if (takes_stated) choice.scales = grid_scales(sample.values, sample.stated, grid);
   if (!choice.scales.defined())
     choice = found_scales(sample, bits, grid, takes_stated ? Clipping::mixed : clipping);
   if (chosen != nullptr) *chosen = choice.clipping;

@@ -36,7 +36,8 @@ struct WeightSample {
   /// What the filters multiply (`input_patches`): [patch, inputs], with groups [group, patch, inputs].
   /// Undefined: the error of the weights themselves decides.
   at::Tensor patches;
-  at::Tensor gain;  ///< [filter] of the batch norm that follows; undefined: none does
+  at::Tensor gain;         ///< [filter] of the batch norm that follows; undefined: none does
+  at::Tensor stated = {};  ///< [filter] scales that a quantized file states; undefined: none
 };
 
 /// Scale per filter for weights of `bits` bits. 1 bit has nothing to clip: its scale is the mean magnitude,

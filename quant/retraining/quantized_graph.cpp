@@ -54,6 +54,7 @@ QuantizedGraph::QuantizedGraph(const StartPoint& start, const std::vector<FloatL
                                const host::Policy& policy, const Method& method, const ClippingTable& table)
     : start_(start), policy_(policy), bits_(host::tensor_bits(start.network, policy)), method_(method) {
   allocate(layers, table);
+  find_stated(table);
   last_reader_.assign(start.network.tensors.size(), -1);
   for (std::size_t i = 0; i < start.steps.size(); ++i)
     for (const int input : layer_of(start.steps[i]).inputs) last_reader_.at(input) = static_cast<int>(i);
@@ -96,6 +97,33 @@ void QuantizedGraph::allocate(const std::vector<FloatLayer>& layers, const Clipp
     }
   }
   parameters_.join();
+}
+
+void QuantizedGraph::find_stated(const ClippingTable& table) {
+  const std::size_t tensors = start_.network.tensors.size();
+  std::vector<bool> written(tensors, false), narrow(tensors, false);
+  written.at(start_.network.input) = true;
+  const auto is_stated = [&](int tensor, int bits) {
+    if (!has_scale(tensor)) return true;
+    const auto width = static_cast<std::size_t>(width_index(bits));
+    return table.activation_choices.at(start_.classes.at(tensor))[width] == Clipping::stated;
+  };
+  in_codes_.assign(layers_.size(), false);
+  for (const Step& step : start_.steps) {
+    const host::Layer& layer = layer_of(step);
+    bool exact = std::ranges::all_of(layer.inputs, [&](int input) {
+      return host::reads_narrow(bits_, layer, input) ? narrow.at(input) : written.at(input);
+    });
+    if (layer.has_weights()) {
+      const auto width = static_cast<std::size_t>(width_index(layers_.at(step.weight_layer).bits));
+      exact = exact && method_.start_scale == nullptr &&
+              table.weight_choices.at(step.weight_layer)[width] == Clipping::stated;
+      in_codes_.at(step.weight_layer) = exact;
+    }
+    written.at(step.output) = exact && is_stated(step.output, bits_.written.at(step.output));
+    const int bits = bits_.narrow.at(step.output);
+    narrow.at(step.output) = bits != 0 && written.at(step.output) && is_stated(step.output, bits);
+  }
 }
 
 bool QuantizedGraph::has_scale(int tensor) const {
@@ -226,6 +254,7 @@ void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistic
   saved.inverse_deviation = layer.inverse_deviation;
   const bool corrects = !layer.normalized && float_means_ != nullptr;
   if (statistics == Statistics::stored || (!layer.normalized && !corrects)) return;
+  if (float_means_ != nullptr && in_codes_.at(step.weight_layer)) return;
   // Of the real-valued result before normalization.
   const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)));
   const Moments moments = moments_of(saved.sums);

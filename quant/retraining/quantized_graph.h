@@ -75,7 +75,8 @@ class QuantizedGraph {
   /// Fills `parameters().gradients` from the gradient of the logits.
   void backward(Pass& pass, const at::Tensor& gradient, Statistics statistics);
   /// Batch-norm statistics of the policy, layer by layer; where a layer has none, its bias is corrected
-  /// instead: its results' means become `float_means`.
+  /// instead: its results' means become `float_means`. Layers that a quantized file has in codes of this
+  /// policy already stay, bit by bit, as they are there.
   void correct_biases(const at::Tensor& images, const std::vector<at::Tensor>& float_means);
 
   [[nodiscard]] Parameters& parameters() { return parameters_; }
@@ -129,6 +130,8 @@ class QuantizedGraph {
     at::Tensor mask;  ///< [1, 1, row, column], where; undefined: everywhere
   };
   [[nodiscard]] std::vector<PoolPart> pool_parts(const Step& step, const at::Tensor& input) const;
+  /// Fills `in_codes_`.
+  void find_stated(const ClippingTable& table);
   void settle_statistics(const Step& step, Saved& saved, Statistics statistics);
   at::Tensor forward_weights(const Step& step, const at::Tensor& input, Saved& saved, Statistics statistics);
   at::Tensor forward_step(const Step& step, const Pass& pass, Saved& saved, Statistics statistics);
@@ -153,6 +156,9 @@ class QuantizedGraph {
   /// Of the logarithm of scales: [width class][width].
   std::vector<std::array<Parameter, std::size(host::kWidths)>> log_scales_;
   std::vector<int> last_reader_;  ///< per tensor, the last step that reads it; -1: none
+  /// [weight layer]: a quantized file states the codes that it multiplies, its weights' and all before it.
+  /// The float network's own sums are the policy's.
+  std::vector<bool> in_codes_;
   const std::vector<at::Tensor>* float_means_ = nullptr;  ///< while biases are corrected
 };
 

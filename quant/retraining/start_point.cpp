@@ -91,6 +91,7 @@ void fold_image(const host::Network& network, std::vector<FloatLayer>& layers, s
 FloatLayer with_statistics(const FloatLayer& folded, const FloatLayer& original, const Moments& own) {
   FloatLayer layer;
   layer.weight = folded.weight;
+  layer.weight_scale = folded.weight_scale;
   const at::Tensor deviation = own.variance.add(kBatchNormEpsilon).sqrt();
   layer.variance = own.variance;
   if (original.gain.defined()) {
@@ -113,6 +114,7 @@ FloatLayer with_bias(const FloatLayer& layer) {
   const at::Tensor gain = layer.gain * layer.variance.add(kBatchNormEpsilon).rsqrt();
   FloatLayer result;
   result.weight = layer.weight * column(gain, layer.weight);
+  if (layer.weight_scale.defined()) result.weight_scale = layer.weight_scale * gain.abs();
   result.bias = layer.shift - layer.mean * gain;
   return result;
 }
@@ -270,8 +272,10 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
     const FloatLayer& layer = result.layers.emplace_back(bias ? with_bias(layers.at(i)) : normalized);
     result.float_means.push_back(normalized.shift);
     const std::int64_t dimension = patches[i].front().dim() - 2;  // with groups: [group, patch, inputs]
-    result.samples.weights.push_back(
-        {.values = layer.weight.flatten(1), .patches = at::cat(patches[i], dimension), .gain = layer.gain});
+    result.samples.weights.push_back({.values = layer.weight.flatten(1),
+                                      .patches = at::cat(patches[i], dimension),
+                                      .gain = layer.gain,
+                                      .stated = layer.weight_scale});
   }
   for (std::size_t t = 0; t < samples.size(); ++t) {
     ActivationSample& sample = result.samples.activations.emplace_back();

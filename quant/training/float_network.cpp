@@ -48,6 +48,7 @@ std::vector<FloatLayer> float_layers(const FloatNetwork& model) {
     const at::IntArrayRef filters = at::IntArrayRef(sizes).slice(0, 1);
     FloatLayer& to = result.emplace_back();
     to.weight = tensor(from.weight, sizes);
+    if (!from.weight_scale.empty()) to.weight_scale = tensor(from.weight_scale, filters);
     if (!layer.batch_norm) {
       to.bias = tensor(from.bias, filters);
       continue;
@@ -63,8 +64,8 @@ std::vector<FloatLayer> float_layers(const FloatNetwork& model) {
 std::vector<FloatLayer> on_device(const std::vector<FloatLayer>& layers, const at::Device& device) {
   std::vector<FloatLayer> copies = layers;
   for (FloatLayer& layer : copies)
-    for (at::Tensor* tensor :
-         {&layer.weight, &layer.bias, &layer.gain, &layer.shift, &layer.mean, &layer.variance})
+    for (at::Tensor* tensor : {&layer.weight, &layer.bias, &layer.gain, &layer.shift, &layer.mean,
+                               &layer.variance, &layer.weight_scale})
       if (tensor->defined()) *tensor = tensor->detach().to(device).clone();
   return copies;
 }

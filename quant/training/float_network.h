@@ -16,6 +16,7 @@ struct FloatLayer {
   at::Tensor weight;  ///< of `weight_sizes`
   at::Tensor bias;
   at::Tensor gain, shift, mean, variance;
+  at::Tensor weight_scale;  ///< per filter, as `LayerParameters::weight_scale`; undefined where none is said
 
   /// Those that are defined, in the order of a checkpoint's payload.
   [[nodiscard]] std::vector<at::Tensor> tensors() const;
