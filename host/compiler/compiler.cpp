@@ -165,6 +165,7 @@ void check_integers(const QuantizedNetwork& network) {
     const std::size_t sets = layer.has_weights()                     ? filters
                              : layer.kind == LayerKind::add          ? 2
                              : layer.kind == LayerKind::average_pool ? counted_taps(graph, layer).size()
+                             : layer.kind == LayerKind::product      ? 1
                                                                      : 0;
     const bool leaky = layer.activation == Activation::leaky_relu;
     const std::size_t codes = layer.kind == LayerKind::function ? kTableCodes : 0;

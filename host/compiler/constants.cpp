@@ -49,6 +49,13 @@ ChannelParameters identity_parameters(int channels) {
   return {{repeated({.multiplier = 2, .shift = 1, .bias = 1}, channels)}, {0, 0, kTableCodes - 1}};
 }
 
+/// The sum of a signed input's products is 128 too low (docs/accelerator.md).
+ChannelParameters product_parameters(const WindowOp& op, const QuantizedLayer& integers) {
+  Requantization r = integers.requantization.at(0);
+  if (op.zero_code != 0) r.bias += std::int64_t{128} * r.multiplier;
+  return {{repeated(r, op.filters)}, integers.range};
+}
+
 ChannelParameters operation_parameters(const Segment& segment, const QuantizedNetwork& network) {
   const WindowOp& op = segment.op;
   if (segment.narrowed >= 0) {
@@ -57,6 +64,7 @@ ChannelParameters operation_parameters(const Segment& segment, const QuantizedNe
   if (segment.layers.front() == segment.function) return identity_parameters(op.filters);
   const QuantizedLayer& integers = integers_of(network, segment.layers.front());
   if (op.kind == OpKind::add) return add_parameters(integers, false, op.filters);
+  if (op.product) return product_parameters(op, integers);
   if (op.unit_weights) {
     return {{repeated(integers.requantization.at(static_cast<std::size_t>(segment.set)), op.filters)},
             integers.range};

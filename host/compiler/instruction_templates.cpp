@@ -67,6 +67,8 @@ Depthwise depthwise_template(const WindowOp& op, int block) {
   set_block(depthwise, op.filters, block);
   depthwise.kernel_height = op.kernel_height;
   depthwise.unit = op.unit_weights;
+  depthwise.product = op.product;
+  depthwise.signed_input = op.product && op.zero_code != 0;
   depthwise.upper_half = op.input_bits == 1 && block % 2 == 1;
   depthwise.leaky = op.leaky;
   depthwise.table = op.table;

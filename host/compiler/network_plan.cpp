@@ -66,6 +66,7 @@ class Planner {
   struct Operands {
     Part input;
     std::optional<Part> second;
+    std::optional<Part> vector;
     std::vector<std::optional<Part>> results;  ///< none: only the next stage reads it
   };
   /// What a channelwise operation reads for channel c of its results: channel (c - first) / each, or
@@ -84,9 +85,10 @@ class Planner {
     std::optional<Source> input;  ///< none of a convolution, which reads across channels
     std::optional<Form> second;
     std::vector<std::optional<Form>> results;
-    int layer = -1;      ///< whose groups segments do not mix
-    bool holes = false;  ///< codes are kept, also the zeros behind a piece
-    int first = 0;       ///< channels of the results: first .. end - 1
+    std::optional<Form> vector = {};  ///< of a product
+    int layer = -1;                   ///< whose groups segments do not mix
+    bool holes = false;               ///< codes are kept, also the zeros behind a piece
+    int first = 0;                    ///< channels of the results: first .. end - 1
     int end = kLargestChannel;
   };
   /// Channels of a chain that one segment takes: they lie side by side in all of its forms.
@@ -186,6 +188,7 @@ class Planner {
     for (const auto& form : chain.results)
       if (form) forms.push_back({*form});
     if (chain.second) forms.push_back({*chain.second});
+    if (chain.vector) forms.push_back({*chain.vector});
     if (chain.input) forms.push_back(*chain.input);
     return forms;
   }
@@ -229,6 +232,7 @@ class Planner {
           part_between(chain.input->form, chain.input->channel(first), chain.input->channel(last));
     }
     if (chain.second) operands.second = part_between(*chain.second, first, last);
+    if (chain.vector) operands.vector = part_between(*chain.vector, first, last);
     for (const auto& form : chain.results)
       operands.results.push_back(form ? std::optional(part_between(*form, first, last)) : std::nullopt);
     return operands;
@@ -293,6 +297,7 @@ class Planner {
     if (segment.op.by_blocks())
       chain.input = Source{.form = read_form(layer, layer.inputs[0]), .each = filters_per_channel(layer)};
     if (layer.kind == LayerKind::add) chain.second = read_form(layer, layer.inputs[1]);
+    if (layer.kind == LayerKind::product) chain.vector = read_form(layer, layer.inputs[1]);
     chain.results.push_back(Form{layer.output, false});
     if (layer.kind == LayerKind::function) segment.function = index;
     int last = index;
@@ -516,6 +521,10 @@ class Planner {
     const int time = static_cast<int>(plan_.segments.size());
     use(operands.input, time);
     if (operands.second) use(*operands.second, time);
+    if (operands.vector) {
+      use(*operands.vector, time);
+      vectors_.insert(operands.vector->root);
+    }
     for (const auto& result : operands.results) {
       if (result) use(*result, time);
     }
@@ -553,6 +562,7 @@ class Planner {
       const Form form{static_cast<int>(i / 2), i % 2 == 1};
       if (uses_[i].empty() || form.tensor == network_.input || network_.is_output(form.tensor)) continue;
       if (is_copied_to(static_cast<int>(i)) || in_parts_.contains(static_cast<int>(i))) continue;
+      if (vectors_.contains(static_cast<int>(i))) continue;
       const Shape& shape = network_.tensors[form.tensor].shape;
       if (static_cast<long>(shape.height) * shape.width > kLargestRing) continue;
       const Ring ring = make_ring(shape.width, shape.height, layout_.words[i], hardware_.pixels);
@@ -644,6 +654,7 @@ class Planner {
       const Operands& operands = operands_[i];
       segment.input = place_of(operands.input);
       if (operands.second) segment.second = place_of(*operands.second);
+      if (operands.vector) segment.vector = place_of(*operands.vector);
       for (const auto& result : operands.results)
         segment.results.push_back(result ? place_of(*result) : Place{});
     }
@@ -685,6 +696,7 @@ class Planner {
   std::vector<Operands> operands_;              ///< per segment
   std::vector<std::vector<int>> uses_;          ///< per root: segments
   std::set<int> in_parts_;  ///< roots of which some rows and columns are read or written alone
+  std::set<int> vectors_;   ///< roots that are loaded from memory as weights
   std::vector<Life> lives_;
 };
 

@@ -34,11 +34,26 @@ void Schedule::run() {
     }
     if (step == 0 && segment_.function >= 0)
       program.append(LoadTable{static_cast<std::uint32_t>(segment_.table)});
+    if (step == 0 && segment_.vector) load_vector();
     compute(step);
     timeline_.update(program, step_cycles(step));
     prefetch(step);
     store(step);
   }
+}
+
+/// A product's vector as weights, each block in the first tap of a row; what else the row holds is never
+/// read.
+void Schedule::load_vector() {
+  const Place& vector = *segment_.vector;
+  for (int block = 0; block < op_.blocks; ++block) {
+    const Address offset = vector.offset + kWordBytes * (vector.first_word + block * words_per_block(8));
+    program.append(LoadWeight{static_cast<std::uint32_t>(offset), 1, block});
+  }
+}
+
+int Schedule::weight_base(int step, int group) const {
+  return segment_.vector ? group : groups_->weight_base(step);
 }
 
 /// Loads stand in the chain before the next compute instruction: never more than the load engine's queue

@@ -34,6 +34,8 @@ class Schedule {
   /// `now`, `step` comes next and must be served.
   virtual Provision provide(int step, int current, bool now) = 0;
   virtual void compute(int step) = 0;
+  /// Row of weight SRAM where a step finds the weights of its group of channels.
+  [[nodiscard]] int weight_base(int step, int group) const;
   virtual void store(int step) = 0;
 
  public:
@@ -48,6 +50,7 @@ class Schedule {
   std::optional<ImageFeed> image_;  ///< where the operation reads the image
 
  private:
+  void load_vector();
   void prefetch(int current);
 
   Timeline timeline_;

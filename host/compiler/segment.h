@@ -102,6 +102,7 @@ struct Segment {
   ChannelChoice channels;  ///< of the operation's layer
   Place input;
   std::optional<Place> second;  ///< operand 2 of an add, here or in a stage; 8 bits
+  std::optional<Place> vector;  ///< of a product: one 8-bit code per channel, in memory
   std::vector<Stage> stages;
   std::optional<WindowOp> pool;  ///< of the first stage, where that is a max pool
   std::vector<Place> results;    ///< of the operation, then of each stage

@@ -348,7 +348,7 @@ void StreamSchedule::compute_operation(int index, const Step& step) {
       Depthwise depthwise = depthwise_template(op_, step.group);
       place_walk(depthwise, step, op_.whole());
       depthwise.input_base = channel_row(plan_.input, op_.input_bits, step);
-      depthwise.weight_base = groups_->weight_base(index);
+      depthwise.weight_base = weight_base(index, step.group);
       depthwise.parameter_slot = groups_->parameter_slot(index);
       program.append(depthwise);
       break;

@@ -170,7 +170,7 @@ void TileSchedule::compute(int index) {
     Depthwise depthwise = depthwise_template(op_, step.group);
     place_walk(depthwise, step);
     depthwise.output_base += group_word(step);
-    depthwise.weight_base = groups_->weight_base(index);
+    depthwise.weight_base = weight_base(index, step.group);
     depthwise.parameter_slot = groups_->parameter_slot(index);
     program.append(depthwise);
     groups_->used(index);

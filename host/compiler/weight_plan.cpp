@@ -68,7 +68,7 @@ ParameterPlan plan_parameters(const WindowOp& op, const HardwareInfo& hardware, 
 
 int part_words(const WindowOp& op, const ReductionPart& part, int lanes) {
   if (op.kind == OpKind::depthwise) {
-    return op.unit_weights ? 0 : depthwise_rows(op.kernel_height * op.kernel_width, lanes);
+    return !op.has_weights() ? 0 : depthwise_rows(op.kernel_height * op.kernel_width, lanes);
   }
   if (op.by_blocks()) return 0;
   const long taps = static_cast<long>(part.end_block - part.first_block) * (part.end_row - part.first_row) *

@@ -22,6 +22,8 @@ constexpr int kLargestPad = 127;
 constexpr int kLargestPackStride = 255;
 constexpr int kLargestRepeat = 15;
 constexpr int kLargestRow = 32767;  // signed 16-bit fields
+// The code less 128 and twice 64.
+constexpr int kUnsignedProductTaps = 3;
 
 void limit(const Layer& layer, const char* what, long value, long largest) {
   if (value > largest) {
@@ -37,6 +39,7 @@ OpKind kind_of(const Layer& layer) {
       return OpKind::conv;
     case LayerKind::depthwise:
     case LayerKind::average_pool:
+    case LayerKind::product:
       return OpKind::depthwise;
     case LayerKind::add:
     case LayerKind::function:
@@ -109,7 +112,13 @@ void check_depthwise(const Layer& layer, const WindowOp& op, const HardwareInfo&
     throw InputError(fmt::format("layer {}: hardware with F={} has no engine for it; the least is F=4",
                                  layer.name, hardware.filters));
   }
-  if (op.kind == OpKind::add) return;
+  if (op.product && op.blocks > hardware.weight_rows) {
+    throw InputError(
+        fmt::format("layer {}: a vector of {} channel blocks does not fit the {} rows of weight SRAM; use "
+                    "hardware with more",
+                    layer.name, op.blocks, hardware.weight_rows));
+  }
+  if (op.kind == OpKind::add || op.product) return;
   const int widest = op.unit_weights ? 1 : op.weight_bits >= 4 ? (1 << (op.weight_bits - 1)) : 3;
   const long largest = static_cast<long>(op.kernel_height) * op.kernel_width * ((1 << op.input_bits) - 1) *
                        (op.weight_bits == 1 && !op.unit_weights ? 1 : widest);
@@ -158,6 +167,7 @@ WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const Te
   op.pad_y = window.pad.top;
   op.pad_x = window.pad.left;
   op.unit_weights = layer.kind == LayerKind::average_pool;
+  op.product = layer.kind == LayerKind::product;
   if (layer.kind == LayerKind::upsample) op.repeat = layer.stride;
   if (op.kind == OpKind::add) op.operands = static_cast<int>(layer.inputs.size());
   if (op.kind == OpKind::add || op.kind == OpKind::copy) {
@@ -165,6 +175,10 @@ WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const Te
     op.output_height = in.shape.height;  // the positions that pass; a copy's are repeated by its stores
     op.output_width = in.shape.width;
     op.filters = in.shape.channels;
+  }
+  if (op.product && !network.tensors[layer.inputs[1]].is_signed) {
+    op.kernel_width = kUnsignedProductTaps;
+    op.dilation_x = 0;
   }
   const bool wide = op.input_bits == 1 && (op.kind == OpKind::max_pool || op.kind == OpKind::copy ||
                                            (op.kind == OpKind::conv && weight_bits == 1));

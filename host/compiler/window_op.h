@@ -45,14 +45,15 @@ struct WindowOp {
   int stride_y = 1;
   int stride_x = 1;
   int dilation_y = 1;
-  int dilation_x = 1;
-  int pad_y = 0;  ///< rows and columns before the input; the output's size says what follows it
+  int dilation_x = 1;  ///< 0: all taps of a row are one position
+  int pad_y = 0;       ///< rows and columns before the input; the output's size says what follows it
   int pad_x = 0;
   int output_height = 1;
   int output_width = 1;
   int input_bits = 8;
   int weight_bits = 8;        ///< of a convolution
   bool unit_weights = false;  ///< depthwise: all weights are one
+  bool product = false;       ///< depthwise: the weights are the codes of a tensor, one per channel
   bool leaky = false;
   bool table = false;  ///< its codes go through the segment's table
   int operands = 1;    ///< of an add: 1 requantizes
@@ -76,6 +77,10 @@ struct WindowOp {
   [[nodiscard]] int group_slots(int lanes) const {
     if (kind == OpKind::max_pool || kind == OpKind::copy) return 0;
     return parameter_sets() * group_channels(lanes) / lanes;
+  }
+  /// Has weights of its own.
+  [[nodiscard]] bool has_weights() const {
+    return kind == OpKind::conv || (kind == OpKind::depthwise && !unit_weights && !product);
   }
   [[nodiscard]] int input_words() const { return words_before(blocks); }
   /// Words per position that hold the blocks before `block`; where two blocks share a word, `block` is even.

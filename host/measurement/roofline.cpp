@@ -103,7 +103,7 @@ Roofline roofline(const Segment& segment, const HardwareInfo& hardware) {
 
 double macs(const Segment& segment) {
   const WindowOp& op = segment.op;
-  const bool weights = op.kind == OpKind::conv || (op.kind == OpKind::depthwise && !op.unit_weights);
+  const bool weights = op.has_weights();
   return weights ? outputs(op) * products(op) : 0;
 }
 

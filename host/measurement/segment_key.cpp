@@ -45,13 +45,13 @@ class Text {
   void add_operation(const WindowOp& op) {
     const auto& [name, kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x,
                  dilation_y, dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits,
-                 unit_weights, leaky, table, operands, repeat, output_bits, blocks, block_channels,
+                 unit_weights, product, leaky, table, operands, repeat, output_bits, blocks, block_channels,
                  last_block_channels, filters, zero_code, packing] = op;
     (void)name;
     (void)zero_code;
     add(kind, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, dilation_y,
-        dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits, unit_weights, leaky,
-        table, operands, repeat.y, repeat.x, output_bits, blocks, block_channels, last_block_channels,
+        dilation_x, pad_y, pad_x, output_height, output_width, input_bits, weight_bits, unit_weights, product,
+        leaky, table, operands, repeat.y, repeat.x, output_bits, blocks, block_channels, last_block_channels,
         filters, packing.has_value());
     if (packing) add_packing(*packing);
   }
@@ -65,8 +65,8 @@ class Text {
   }
 
   void add_segment(const Segment& segment) {
-    const auto& [name, layers, op, channels, input, second, stages, pool, results, free, set, function,
-                 narrowed, weights, parameters, table] = segment;
+    const auto& [name, layers, op, channels, input, second, vector, stages, pool, results, free, set,
+                 function, narrowed, weights, parameters, table] = segment;
     (void)name;
     (void)layers;
     (void)channels;
@@ -80,6 +80,8 @@ class Text {
     add_place(input);
     add(second.has_value(), stages.size(), results.size(), free.first, free.end);
     if (second) add_place(*second);
+    add(vector.has_value());
+    if (vector) add_place(*vector);
     add(pool.has_value());
     if (pool) add_operation(*pool);
     for (const Stage& stage : stages) add_stage(stage);

@@ -146,6 +146,16 @@ CodeTensor golden_function(const QuantizedLayer& integers, const CodeTensor& inp
   return output;
 }
 
+CodeTensor golden_product(const Network& network, const Layer& layer, const QuantizedLayer& integers,
+                          const CodeTensor& first, const CodeTensor& vector, int output_bits) {
+  const auto zero = [&](int input) { return network.tensors[layer.inputs[input]].is_signed ? 128 : 0; };
+  return filled_tensor(first.shape, output_bits, [&](int c, int y, int x) {
+    const std::int64_t d = std::int64_t{first.codes[index_of(first.shape, c, y, x)] - zero(0)} *
+                           (vector.codes[static_cast<std::size_t>(c)] - zero(1));
+    return requantize(d, integers.requantization.front(), integers.range);
+  });
+}
+
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs) {
   CodeTensor output = *inputs.front();
   for (const CodeTensor* input : inputs.subspan(1)) {
@@ -237,6 +247,8 @@ CodeTensor run_layer(const QuantizedNetwork& network, std::size_t index, const T
       return layer.kind == LayerKind::concat ? golden_concat(inputs)
                                              : golden_interleave(inputs, layer.stride);
     }
+    case LayerKind::product:
+      return golden_product(graph, layer, integers, input, tensors.written[layer.inputs[1]], output_bits);
     case LayerKind::function:
       return golden_function(integers, input, output_bits);
     case LayerKind::upsample:

@@ -49,6 +49,9 @@ void check_limits(const Network& network, const Tensor& tensor) {
 void check_arity(const Network& network, const Layer& layer) {
   const std::size_t inputs = layer.inputs.size();
   switch (layer.kind) {
+    case LayerKind::product:
+      if (inputs != 2) refuse(network, layer, fmt::format("a product has 2 inputs, not {}", inputs));
+      return;
     case LayerKind::add:
       if (inputs != 2) refuse(network, layer, fmt::format("an add has 2 inputs, not {}", inputs));
       return;
@@ -191,6 +194,7 @@ Shape result_shape(const Network& network, const Layer& layer, int free_channels
   switch (layer.kind) {
     case LayerKind::add:
     case LayerKind::function:
+    case LayerKind::product:
       return in;
     case LayerKind::concat: {
       Shape sum = in;
@@ -216,8 +220,10 @@ void check_shapes(const Network& network, const Layer& layer) {
   const Shape& first = network.input_shape(layer);
   for (const int input : layer.inputs) {
     const Shape& other = network.tensors[input].shape;
-    const bool fits = other.height == first.height && other.width == first.width &&
-                      (layer.kind == LayerKind::concat || other.channels == first.channels);
+    const bool vector = layer.kind == LayerKind::product && input == layer.inputs.back();
+    const bool sizes =
+        other.height == (vector ? 1 : first.height) && other.width == (vector ? 1 : first.width);
+    const bool fits = sizes && (layer.kind == LayerKind::concat || other.channels == first.channels);
     if (!fits) {
       refuse(network, layer,
              fmt::format("its inputs {} ({}x{}x{}) and {} ({}x{}x{}) do not fit together",
@@ -309,6 +315,7 @@ Window layer_window(const Network& network, const Layer& layer) {
     case LayerKind::interleave:
     case LayerKind::select:
     case LayerKind::function:
+    case LayerKind::product:
       return {};
     default:
       return layer.window();
@@ -454,12 +461,15 @@ void derive_signedness(Network& network) {
                        (affine || Function(layer.function).has_negative_results());
     if (below && !fixed(layer.output)) is_signed[classes[layer.output]] = true;
   }
-  // An average pool's input may have become signed by a later layer of its class.
+  // An average pool's or product's input may have become signed by a later layer of its class.
   for (bool changed = true; changed;) {
     changed = false;
     for (const Layer& layer : network.layers) {
-      if (layer.kind != LayerKind::average_pool || !is_signed[classes[layer.input()]]) continue;
-      if (is_signed[classes[layer.output]] || network.result_limits(layer).low >= 0) continue;
+      if (layer.kind != LayerKind::average_pool && layer.kind != LayerKind::product) continue;
+      const bool from_signed = std::any_of(layer.inputs.begin(), layer.inputs.end(),
+                                           [&](int input) { return is_signed[classes[input]]; });
+      if (!from_signed || is_signed[classes[layer.output]] || fixed(layer.output)) continue;
+      if (network.result_limits(layer).low >= 0) continue;
       is_signed[classes[layer.output]] = changed = true;
     }
   }

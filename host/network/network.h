@@ -69,7 +69,8 @@ struct Window {
 /// side: input i gives rows i / `stride.x` and columns i % `stride.x` of each `stride.y` x `stride.x` of the
 /// output (a DepthToSpace of a concat, a transposed convolution of its phases); `upsample` repeats each
 /// position `stride` times (nearest); `select` gives some of its input's channels, in any order: a slice, a
-/// part of a split, a shuffle; `function` makes `Layer::function` of each number.
+/// part of a split, a shuffle; `function` makes `Layer::function` of each number; `product` multiplies its
+/// first input by its second, which has one number per channel.
 enum class LayerKind {
   conv,
   depthwise,
@@ -81,7 +82,8 @@ enum class LayerKind {
   upsample,
   interleave,
   select,
-  function
+  function,
+  product
 };
 
 /// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
@@ -114,8 +116,8 @@ struct Tensor {
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::conv;
-  std::vector<int>
-      inputs;  ///< indices into Network::tensors; two of an add, several of a concat or interleave, else one
+  /// Indices into Network::tensors: two of an add or a product, several of a concat or interleave, else one.
+  std::vector<int> inputs;
   int output = 0;  ///< index into Network::tensors
   int kernel_height = 1;
   int kernel_width = 1;

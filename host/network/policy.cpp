@@ -299,7 +299,7 @@ TensorBits tensor_bits(const Network& network, const Policy& policy) {
     settle(layer->output);  // all of its readers come later
     for (const int input : layer->inputs) {
       const bool wide = layer->kind == LayerKind::add || layer->kind == LayerKind::average_pool ||
-                        layer->kind == LayerKind::function;
+                        layer->kind == LayerKind::function || layer->kind == LayerKind::product;
       need(input, wide                   ? 8
                   : layer->keeps_codes() ? result.written[layer->output]
                                          : class_bits[classes[input]]);

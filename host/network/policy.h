@@ -51,8 +51,8 @@ Policy policy_from_json(const Network& network, const nlohmann::json& json, std:
 
 /// Code widths of every tensor, index as in Network::tensors.
 struct TensorBits {
-  /// The form that the layer before writes: 32 bits of a result; 8 where an add, an average pool or a
-  /// function reads it, also by way of layers that keep codes; else its readers' input_bits.
+  /// The form that the layer before writes: 32 bits of a result; 8 where an add, an average pool, a function
+  /// or a product reads it, also by way of layers that keep codes; else its readers' input_bits.
   std::vector<int> written;
   /// The form that layers with weights read where they read fewer bits than are written (else 0): always the
   /// requantization of the 8-bit codes.

@@ -44,8 +44,8 @@ struct QuantizedLayer {
   int weight_bits = 8;
   std::vector<std::uint8_t> weights;  ///< codes, [filter][channel that it reads][row][column]
   /// Per filter (channel) of a layer with weights; of an average pool, for the sum of a window, one per
-  /// number of taps that windows count (`counted_taps`); two of an add, one per operand: both multipliers
-  /// count, shift and bias are the first's.
+  /// number of taps that windows count (`counted_taps`); one of a product; two of an add, one per operand:
+  /// both multipliers count, shift and bias are the first's.
   std::vector<Requantization> requantization;
   std::vector<Requantization> negative;  ///< leaky ReLU: per filter, where the first gives less than zero
   OutputRange range;
@@ -124,6 +124,10 @@ CodeTensor golden_add(const QuantizedLayer& integers, const CodeTensor& first, c
                       int output_bits);
 /// table[code] of 8-bit codes.
 CodeTensor golden_function(const QuantizedLayer& integers, const CodeTensor& input, int output_bits);
+/// y = clamp((((x1 - z1) * (x2 - z2) * M + B) >> s) + z, low, high) on 8-bit codes, x2 of the channel; z1 and
+/// z2 are 128 of signed tensors, else 0.
+CodeTensor golden_product(const Network& network, const Layer& layer, const QuantizedLayer& integers,
+                          const CodeTensor& first, const CodeTensor& vector, int output_bits);
 CodeTensor golden_concat(std::span<const CodeTensor* const> inputs);
 CodeTensor golden_interleave(std::span<const CodeTensor* const> inputs, const Steps& steps);
 CodeTensor golden_upsample(const CodeTensor& input, const Steps& factor);

@@ -144,6 +144,16 @@ void fill_add(QuantizedLayer& result, const Spread& wanted, std::mt19937_64& ran
   result.requantization = {first, second};
 }
 
+/// Of two codes, less 128 where their tensors are signed.
+void fill_product(QuantizedLayer& result, const Network& network, const Layer& layer, const Spread& wanted,
+                  std::mt19937_64& random) {
+  const auto mean = [&](int input) {
+    return code_mean(8) - (network.tensors[layer.inputs[input]].is_signed ? 128 : 0);
+  };
+  const double deviation = code_deviation(8) * (code_deviation(8) + std::fabs(mean(0)) + std::fabs(mean(1)));
+  result.requantization = {random_requantization({mean(0) * mean(1), deviation}, wanted, random)};
+}
+
 void fill_function(QuantizedLayer& result, std::mt19937_64& random) {
   const auto codes = static_cast<unsigned>(result.range.high - result.range.low + 1);
   for (int code = 0; code < kTableCodes; ++code)
@@ -164,6 +174,8 @@ QuantizedLayer random_layer(const Network& network, const Layer& layer, const Te
     fill_weight_layer(result, network, layer, bits.read(layer.input()), wanted, random);
   } else if (layer.kind == LayerKind::add) {
     fill_add(result, wanted, random);
+  } else if (layer.kind == LayerKind::product) {
+    fill_product(result, network, layer, wanted, random);
   } else if (layer.kind == LayerKind::function) {
     fill_function(result, random);
   } else {

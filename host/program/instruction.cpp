@@ -235,6 +235,8 @@ void put(Writer& w, const Depthwise& i) {
   put_walk(w, i);
   w.put(12, 7, 1, i.leaky, "leaky");
   w.put(12, 8, 1, i.unit, "unit weights");
+  w.put(12, 12, 1, i.product, "product");
+  w.put(12, 13, 1, i.signed_input, "signed input");
   w.put(12, 9, 1, i.upper_half, "upper half");
   w.put(12, 10, 1, i.zero_extend, "zero extend");
   w.put(12, 11, 1, i.table, "table");
@@ -281,6 +283,8 @@ Depthwise get_depthwise(const Descriptor& d) {
   Depthwise i{get_walk(d)};
   i.leaky = field(d, 12, 7, 1) != 0;
   i.unit = field(d, 12, 8, 1) != 0;
+  i.product = field(d, 12, 12, 1) != 0;
+  i.signed_input = field(d, 12, 13, 1) != 0;
   i.upper_half = field(d, 12, 9, 1) != 0;
   i.zero_extend = field(d, 12, 10, 1) != 0;
   i.table = field(d, 12, 11, 1) != 0;

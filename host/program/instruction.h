@@ -139,8 +139,10 @@ struct Conv : WindowWalk {
 
 /// One channel block (`blocks` is 1).
 struct Depthwise : WindowWalk {
-  bool unit = false;        ///< all weights are one
-  bool upper_half = false;  ///< 1-bit input: the block is the upper half of its words
+  bool unit = false;          ///< all weights are one
+  bool product = false;       ///< they are the codes of a tensor, less 128; those of further taps 64
+  bool signed_input = false;  ///< of a product: the input's codes count less 128, and so does the sum
+  bool upper_half = false;    ///< 1-bit input: the block is the upper half of its words
   bool zero_extend = false;
   bool leaky = false;
   bool table = false;

@@ -54,9 +54,10 @@ struct Describe {
   std::string operator()(const MaxPool& i) const { return "MAX_POOL " + text(i); }
   std::string operator()(const Depthwise& i) const {
     return fmt::format(
-        "DEPTHWISE {} unit {} upper {} extend {} leaky {} table {} channels {} bit {} weights {} slot {}",
-        text(i), i.unit, i.upper_half, i.zero_extend, i.leaky, i.table, i.channels, i.bit_offset,
-        i.weight_base, i.parameter_slot);
+        "DEPTHWISE {} unit {} product {} signed {} upper {} extend {} leaky {} table {} channels "
+        "{} bit {} weights {} slot {}",
+        text(i), i.unit, i.product, i.signed_input, i.upper_half, i.zero_extend, i.leaky, i.table, i.channels,
+        i.bit_offset, i.weight_base, i.parameter_slot);
   }
   std::string operator()(const Add& i) const {
     return fmt::format(

@@ -20,7 +20,7 @@ std::array<int, 4> numbers(const host::Padding& pad) { return {pad.top, pad.left
 constexpr LayerKind kKinds[] = {LayerKind::conv,      LayerKind::linear,   LayerKind::max_pool,
                                 LayerKind::depthwise, LayerKind::add,      LayerKind::average_pool,
                                 LayerKind::concat,    LayerKind::upsample, LayerKind::interleave,
-                                LayerKind::select,    LayerKind::function};
+                                LayerKind::select,    LayerKind::function, LayerKind::product};
 
 /// What most windows do not have: other steps and paddings than the first ones, dilation, uncounted padding.
 std::string window_text(const host::Layer& l) {

@@ -39,6 +39,8 @@ const char* name_of(LayerKind kind) {
       return "select";
     case LayerKind::function:
       return "function";
+    case LayerKind::product:
+      return "product";
     default:
       return "upsample";
   }
@@ -211,6 +213,7 @@ class Guide {
       put_range(json, q.range);
       return json;
     }
+    if (l.kind == LayerKind::product) json["zeros"] = {counted_from(l.inputs[0]), counted_from(l.inputs[1])};
     json["activation"] = name_of(l.activation);
     if (!q.pad_codes.empty()) json["pad_codes"] = q.pad_codes;
     put_sets(json, q.requantization);
@@ -219,6 +222,9 @@ class Guide {
     if (l.has_weights()) put_weights(json, q, index);
     return json;
   }
+
+  /// What a product takes off the 8-bit codes of its operand.
+  [[nodiscard]] int counted_from(int tensor) const { return network_.tensors[tensor].is_signed ? 128 : 0; }
 
   void put_weights(ordered_json& json, const host::QuantizedLayer& q, std::size_t index) const {
     const host::WeightCode code = host::weight_code(q.weight_bits);

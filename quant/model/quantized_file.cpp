@@ -197,6 +197,7 @@ Counts counts_of(const host::Network& network, const host::Layer& layer) {
   counts.sets = layer.has_weights()                     ? filters
                 : layer.kind == LayerKind::add          ? 2
                 : layer.kind == LayerKind::average_pool ? host::counted_taps(network, layer).size()
+                : layer.kind == LayerKind::product      ? 1
                                                         : 0;
   counts.negative = layer.activation == host::Activation::leaky_relu ? counts.sets : 0;
   counts.table = layer.kind == LayerKind::function ? host::kTableCodes : 0;

@@ -134,6 +134,9 @@ class Exporter {
       case LayerKind::add:
         result = add(layer, model_.integers.layers[index]);
         break;
+      case LayerKind::product:
+        result = product(layer, model_.integers.layers[index]);
+        break;
       case LayerKind::function:
         result = function(layer, model_.integers.layers[index]);
         break;
@@ -439,6 +442,20 @@ class Exporter {
       if (factor(r.multiplier, counts[i], r, in.scale, scale) != 1.0 || !is_rounding(bias, r))
         refuse(layer, "is no mean of what it counts; quantize the network again");
     }
+  }
+
+  Form product(const host::Layer& layer, const host::QuantizedLayer& integers) {
+    const Form &first = written_[layer.inputs[0]], &second = written_[layer.inputs[1]];
+    std::string vector = second.value;
+    if (second.is_vector && !first.is_vector)
+      vector = writer_.node("Unsqueeze", layer.name + "/vector",
+                            {vector, writer_.integers(layer.name + "/axes", {2, 3})});
+    const std::string value = writer_.node("Mul", layer.name, {first.value, vector});
+    const double scale = scale_of(layer.output, model_.tensor_scales.at(layer.output).written);
+    const host::Requantization& r = integers.requantization.front();
+    const Form exact{value, first.scale * second.scale, {0}, first.is_vector};
+    return elementwise_result(layer, integers, scaled(layer.name, value, exact, r.multiplier, 1, r, scale),
+                              scale, first.is_vector);
   }
 
   /// Each operation as a node of its own, but for what HardSigmoid says: an importer would join its factor

@@ -58,7 +58,7 @@ constexpr Operator kOperators[] = {
     {"MaxPool", lower_max_pool, "any; no window in the padding only"},
     {"Min", lower_function, "two operands of one tensor, or one and a single number"},
     {"Mish", lower_function, "behind any layer"},
-    {"Mul", lower_mul, "by one number per channel; of functions of one tensor"},
+    {"Mul", lower_mul, "by one number per channel, constant or computed; of functions of one tensor"},
     {"Neg", lower_function, "behind any layer"},
     {"Pad", lower_pad, "zeros around rows and columns, before a convolution or pool"},
     {"Pow", lower_function, "two operands of one tensor, or one and a single number"},

@@ -310,7 +310,31 @@ Value lower_sub(const Lowering& l) {
   return affine(l, value, ones(constant.size()), each(constant, std::negate<double>()));
 }
 
+/// A tensor times another that has one number for each of its channels, in either order.
+Value product(const Lowering& l) {
+  const auto is_vector = [&](const Value& value) {
+    const host::Shape& shape = l.draft.shape(value.tensor);
+    return shape.height == 1 && shape.width == 1;
+  };
+  const bool swapped = !is_vector(l.tensor(1));
+  const Value &value = l.tensor(swapped ? 1 : 0), &vector = l.tensor(swapped ? 0 : 1);
+  const host::Shape& shape = l.draft.shape(value.tensor);
+  const auto axes = shown_axes(value, shape);
+  bool fits = axes && is_vector(vector) && vector.dims.size() == value.dims.size() &&
+              !l.draft.is_image(value.tensor) && l.draft.shape(vector.tensor).channels == shape.channels;
+  for (std::size_t i = 1; fits && i < value.dims.size(); ++i)
+    fits = vector.dims[i] == ((*axes)[i - 1] == kChannels ? value.dims[i] : 1);
+  if (!fits) {
+    l.node.refuse(fmt::format("its inputs are {} and {}; supported are a tensor and one number per channel",
+                              fmt::join(l.inputs[0].dims, "x"), fmt::join(l.inputs[1].dims, "x")));
+  }
+  return l.append_like(
+      value,
+      {.name = l.names.of_node(l.node), .kind = LayerKind::product, .inputs = {value.tensor, vector.tensor}});
+}
+
 Value lower_mul(const Lowering& l) {
+  if (!l.is_constant(0) && !l.is_constant(1)) return product(l);
   const bool from_constant = l.is_constant(0);
   const Value& value = l.tensor(from_constant ? 1 : 0);
   const auto factors = per_channel(l, l.needed_constant(from_constant ? 0 : 1), value);

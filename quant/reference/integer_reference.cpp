@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <optional>
@@ -53,6 +54,7 @@ struct ExactLayer {
     return result;
   }
   std::optional<CodeTable> table;
+  std::array<double, 2> zeros{};  ///< of a product's operands
 };
 
 ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
@@ -61,6 +63,13 @@ ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
   if (layer.keeps_codes()) return exact;
   if (layer.kind == LayerKind::add) {
     exact.add.emplace(integers.requantization, integers.range);
+    return exact;
+  }
+  if (layer.kind == LayerKind::product) {
+    for (std::size_t i = 0; i < exact.zeros.size(); ++i)
+      exact.zeros[i] = network.tensors.at(layer.inputs.at(i)).is_signed ? 128 : 0;
+    exact.requantizer.emplace(integers.requantization, std::span<const host::Requantization>{},
+                              std::span<const std::int64_t>{}, integers.range);
     return exact;
   }
   if (layer.kind == LayerKind::function) {
@@ -224,6 +233,8 @@ struct IntegerReference::Impl {
         return window_maxima(layer, read(0));
       case LayerKind::add:
         return (*exact.add)(read(0), read(1));
+      case LayerKind::product:
+        return (*exact.requantizer)((read(0) - exact.zeros[0]) * (read(1) - exact.zeros[1]), /*wide=*/false);
       case LayerKind::function:
         return (*exact.table)(read(0));
       case LayerKind::upsample:

@@ -113,6 +113,14 @@ host::QuantizedLayer add_layer(const QuantizedGraph& graph, const Step& step) {
   return integers;
 }
 
+/// The hardware counts both operands' codes from their zero.
+host::QuantizedLayer product_layer(const QuantizedGraph& graph, const Step& step) {
+  host::QuantizedLayer integers;
+  integers.requantization = {single_requantization(graph.product_affine(step), 0)};
+  integers.range = output_range(graph.range_of(step));
+  return integers;
+}
+
 host::QuantizedLayer function_layer(const QuantizedGraph& graph, const Step& step) {
   host::QuantizedLayer integers;
   integers.range = output_range(graph.range_of(step));
@@ -138,6 +146,8 @@ host::QuantizedLayer layer_without_weights(const QuantizedGraph& graph, const St
       return add_layer(graph, step);
     case LayerKind::function:
       return function_layer(graph, step);
+    case LayerKind::product:
+      return product_layer(graph, step);
     default:
       return pool_layer(graph, step);
   }

@@ -208,6 +208,13 @@ std::vector<QuantizedGraph::PoolPart> QuantizedGraph::pool_parts(const Step& ste
   return parts;
 }
 
+Affine QuantizedGraph::product_affine(const Step& step) const {
+  const auto scale = [&](int input) { return scale_of(input, bits_.written.at(input)); };
+  return single_affine(scale(step.layer->inputs[0]) * scale(step.layer->inputs[1]) /
+                           scale_of(step.output, bits_.written.at(step.output)),
+                       start_.device);
+}
+
 SharedMultipliers QuantizedGraph::add_multipliers(const Step& step) const {
   const double result = scale_of(step.output, bits_.written.at(step.output));
   const auto scale = [&](int input) { return scale_of(input, bits_.written.at(input)) / result; };
@@ -312,6 +319,10 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
       return add_codes(input, form(pass, layer, layer.inputs[1]),
                        saved.multipliers.value(saved.multipliers.first),
                        saved.multipliers.value(saved.multipliers.second), range_of(step));
+    case LayerKind::product:
+      saved.affine = product_affine(step);
+      saved.sums = input * form(pass, layer, layer.inputs[1]);
+      return round_to_codes(saved.sums, saved.affine, range_of(step));
     case LayerKind::function:
       saved.table = function_table_of(step);
       return looked_up(saved.table.codes, input, least_code(step));

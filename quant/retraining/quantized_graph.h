@@ -102,6 +102,7 @@ class QuantizedGraph {
   /// Of an average pool where its windows count `taps`.
   [[nodiscard]] Affine pool_affine(const Step& step, int taps) const;
   [[nodiscard]] SharedMultipliers add_multipliers(const Step& step) const;
+  [[nodiscard]] Affine product_affine(const Step& step) const;
   [[nodiscard]] FunctionTable function_table_of(const Step& step) const;
   /// The least code that a function reads, less its zero.
   [[nodiscard]] int least_code(const Step& step) const;

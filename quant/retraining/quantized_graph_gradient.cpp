@@ -160,6 +160,15 @@ void QuantizedGraph::backward_step(const Step& step, const Pass& pass, const Sav
       give(layer.inputs[1], rounding.passed * m2);
       return;
     }
+    case LayerKind::product: {
+      const at::Tensor& vector = form(pass, layer, layer.inputs[1]);
+      const RoundingGradient rounding =
+          rounding_gradient(above, saved.sums, saved.affine, range_of(step), method_.activation_scale);
+      add_scale_gradient(step.output, bits, rounding.log_scale);
+      give(layer.inputs[0], rounding.d * vector);
+      give(layer.inputs[1], (rounding.d * input).sum({2, 3}, /*keepdim=*/true));
+      return;
+    }
     case LayerKind::function: {
       const FunctionGradient below =
           function_gradient(above, input, least_code(step), saved.table, method_.activation_scale);

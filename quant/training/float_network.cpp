@@ -127,6 +127,8 @@ at::Tensor without_weights(const host::Layer& layer, const std::vector<at::Tenso
   switch (layer.kind) {
     case host::LayerKind::add:
       return x.at(0) + x.at(1);
+    case host::LayerKind::product:
+      return x.at(0) * x.at(1);
     case host::LayerKind::function:
       return function_of(host::Function(layer.function), x.at(0));
     case host::LayerKind::concat:

@@ -50,6 +50,10 @@ module array_ctrl #(
   output logic               channel_shift_o,  // first tap of a further pair of planes
   output logic               channel_one_bit_o,
   output logic               channel_unit_o,   // all weights are one
+  output logic               channel_product_o,  // they are codes
+  output logic               channel_half_o,
+  output logic               channel_unsigned_o,
+  output logic               channel_start_o,
   output logic [2:0]         channel_slot_o,   // part of the row of weights
   // finished tile: its accumulators are captured when the multiply stage's pipeline has run out
   output logic               finish_o,        // tile of another instruction than MAX_POOL, in its last issue
@@ -76,7 +80,7 @@ module array_ctrl #(
 
   logic [1:0]   state_q;
   logic [511:0] instr_q;
-  logic         first_q, last_q, pool_q, channel_q, unit_q, clear_q, drain_q;
+  logic         first_q, last_q, pool_q, channel_q, unit_q, product_q, signed_q, clear_q, drain_q;
   logic [P-1:0] valid_q;
   logic [15:0]  out_row_q;
   logic         hold_q;
@@ -131,7 +135,7 @@ module array_ctrl #(
   assign take = tile_valid_i && tile_ready_o;
 
   // a row of weights serves several taps
-  assign weight_re_o  = issue && !pool_q && !(channel_q && (unit_q || slot_q != 3'd0));
+  assign weight_re_o  = issue && !pool_q && !(channel_q && (unit_q || slot_q != 3'd0 || (product_q && tap_q != 16'd0)));
   assign weight_row_o = WeightRowWidth'(weight_q + {13'd0, (log2_act_q == 2'd0) ? rep_q : {1'b0, rep_q[2:1]}});
 
   assign finish_o       = issue && last_issue && !pool_q && drain_q;
@@ -170,6 +174,10 @@ module array_ctrl #(
       channel_shift_o    <= (tap_q == 16'd0);
       channel_one_bit_o  <= (log2_act_q == 2'd0);
       channel_unit_o     <= unit_q;
+      channel_product_o  <= product_q;
+      channel_half_o     <= product_q && tap_q != 16'd0;
+      channel_unsigned_o <= taps_q != 16'd0;
+      channel_start_o    <= product_q && signed_q && !started_q;
       channel_slot_o     <= slot_q;
       started_q          <= 1'b1;
 
@@ -223,6 +231,8 @@ module array_ctrl #(
         pool_q        <= instr_pool;
         channel_q     <= instr_channel;
         unit_q        <= instr_i[0] || instr_i[12*32+8];
+        product_q     <= instr_i[1:0] == 2'd2 && instr_i[12*32+12];
+        signed_q      <= instr_i[12*32+13];
         clear_q       <= instr_i[12*32+8];
         drain_q       <= instr_channel || instr_i[12*32+9];
         log2_act_q    <= instr_log2_act;

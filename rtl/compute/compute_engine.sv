@@ -135,6 +135,7 @@ module compute_engine #(
   logic                      mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit;
   logic [1:0]                pool_index;
   logic                      channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit;
+  logic                      channel_product, channel_half, channel_unsigned, channel_start;
   logic [2:0]                channel_slot;
   logic                      finish, finish_first, pool_emit, emit_last, finish_quiet, array_busy;
   logic                      drain_ready, drain_ready_first;
@@ -156,7 +157,9 @@ module compute_engine #(
     .pool_valid_o(pool_valid), .pool_first_tap_o(pool_first_tap), .pool_last_pair_o(pool_last_pair),
     .pool_one_bit_o(pool_one_bit), .pool_pair_o(pool_index),
     .channel_valid_o(channel_valid), .channel_first_o(channel_first), .channel_shift_o(channel_shift),
-    .channel_one_bit_o(channel_one_bit), .channel_unit_o(channel_unit), .channel_slot_o(channel_slot),
+    .channel_one_bit_o(channel_one_bit), .channel_unit_o(channel_unit), .channel_product_o(channel_product),
+    .channel_half_o(channel_half), .channel_unsigned_o(channel_unsigned), .channel_start_o(channel_start),
+    .channel_slot_o(channel_slot),
     .finish_o(finish), .finish_first_o(finish_first), .pool_emit_o(pool_emit), .emit_last_o(emit_last),
     .emit_instr_o(emit_instr), .emit_row_o(emit_row), .emit_base_o(emit_base), .emit_valid_o(emit_lanes), .finish_quiet_o(finish_quiet),
     .drain_ready_i(drain_ready), .drain_ready_first_i(drain_ready_first), .drain_idle_i(results_idle),
@@ -303,7 +306,8 @@ module compute_engine #(
     if (F >= 4) begin : g_channelwise
       channelwise_array #(.P(P), .F(F)) u_channelwise (
         .clk_i, .rst_i, .valid_i(channel_valid), .first_i(channel_first), .shift_i(channel_shift),
-        .one_bit_i(channel_one_bit), .unit_i(channel_unit), .slot_i(channel_slot), .activations_i(lane_words),
+        .one_bit_i(channel_one_bit), .unit_i(channel_unit), .product_i(channel_product), .half_i(channel_half),
+        .unsigned_i(channel_unsigned), .start_i(channel_start), .slot_i(channel_slot), .activations_i(lane_words),
         .weights_i(weight_words), .capture_i(capture_channel), .row_valid_i(row_channel), .row_lane_i(row_lane),
         .row_group_i(row_group), .row_o(row_sums)
       );
@@ -311,7 +315,8 @@ module compute_engine #(
       logic unused_channelwise;
       assign row_sums = '0;
       assign unused_channelwise = ^{channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit,
-                                    channel_slot, capture_channel, row_channel, row_group};
+                                    channel_product, channel_half, channel_unsigned, channel_start, channel_slot,
+                                    capture_channel, row_channel, row_group};
     end
 
     parameter_sram #(.F(F), .Slots(ParameterSlots)) u_parameters (
@@ -339,8 +344,8 @@ module compute_engine #(
                            upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
                            mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit, pool_index,
-                           channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit, channel_slot,
-                           capture_array, capture_channel, multiplier_re, multiplier_slot, bias_re, bias_slot,
+                           channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit, channel_product,
+                           channel_half, channel_unsigned, channel_start, channel_slot, capture_array, capture_channel, multiplier_re, multiplier_slot, bias_re, bias_slot,
                            limits_re, limits_slot, row_array, row_channel, row_lane, row_group, stage, direct,
                            high_byte, low_byte, sum_on, leaky, choose, log2_weight_bits, place, place_pass,
                            place_one_bit, place_offset, place_filters, place_zero_extend};

@@ -125,6 +125,12 @@ def add(layer, first, second):
             for x1, x2 in zip(first, second)]
 
 
+def product(layer, shape, codes, vector):
+    z1, z2 = layer["zeros"]
+    size = shape[1] * shape[2]
+    return [requantized((x - z1) * (vector[i // size] - z2), layer, 0, layer) for i, x in enumerate(codes)]
+
+
 def upsample(layer, codes, shape, out_shape):
     rows, columns = both(layer["factor"])
     return [codes[(c * shape[1] + y // rows) * shape[2] + x // columns]
@@ -141,6 +147,8 @@ def result_of(layer, inputs, shapes, out_shape):
     kind = layer["kind"]
     if kind == "add":
         return add(layer, *inputs)
+    if kind == "product":
+        return product(layer, shapes[0], *inputs)
     if kind == "function":
         return [layer["table"][code] for code in inputs[0]]
     if kind == "concat":

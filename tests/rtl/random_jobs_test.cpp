@@ -159,9 +159,9 @@ std::string describe(const RandomJob& job) {
   for (const host::Layer& layer : job.network.layers) {
     const host::Shape in = job.network.input_shape(layer);
     const host::Shape out = job.network.output_shape(layer);
-    static constexpr const char* kKinds[] = {"conv",       "depthwise",    "linear",  "add",
-                                             "max_pool",   "average_pool", "concat",  "upsample",
-                                             "interleave", "select",       "function"};
+    static constexpr const char* kKinds[] = {"conv",       "depthwise",    "linear",   "add",
+                                             "max_pool",   "average_pool", "concat",   "upsample",
+                                             "interleave", "select",       "function", "product"};
     const char* kind = kKinds[static_cast<int>(layer.kind)];
     text += fmt::format(" | {} in={}x{}x{}{} out={}x{}x{} kernel={}x{} stride={} pad={}", kind, in.channels,
                         in.height, in.width, job.network.tensors[layer.input()].is_signed ? " signed" : "",

@@ -51,6 +51,10 @@ int NetworkBuilder::function(const std::string& name, int input, const std::stri
                 shape(input));
 }
 
+int NetworkBuilder::product(const std::string& name, int input, int vector) {
+  return append({.name = name, .kind = LayerKind::product, .inputs = {input, vector}}, shape(input));
+}
+
 int NetworkBuilder::concat(const std::string& name, const std::vector<int>& inputs) {
   Shape out = shape(inputs.front());
   out.channels = 0;

@@ -33,6 +33,8 @@ class NetworkBuilder {
   int add(const std::string& name, int first, int second, Activation activation);
   /// In the words of host/network/function.h.
   int function(const std::string& name, int input, const std::string& words);
+  /// `vector` has one number per channel of `input`.
+  int product(const std::string& name, int input, int vector);
   int concat(const std::string& name, const std::vector<int>& inputs);
   int select(const std::string& name, int input, const std::vector<int>& channels);
   int upsample(const std::string& name, int input, int factor);

@@ -62,6 +62,20 @@ TEST(GoldenFunction, looks_every_code_up) {
   EXPECT_EQ(result, (CodeTensor{{1, 1, 4}, 4, {0, 0, 1, 15}}));
 }
 
+TEST(GoldenProduct, counts_codes_from_their_zero) {
+  Network network;
+  network.tensors = {{"x", {2, 1, 2}, true}, {"gate", {2, 1, 1}, false}, {"y", {2, 1, 2}, true}};
+  network.layers = {{.name = "product", .kind = LayerKind::product, .inputs = {0, 1}, .output = 2}};
+  QuantizedLayer layer;
+  layer.requantization = {{1, 1, 1}};  // half, ties up
+  layer.range = {128, 0, 255};
+  const CodeTensor x{{2, 1, 2}, 8, {128, 131, 0, 255}}, gate{{2, 1, 1}, 8, {3, 1}};
+  const auto product = [&] { return golden_product(network, network.layers[0], layer, x, gate, 8).codes; };
+  EXPECT_EQ(product(), (std::vector<std::int32_t>{128, 133, 64, 192}));  // 0, 9 / 2, -128 / 2, 127 / 2
+  network.tensors[1].is_signed = true;                                   // less 128: -125, -127
+  EXPECT_EQ(product(), (std::vector<std::int32_t>{128, 0, 255, 0}));
+}
+
 TEST(GoldenConv, counts_the_padding_as_its_zero_code) {
   const Network network = single_layer_network("conv in=1x1x2 out=1 kernel=3x1 pad=1 out_bits=32");
   QuantizedLayer layer{8, {138, 129, 118}, {{2, 1, 1}}, {}, {0, -100000, 100000}, {7}, {}};

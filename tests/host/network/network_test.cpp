@@ -454,6 +454,10 @@ INSTANTIATE_TEST_SUITE_P(
                  n.layers[5] = {.name = "pooled", .kind = LayerKind::function, .inputs = {4}, .output = 6};
                  n.layers[5].function = "x sigmoid mul";
                }},
+        Damage{"product_of_two_images", "sum",
+               [](Network& n) {
+                 n.layers[3] = {.name = "sum", .kind = LayerKind::product, .inputs = {2, 3}, .output = 4};
+               }},
         Damage{"upsample_to_another_size", "up", [](Network& n) { n.layers[6].stride = 3; }},
         Damage{"upsample_by_none", "up", [](Network& n) { n.layers[6].stride = 0; }},
         Damage{"upsample_by_too_many", "up", [](Network& n) { n.layers[6].stride = 1 << 30; }},

@@ -21,6 +21,7 @@ constexpr long kMostLayerMacs = 300'000;  // of a layer, where its kernel is fre
 constexpr int kMostConcatChannels = 200;
 constexpr int kLargestConcatArea = 100;    // positions
 constexpr int kLargestUpsampledArea = 80;  // positions, before
+constexpr int kLargestSqueezedArea = 400;  // positions: the smallest hardware holds one window of all of them
 constexpr int kAttempts = 10'000;
 
 /// A network that grows block by block: each takes the tensor that the last one led to and returns the one
@@ -208,6 +209,8 @@ class Grower {
         return multiplied(trunk);
       case 16:
         return with_functions(trunk);
+      case 17:
+        return squeeze_and_excite(trunk);
       default:
         return any_window(trunk, random_() % 3 == 0 ? LayerKind::max_pool : LayerKind::average_pool);
     }
@@ -457,6 +460,34 @@ class Grower {
     return random_() % 2 == 0 ? add(x, function(conv_like(x, x))) : x;
   }
 
+  int global_average(int in) {
+    const Shape& s = shape(in);
+    Layer layer = reading(LayerKind::average_pool, {in});
+    layer.kernel_height = s.height;
+    layer.kernel_width = s.width;
+    return window_layer(layer, "average", s.channels);
+  }
+
+  int product(int in, int vector) {
+    return append(reading(LayerKind::product, {in, vector}), "product", shape(in));
+  }
+
+  /// A tensor times what a convolution or linear layer makes of its channels' means: signed, unsigned,
+  /// through a table, some of its channels only, for one or two tensors.
+  int squeeze_and_excite(int trunk) {
+    while (area(trunk) > kLargestSqueezedArea) trunk = halve(trunk);
+    const int in = random_() % 2 == 0 ? trunk : conv_like(trunk, trunk);
+    const int channels = shape(in).channels, others = one_of({0, 0, 7, 32});
+    int gate = global_average(in);
+    gate = random_() % 2 == 0 ? conv(gate, others + channels, 1) : linear(gate, others + channels, false);
+    if (others > 0) gate = slice(gate, others, channels);
+    if (random_() % 2 == 0) gate = function(gate);
+    const int scaled = product(in, gate);
+    if (random_() % 4 == 0) return add(scaled, product(conv_like(in, in), gate));
+    if (random_() % 4 == 0) return function(scaled);
+    return random_() % 2 == 0 ? add(scaled, trunk) : scaled;
+  }
+
   int result(int trunk) {
     const int outputs = between(random_, 3, 40);
     const bool fits = shape(trunk).elements() * outputs <= kMostLayerMacs;
@@ -467,13 +498,7 @@ class Grower {
   }
 
   void end(int trunk) {
-    if (random_() % 3 == 0) {
-      const Shape& s = shape(trunk);
-      Layer layer = reading(LayerKind::average_pool, {trunk});
-      layer.kernel_height = s.height;
-      layer.kernel_width = s.width;
-      trunk = window_layer(layer, "average", s.channels);
-    }
+    if (random_() % 3 == 0) trunk = global_average(trunk);
     if (random_() % 4 == 0 && shape(trunk).elements() < 4000)
       trunk = linear(trunk, between(random_, 10, 70), false);
     network_.outputs.push_back(result(trunk));

@@ -13,6 +13,6 @@ namespace bitloop::host::test {
 /// A policy for it: `random_policy` (tests/host/network/random_cases.h).
 Network random_graph(std::uint64_t seed);
 
-inline constexpr std::uint64_t kGraphThemes = 18;
+inline constexpr std::uint64_t kGraphThemes = 19;
 
 }  // namespace bitloop::host::test

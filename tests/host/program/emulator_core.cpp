@@ -350,6 +350,7 @@ std::uint32_t EmulatorCore::channel_code(const WindowWalk& walk, bool upper_half
 std::int64_t EmulatorCore::channel_weight(const Depthwise& i, int tap, int channel) const {
   if (i.unit) return 1;
   const int taps_per_row = info_.filters / 4;
+  if (i.product) return tap == 0 ? vector_code(i, channel) - 128 : 64;
   const int row = i.weight_base + tap / taps_per_row;
   const int bank = 4 * (tap % taps_per_row) + channel / 8;
   require(row < info_.weight_rows, "weight SRAM row out of range");
@@ -357,12 +358,28 @@ std::int64_t EmulatorCore::channel_weight(const Depthwise& i, int tap, int chann
   return static_cast<std::int8_t>(word >> (8 * (channel % 8)));
 }
 
+/// Of a product: four words hold a block's codes as those of any position.
+std::int64_t EmulatorCore::vector_code(const Depthwise& i, int channel) const {
+  require(i.weight_base < info_.weight_rows, "weight SRAM row out of range");
+  const std::size_t first = static_cast<std::size_t>(i.weight_base) * info_.filters;
+  std::int64_t code = 0;
+  for (int plane = 0; plane < 8; ++plane) {
+    const std::uint64_t word = weights_[first + plane / 2];
+    code |= static_cast<std::int64_t>(word >> (channel + 32 * (plane % 2)) & 1) << plane;
+  }
+  return code;
+}
+
 std::int64_t EmulatorCore::channel_sum(const Depthwise& i, const Position& position, int channel) {
   std::int64_t sum = 0;
   for (int tap = 0; tap < i.kernel_height * i.kernel_width; ++tap) {
-    const std::uint32_t code =
+    const std::int64_t code =
         channel_code(i, i.upper_half, position, tap / i.kernel_width, tap % i.kernel_width, channel);
     sum += code * channel_weight(i, tap, channel);
+  }
+  if (i.product && i.signed_input) {
+    const int zero = i.kernel_width > 1 ? 0 : 128;
+    sum -= 128 * (vector_code(i, channel) - zero + 1);
   }
   constexpr std::int64_t kHalf = std::int64_t{1} << 21;
   require(sum >= -kHalf && sum < kHalf, "a depthwise sum has more than 22 bits");

@@ -69,6 +69,7 @@ class EmulatorCore {
   std::uint32_t channel_code(const WindowWalk& walk, bool upper_half, const Position& position, int row,
                              int column, int channel);
   std::int64_t channel_weight(const Depthwise& i, int tap, int channel) const;
+  std::int64_t vector_code(const Depthwise& i, int channel) const;
   std::int64_t channel_sum(const Depthwise& i, const Position& position, int channel);
   std::uint32_t second_code(const Add& i, int number, int channel);
   std::int32_t add_result(const Add& i, const Position& position, int number, int channel);

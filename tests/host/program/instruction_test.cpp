@@ -50,6 +50,8 @@ Depthwise example_depthwise() {
   depthwise.leaky = true;
   depthwise.channels = 30;
   depthwise.bit_offset = 32;
+  depthwise.product = true;
+  depthwise.signed_input = true;
   depthwise.weight_base = 77;
   depthwise.parameter_slot = 5;
   return depthwise;
@@ -109,7 +111,7 @@ TEST(Instruction, conv_lies_in_the_documented_bits) {
 TEST(Instruction, depthwise_lies_in_the_documented_bits) {
   const Descriptor d = encode({example_depthwise(), {}});
   EXPECT_EQ(d[0], 0x12u);
-  EXPECT_EQ(d[12], 30u << 24 | 128u << 16 | 1u << 9 | 1u << 8 | 1u << 7);
+  EXPECT_EQ(d[12], 30u << 24 | 128u << 16 | 1u << 13 | 1u << 12 | 1u << 9 | 1u << 8 | 1u << 7);
   EXPECT_EQ(d[13], 32u << 24 | 29u << 16 | 1u);
   EXPECT_EQ(d[14], 5u << 16 | 77u);
   EXPECT_EQ(d[15], 0u);

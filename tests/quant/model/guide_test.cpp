@@ -80,7 +80,7 @@ TEST(Guide, suffices_to_compute_every_tensor_of_graphs_of_all_operations) {
     }
     for (const int bits : model.integers.bits.narrow) narrow = narrow || bits != 0;
   }
-  EXPECT_EQ(kinds.size(), 11U);
+  EXPECT_EQ(kinds.size(), 12U);
   EXPECT_TRUE(leaky && narrow);
 }
 

@@ -387,21 +387,36 @@ TEST(OnnxExport, windows_are_read_back_as_they_were) {
   }
 }
 
-/// Tables of the functions themselves, as quantization makes them.
-void make_tables(QuantizedModel& model) {
+/// Integers of layers without weights as quantization makes them: tables of the functions themselves,
+/// multipliers of the scales' ratio.
+void use_own_scales(QuantizedModel& model) {
   const host::Network& network = model.integers.network;
+  const auto scale = [&](int tensor) {
+    return model.tensor_scales[static_cast<std::size_t>(tensor)].written;
+  };
+  const auto zero = [&](int tensor) {
+    return zero_of(network.tensors[tensor], model.integers.bits.written[tensor]);
+  };
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const host::Layer& layer = network.layers[i];
-    if (layer.kind != host::LayerKind::function) continue;
     host::QuantizedLayer& integers = model.integers.layers[i];
-    const int bits = model.integers.bits.written[layer.output];
-    integers.range = {zero_of(network.tensors[layer.output], bits), 0, (1 << bits) - 1};
-    for (int code = 0; code < host::kTableCodes; ++code) {
-      const double x =
-          (code - zero_of(network.tensors[layer.input()], 8)) * model.tensor_scales[layer.input()].written;
-      const double y = host::Function(layer.function)(x) / model.tensor_scales[layer.output].written;
-      integers.table[static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(std::clamp(
-          std::floor(y + 0.5) + integers.range.zero, 0.0, static_cast<double>(integers.range.high)));
+    if (layer.has_weights()) continue;
+    integers.range = {zero(layer.output), 0, (1 << model.integers.bits.written[layer.output]) - 1};
+    const double unit = scale(layer.input()) / scale(layer.output);
+    if (layer.kind == host::LayerKind::average_pool) {
+      const int taps = layer.kernel_height * layer.kernel_width;
+      host::Requantization r = to_requantization(unit / taps, 0);
+      r.bias -= std::int64_t{r.multiplier} * taps * zero(layer.input());
+      integers.requantization = {r};
+    } else if (layer.kind == host::LayerKind::product) {
+      integers.requantization = {to_requantization(unit * scale(layer.inputs[1]), 0)};
+    } else {
+      for (int code = 0; code < host::kTableCodes; ++code) {
+        const double y = host::Function(layer.function)((code - zero(layer.input())) * scale(layer.input()));
+        const double result = std::floor(y / scale(layer.output) + 0.5) + integers.range.zero;
+        integers.table[static_cast<std::size_t>(code)] =
+            static_cast<std::uint8_t>(std::clamp(result, 0.0, static_cast<double>(integers.range.high)));
+      }
     }
   }
 }
@@ -413,15 +428,18 @@ host::Network network_of_functions() {
   x = net.conv("conv2", x, {.filters = 8, .kernel = 3, .activation = host::Activation::none});
   x = net.function("swish", x, "x x 0.25 mul 0.5 add 0 max 1 min mul");
   x = net.conv("conv3", x, {.filters = 8, .kernel = 3, .activation = host::Activation::none});
-  x = net.function("gate", x, "x 0.25 mul 0.5 add 0 max 1 min");
+  int gate = net.global_average_pool("mean", x);
+  gate = net.conv("excite", gate, {.filters = 8, .activation = host::Activation::none});
+  gate = net.function("gate", gate, "x 0.25 mul 0.5 add 0 max 1 min");
+  x = net.product("gated", x, gate);
   return net.finish({net.linear("fc", x, 5, host::Activation::none, false)});
 }
 
-TEST(OnnxExport, functions_compute_the_codes_of_their_tables_and_are_read_back) {
+TEST(OnnxExport, functions_and_products_compute_the_codes_of_their_integers_and_are_read_back) {
   const host::Network network = network_of_functions();
   for (const int bits : {8, 4}) {
     QuantizedModel model = random_model(network, host::uniform_policy(network, 8, bits), 9);
-    make_tables(model);
+    use_own_scales(model);
     const TemporaryFolder folder;
     export_onnx(model, folder.path() / "functions.onnx");
     const onnx::ModelProto proto = read_proto(folder.path() / "functions.onnx");
@@ -435,12 +453,16 @@ TEST(OnnxExport, functions_compute_the_codes_of_their_tables_and_are_read_back) 
       const host::Layer& layer = network.layers[i];
       EXPECT_EQ(read.network.layers[i].kind, layer.kind);
       EXPECT_EQ(read.network.layers[i].function, layer.function);
-      if (layer.kind != host::LayerKind::function) continue;
+      if (layer.kind != host::LayerKind::function && layer.kind != host::LayerKind::product) continue;
       const auto written = static_cast<std::size_t>(layer.output);
-      EXPECT_EQ(codes_of(evaluator.at(layer.name + "/quantized"), model.tensor_scales[written].written,
-                         model.integers.layers[i].range.zero),
-                golden.written[written].codes)
-          << layer.name;
+      const auto codes = codes_of(evaluator.at(layer.name + "/quantized"),
+                                  model.tensor_scales[written].written, model.integers.layers[i].range.zero);
+      const auto& expected = golden.written[written].codes;
+      ASSERT_EQ(codes.size(), expected.size());
+      // A product's multiplier has 16 bits: what lies beside a tie may round to its other side.
+      const int tolerance = layer.kind == host::LayerKind::product ? 1 : 0;
+      for (std::size_t code = 0; code < codes.size(); ++code)
+        ASSERT_NEAR(codes[code], expected[code], tolerance) << layer.name;
     }
   }
 }

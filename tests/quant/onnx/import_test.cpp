@@ -423,6 +423,12 @@ std::vector<Form> forms() {
                 m.weights("two.weight", {4, 4, 1, 1}).node("Conv", {"s", "two.weight"}, "c");
                 m.node("Add", {"s", "c"}, "b");
               }),
+      between(
+          "squeeze_and_excite", 13,
+          [](OnnxModel& m) {
+            m.node("GlobalAveragePool", {"a"}, "p").weights("two.weight", {4, 4, 1, 1});
+            m.node("Conv", {"p", "two.weight"}, "c").node("Sigmoid", {"c"}, "s").node("Mul", {"s", "a"}, "b");
+          }),
       between("add", 13,
               [](OnnxModel& m) {
                 m.weights("two.weight", {4, 4, 3, 3});

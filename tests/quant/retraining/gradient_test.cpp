@@ -87,8 +87,17 @@ host::Network every_kind() {
   const int bent = conv(sum, 8, 1, 0, Activation::none, true);
   const int curved =
       b.add({.name = "", .kind = LayerKind::function, .inputs = {bent}, .function = "x x sigmoid mul"});
+  const int squeezed = b.add({.name = "",
+                              .kind = LayerKind::average_pool,
+                              .inputs = {curved},
+                              .kernel_height = 4,
+                              .kernel_width = 4});
+  const int excited = conv(squeezed, 8, 1, 0, Activation::none, false);
+  const int gate =
+      b.add({.name = "", .kind = LayerKind::function, .inputs = {excited}, .function = "x sigmoid"});
+  const int gated = b.add({.name = "", .kind = LayerKind::product, .inputs = {curved, gate}});
   const int inner = b.add({.name = "",
-                           .inputs = {curved},
+                           .inputs = {gated},
                            .kernel_height = 3,
                            .kernel_width = 2,
                            .pad = {1, 0, 1, 2},
@@ -262,6 +271,10 @@ class Reference {
         };
         return rounded(x * fixed(shared.first, m1) + read(layer, 1) * fixed(shared.second, m2), range(layer));
       }
+      case LayerKind::product:
+        return rounded(
+            x * read(layer, 1) * multiplier(scale(layer.inputs[0], 8) * scale(layer.inputs[1], 8) / out),
+            range(layer));
       case LayerKind::function:
         return rounded(function_of(host::Function(layer.function), x * scale(layer.input(), 8)) / out,
                        range(layer));

@@ -135,6 +135,10 @@ int words_per_position(int channels, int bits) {
 
 enum class Op { conv, pool, depthwise, add };
 constexpr const char* kNames[] = {"conv", "pool", "depthwise", "add"};
+/// Weights of DEPTHWISE that are a tensor's codes.
+struct Product {
+  bool on, signed_input, signed_vector;
+};
 
 struct Case {
   Op op;
@@ -144,7 +148,8 @@ struct Case {
   bool upper;    // DEPTHWISE at 1 bit: the upper half of the words
   int operands;  // ADD
   bool table;    // codes go through the table
-  bool tight;    // no gap between the input's rows
+  Product product;
+  bool tight;  // no gap between the input's rows
   bool channelwise() const { return op == Op::depthwise || op == Op::add; }
   int out_h() const { return (height + 2 * pad - dilation * (kernel_h - 1) - 1) / stride + 1; }
   int out_w() const { return (width + 2 * pad - dilation * (kernel_w - 1) - 1) / stride + 1; }
@@ -174,6 +179,14 @@ Case random_case(Rng& rng, Op op) {
     c.unit = op == Op::depthwise && pick(rng, 0, 4) == 0;
     c.upper = op == Op::depthwise && c.a == 1 && pick(rng, 0, 1);
     c.operands = op == Op::add ? pick(rng, 1, 2) : 1;
+    c.product = {};
+    if (op == Op::depthwise && pick(rng, 0, 2) == 0) {
+      c.a = 8;
+      c.kernel_h = c.kernel_w = c.stride = c.dilation = 1;
+      c.pad = 0;
+      c.unit = c.upper = false;
+      c.product = {true, pick(rng, 0, 1) != 0, pick(rng, 0, 1) != 0};
+    }
     c.table = op != Op::pool && c.out <= 8 && pick(rng, 0, 2) == 0;
   } while (c.height + 2 * c.pad < c.dilation * (c.kernel_h - 1) + 1 ||
            c.width + 2 * c.pad < c.dilation * (c.kernel_w - 1) + 1);
@@ -239,7 +252,11 @@ class Trial {
     d[13] = std::uint32_t(blocks()) | (c_.filters - 1) << 16 | group_offset_ << 24;
     d[14] = std::uint32_t(weight_base_) | slot_ << 16;
     if (c_.op == Op::conv || c_.op == Op::pool) d[12] |= log2_of(c_.w) << 2 | 3 << 8;
-    if (c_.op == Op::depthwise) d[12] |= c_.unit << 8 | c_.upper << 9;
+    if (c_.op == Op::depthwise) {
+      d[12] |= c_.unit << 8 | c_.upper << 9 | c_.product.on << 12 | c_.product.signed_input << 13;
+      // an unsigned vector's codes: less 128, and 64 twice at the same position
+      if (c_.product.on && !c_.product.signed_vector) d[3] = (d[3] & 0x0fff00ff) | 3 << 8;
+    }
     d[12] |= std::uint32_t(c_.table) << 11;
     if (c_.op == Op::add) {
       d[13] = (d[13] & ~0xffffU) | static_cast<std::uint32_t>(c_.operands);
@@ -274,8 +291,9 @@ class Trial {
                                   << c_.out << " position " << n << " filter " << f << " channels "
                                   << c_.channels << " kernel " << c_.kernel_h << 'x' << c_.kernel_w
                                   << " leaky " << c_.leaky << " unit " << c_.unit << " upper " << c_.upper
-                                  << " operands " << c_.operands << " table " << c_.table << " offset "
-                                  << group_offset_;
+                                  << " operands " << c_.operands << " table " << c_.table << " product "
+                                  << c_.product.on << c_.product.signed_input << c_.product.signed_vector
+                                  << " offset " << group_offset_;
       }
     }
   }
@@ -373,7 +391,29 @@ class Trial {
   }
 
   // one byte per tap and channel; weights_[channel][tap]
+  // a block of a tensor's codes, in the four words of its tap
+  void place_vector() {
+    weights_.assign(c_.channels, std::vector<int>(1));
+    weight_base_ = weights_from_ + pick(rng_, 0, 50);
+    std::vector<std::uint64_t> row(kF);
+    for (std::uint64_t& word : row) word = rng_();
+    for (int channel = 0; channel < c_.channels; ++channel) {
+      const int code = pick(rng_, 0, 255);
+      weights_[channel][0] = code - (c_.product.signed_vector ? 128 : 0);
+      for (int plane = 0; plane < 8; ++plane) {
+        std::uint64_t& word = row[plane / 2];
+        const std::uint64_t bit = std::uint64_t{1} << (channel + plane % 2 * 32);
+        word = (code >> plane & 1) != 0 ? word | bit : word & ~bit;
+      }
+    }
+    for (int bank = 0; bank < kF; ++bank) bench_.weight(bank, weight_base_, row[bank]);
+  }
+
   void place_depthwise_weights() {
+    if (c_.product.on) {
+      place_vector();
+      return;
+    }
     const int taps = c_.kernel_h * c_.kernel_w;
     weights_.assign(c_.channels, std::vector<int>(taps));
     for (auto& channel : weights_)
@@ -498,12 +538,13 @@ class Trial {
   }
 
   std::int64_t depthwise(int channel, int oy, int ox) const {
+    const int half = c_.product.signed_input ? 1 << (c_.a - 1) : 0;
     std::int64_t sum = 0;
     for (int ky = 0; ky < c_.kernel_h; ++ky)
       for (int kx = 0; kx < c_.kernel_w; ++kx)
-        sum += code(channel + (c_.upper ? 32 : 0), input_y(oy, ky), input_x(ox, kx)) *
+        sum += (code(channel + (c_.upper ? 32 : 0), input_y(oy, ky), input_x(ox, kx)) - half) *
                weights_[channel][ky * c_.kernel_w + kx];
-    return sum;
+    return sum - (c_.product.signed_input ? 128 : 0);
   }
 
   std::int64_t expected_pool(int channel, int oy, int ox) const {
