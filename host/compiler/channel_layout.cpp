@@ -9,33 +9,16 @@
 #include <optional>
 #include <set>
 
+#include "host/base/disjoint_sets.h"
 #include "host/base/error.h"
 #include "host/base/integers.h"
+#include "host/compiler/channel_order.h"
 #include "host/program/plane_words.h"
 
 namespace bitloop::host {
 namespace {
 
 constexpr int kSegmentCycles = 300;  // of a segment beside its work: start, first loads, record
-
-/// Sets of numbers 0 .. count - 1 that have been united; each is known by its smallest number.
-class DisjointSets {
- public:
-  explicit DisjointSets(int count) : parent_(static_cast<std::size_t>(count)) {
-    std::iota(parent_.begin(), parent_.end(), 0);
-  }
-  int find(int i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
-  void unite(int i, int j) {
-    const int first = find(i), second = find(j);
-    parent_[std::max(first, second)] = std::min(first, second);
-  }
-
- private:
-  std::vector<int> parent_;
-};
 
 /// How many groups a convolution with groups runs in: neighbours may be merged, with weights of zero between
 /// them, where the weights' width has a zero. The fewest cycles by the array's and the segments' time.
@@ -58,91 +41,6 @@ int merged_groups(const Network& network, const Layer& layer, int weight_bits, i
     if (layer.groups % groups == 0 && cycles(groups) < cycles(best)) best = groups;
   return best;
 }
-
-/// A piece before its place is known: channels that the same forms hold, by their numbers as nodes.
-struct Block {
-  std::vector<int> nodes;  ///< one of each channel, in the order of lanes
-  int bits = 8;
-  [[nodiscard]] int channels() const { return static_cast<int>(nodes.size()); }
-  [[nodiscard]] bool is_full() const { return channels() % word_channels(bits) == 0; }
-};
-
-/// Blocks that a reader wants side by side.
-struct Wish {
-  std::set<int> blocks;
-  int form = 0;
-};
-
-/// Two wishes that no order grants: neither holds the other, and they meet.
-struct Conflict {
-  int first_form = 0;
-  int second_form = 0;
-};
-
-/// Orders blocks so that each wish's lie side by side, otherwise as is natural; the last of each has holes
-/// where any has (the padding of an odd number of them needs one more lane).
-class Ordering {
- public:
-  /// `ranks`: by block, the order that is natural.
-  Ordering(const std::vector<Block>& blocks, const std::vector<int>& ranks)
-      : blocks_(blocks), ranks_(ranks) {}
-  std::optional<Conflict> conflict;
-
-  std::vector<int> order(const std::set<int>& members, std::vector<Wish> wishes) {
-    std::stable_sort(wishes.begin(), wishes.end(),
-                     [](const Wish& a, const Wish& b) { return a.blocks.size() > b.blocks.size(); });
-    std::vector<std::vector<int>> elements;
-    std::set<int> loose = members;
-    while (!wishes.empty()) {
-      const Wish wish = std::move(wishes.front());
-      wishes.erase(wishes.begin());
-      if (wish.blocks.size() == members.size()) continue;
-      elements.push_back(order(wish.blocks, take_inner(wish, wishes)));
-      for (const int block : wish.blocks) loose.erase(block);
-    }
-    for (const int block : loose) elements.push_back({block});
-    return joined(std::move(elements));
-  }
-
- private:
-  /// The wishes that lie within `outer`, taken out of the others.
-  std::vector<Wish> take_inner(const Wish& outer, std::vector<Wish>& others) {
-    std::vector<Wish> inner, rest;
-    for (Wish& other : others) {
-      const auto in_outer = std::count_if(other.blocks.begin(), other.blocks.end(),
-                                          [&](int block) { return outer.blocks.contains(block); });
-      if (in_outer == 0) {
-        rest.push_back(std::move(other));
-      } else {
-        const bool within = in_outer == static_cast<std::ptrdiff_t>(other.blocks.size());
-        if (!within && !conflict) conflict = {outer.form, other.form};
-        if (within) inner.push_back(std::move(other));
-      }
-    }
-    others = std::move(rest);
-    return inner;
-  }
-
-  std::vector<int> joined(std::vector<std::vector<int>> elements) const {
-    const auto smallest = [&](const std::vector<int>& element) {
-      int rank = std::numeric_limits<int>::max();
-      for (const int block : element) rank = std::min(rank, ranks_[static_cast<std::size_t>(block)]);
-      return rank;
-    };
-    std::sort(elements.begin(), elements.end(),
-              [&](const auto& a, const auto& b) { return smallest(a) < smallest(b); });
-    const auto with_hole = std::find_if(elements.rbegin(), elements.rend(), [&](const auto& element) {
-      return !blocks_[static_cast<std::size_t>(element.back())].is_full();
-    });
-    if (with_hole != elements.rend()) std::rotate(with_hole.base() - 1, with_hole.base(), elements.end());
-    std::vector<int> list;
-    for (const auto& element : elements) list.insert(list.end(), element.begin(), element.end());
-    return list;
-  }
-
-  const std::vector<Block>& blocks_;
-  const std::vector<int>& ranks_;
-};
 
 /// Finds the layout. Every channel of every form is a *node*. Nodes that are one and the same memory are
 /// united in a *cell*; what a channelwise layer makes of a cell has the same *lane*.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <span>
 
+#include "host/compiler/layer_weights.h"
+
 namespace bitloop::host {
 namespace {
 

@@ -188,12 +188,6 @@ WindowOp lower_tensor_layer(const Network& network, const Layer& layer, const Te
   return op;
 }
 
-/// A weight code that counts as zero; widths below 4 have none.
-int zero_weight(int weight_bits) { return weight_bits == 8 ? 128 : 8; }
-
-/// Of 1 and 2 bits: 1 and -1 in turn.
-int cancelling_weight(int weight_bits, int turn) { return weight_bits == 1 ? turn % 2 : 1 + turn % 2; }
-
 bool layer_pads(const Network& network, const Layer& layer) {
   const Window window = layer_window(network, layer);
   return window.pad.any();
@@ -262,44 +256,6 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
   return packing;
 }
 
-/// Weights in the order of the packed lanes: channel (row * columns + column) * C + c of each block.
-WeightCodes packed_weights(const WindowOp& op, const Network& network, const Layer& layer,
-                           const QuantizedLayer& integers, const ChannelChoice& choice) {
-  const Shape& image = network.input_shape(layer);
-  const Window window = layer_window(network, layer);
-  const int read = network.filter_channels(layer);
-  const ImagePacking& packing = *op.packing;
-  const int channels = (op.blocks - 1) * kBlockChannels + op.last_block_channels;
-  WeightCodes packed{op.filters, channels, op.kernel_height, 1, op.weight_bits, kBlockChannels, {}};
-  packed.codes.resize(static_cast<std::size_t>(op.filters) * channels * op.kernel_height);
-  for (int f = 0; f < op.filters; ++f) {
-    const int filter = choice.filters.empty() ? f : choice.filters[static_cast<std::size_t>(f)];
-    const int first_channel = network.first_channel(layer, filter);
-    int first_column = 0;
-    for (int block = 0; block < op.blocks; first_column += packing.block_columns[block++]) {
-      const int lanes = packing.block_columns[block] * packing.image.channels;  // of a row
-      for (int lane = 0; lane < packing.rows * lanes; ++lane) {
-        const int byte = first_column * packing.image.channels + lane % lanes;  // of the window's row
-        const int c = byte % image.channels, column = byte / image.channels;
-        for (int step = 0; step < op.kernel_height; ++step) {
-          const int row = step * packing.rows + lane / lanes;
-          const std::size_t to =
-              (static_cast<std::size_t>(f) * channels + block * kBlockChannels + lane) * op.kernel_height +
-              step;
-          const bool reads = row < window.height && c >= first_channel && c < first_channel + read;
-          const std::size_t from =
-              ((static_cast<std::size_t>(filter) * read + c - first_channel) * window.height + row) *
-                  window.width +
-              column;
-          packed.codes[to] =
-              reads ? integers.weights[from] : static_cast<std::uint8_t>(zero_weight(op.weight_bits));
-        }
-      }
-    }
-  }
-  return packed;
-}
-
 WindowOp lower_image_layer(const Network& network, const Layer& layer, const TensorBits& bits,
                            int weight_bits, int staging_words) {
   if (layer.groups != 1 && weight_bits < 4) {
@@ -366,60 +322,6 @@ WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bit
   return op;
 }
 
-namespace {
-
-/// Places in 0 .. `size` - 1 where `value` changes, then `size`.
-template <typename Value>
-std::vector<int> changes(int size, const Value& value) {
-  std::vector<int> ends;
-  for (int i = 1; i < size; ++i) {
-    if (value(i) != value(i - 1)) ends.push_back(i);
-  }
-  ends.push_back(size);
-  return ends;
-}
-
-/// Input rows (or columns) of the windows at first .. end - 1: first, and how many.
-std::pair<int, int> read_by(int first, int end, int stride, int pad, int kernel, int size) {
-  const int begin = std::clamp(first * stride - pad, 0, size);
-  return {begin, std::clamp((end - 1) * stride - pad + kernel, 0, size) - begin};
-}
-
-}  // namespace
-
-std::vector<PoolRegion> pool_regions(const Network& network, const Layer& layer) {
-  const Shape& in = network.input_shape(layer);
-  const Shape& out = network.output_shape(layer);
-  const Window w = layer.window();
-  std::vector<PoolRegion> regions;
-  int y = 0;
-  for (const int end_y : changes(out.height, [&](int row) { return counted_taps(layer, in, row, 0); })) {
-    int x = 0;
-    for (const int end_x :
-         changes(out.width, [&](int column) { return counted_taps(layer, in, 0, column); })) {
-      const auto [first_row, rows] = read_by(y, end_y, w.stride.y, w.pad.top, w.height, in.height);
-      const auto [first_column, columns] = read_by(x, end_x, w.stride.x, w.pad.left, w.width, in.width);
-      regions.push_back({counted_taps(layer, in, y, x),
-                         {y, end_y - y, x, end_x - x},
-                         {first_row, rows, first_column, columns}});
-      x = end_x;
-    }
-    y = end_y;
-  }
-  return regions;
-}
-
-WindowOp region_op(const WindowOp& pool, const PoolRegion& region) {
-  WindowOp op = pool;
-  op.input_height = region.input.rows;
-  op.input_width = region.input.columns;
-  op.output_height = region.output.rows;
-  op.output_width = region.output.columns;
-  op.pad_y += region.input.first_row - region.output.first_row * op.stride_y;
-  op.pad_x += region.input.first_column - region.output.first_column * op.stride_x;
-  return op;
-}
-
 WindowOp narrow_op(const std::string& name, const Shape& shape, int bits) {
   WindowOp op;
   op.name = name;
@@ -464,58 +366,6 @@ WindowOp part_of(const Network& network, const Layer& layer, const WindowOp& who
   WindowOp op = part_of(whole, lanes, filters);
   check_accumulator(layer, op);
   return op;
-}
-
-namespace {
-
-/// Weights of lanes and filters as a choice puts them. Of a hole, and of a channel of another group, a weight
-/// is zero; widths without a zero have holes alone, whose weights cancel each other in pairs.
-WeightCodes chosen_weights(const WindowOp& op, const Network& network, const Layer& layer,
-                           const QuantizedLayer& integers, const ChannelChoice& choice) {
-  const Window window = layer_window(network, layer);
-  const int taps = window.height * window.width;
-  const bool across = op.kind == OpKind::conv;
-  const int read = network.filter_channels(layer);
-  const int lanes = across ? (op.blocks - 1) * op.block_channels + op.last_block_channels : 1;
-  WeightCodes weights{op.filters, lanes, window.height, window.width, op.weight_bits, op.block_channels, {}};
-  weights.codes.resize(static_cast<std::size_t>(op.filters) * lanes * taps);
-  auto to = weights.codes.begin();
-  for (int i = 0; i < op.filters; ++i) {
-    const int filter = choice.filters.empty() ? i : choice.filters[static_cast<std::size_t>(i)];
-    const int first = network.first_channel(layer, filter);
-    int holes = 0;
-    for (int lane = 0; lane < lanes; ++lane, to += taps) {
-      const auto at = static_cast<std::size_t>(lane);
-      const int channel = !across                       ? first
-                          : choice.channels.empty()     ? lane
-                          : at < choice.channels.size() ? choice.channels[at]
-                                                        : -1;
-      if (channel >= first && channel < first + read) {
-        const auto from =
-            integers.weights.begin() + (static_cast<std::ptrdiff_t>(filter) * read + channel - first) * taps;
-        std::copy_n(from, taps, to);
-      } else {
-        std::fill_n(
-            to, taps,
-            op.weight_bits >= 4 ? zero_weight(op.weight_bits) : cancelling_weight(op.weight_bits, holes++));
-      }
-    }
-  }
-  return weights;
-}
-
-}  // namespace
-
-WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
-                          const QuantizedLayer& integers, const ChannelChoice& choice) {
-  const Window window = layer_window(network, layer);
-  if (op.packing) return packed_weights(op, network, layer, integers, choice);
-  if (layer.groups != 1 || !choice.filters.empty() || !choice.channels.empty())
-    return chosen_weights(op, network, layer, integers, choice);
-  return {op.filters,      network.filter_channels(layer),
-          window.height,   window.width,
-          op.weight_bits,  op.block_channels,
-          integers.weights};
 }
 
 }  // namespace bitloop::host

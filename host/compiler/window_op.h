@@ -119,22 +119,6 @@ struct ChannelChoice {
 WindowOp lower(const Network& network, const Layer& layer, const TensorBits& bits, int weight_bits,
                const HardwareInfo& hardware);
 
-struct Rectangle {
-  int first_row = 0;
-  int rows = 1;
-  int first_column = 0;
-  int columns = 1;
-};
-/// Outputs of an average pool whose windows count the same number of taps, and the input that they read.
-struct PoolRegion {
-  int taps = 1;
-  Rectangle output;
-  Rectangle input;
-};
-std::vector<PoolRegion> pool_regions(const Network& network, const Layer& layer);
-/// The part of a pool's operation that computes one region.
-WindowOp region_op(const WindowOp& pool, const PoolRegion& region);
-
 /// The requantization of a tensor's 8-bit codes to `bits`.
 WindowOp narrow_op(const std::string& name, const Shape& shape, int bits);
 
@@ -147,9 +131,5 @@ WindowOp part_of(const Network& network, const Layer& layer, const WindowOp& who
 
 /// Puts the integers' padding codes into an operation.
 void set_padding(WindowOp& op, const QuantizedLayer& integers);
-
-/// Weights in the order of the operation's windows: of the packed image, or the tensor's lanes.
-WeightCodes lower_weights(const WindowOp& op, const Network& network, const Layer& layer,
-                          const QuantizedLayer& integers, const ChannelChoice& choice);
 
 }  // namespace bitloop::host

@@ -1,0 +1,42 @@
+#include "host/compiler/form_uses.h"
+
+#include <algorithm>
+
+namespace bitloop::host {
+
+void FormUses::add(const Segment& segment, const Operands& operands) {
+  use(operands.input);
+  if (operands.second) use(*operands.second);
+  if (operands.vector) {
+    use(*operands.vector);
+    bound_to_memory_.insert(operands.vector->root);
+  }
+  for (const auto& result : operands.results)
+    if (result) use(*result);
+  if (segment.op.kind == OpKind::copy) bound_to_memory_.insert(operands.results.front()->root);
+  ++segments_;
+}
+
+void FormUses::use(const Part& part) {
+  uses_[part.root].push_back(segments_);
+  if (part.grid) bound_to_memory_.insert(part.root);
+}
+
+std::vector<Life> FormUses::lives(const Network& network, const std::vector<int>& words,
+                                  const HardwareInfo& hardware) const {
+  std::vector<Life> lives;
+  for (std::size_t i = 0; i < uses_.size(); ++i) {
+    const int tensor = static_cast<int>(i / 2), root = static_cast<int>(i);
+    if (!any(i) || tensor == network.input || network.is_output(tensor)) continue;
+    if (bound_to_memory_.contains(root)) continue;
+    const Shape& shape = network.tensors[tensor].shape;
+    if (static_cast<long>(shape.height) * shape.width > kLargestRing) continue;
+    const Ring ring = make_ring(shape.width, shape.height, words[i], hardware.pixels);
+    if (ring.positions() > kLargestRing || ring.bank_rows() > hardware.activation_rows) continue;
+    const auto [first, last] = std::minmax_element(uses_[i].begin(), uses_[i].end());
+    lives.push_back({root, ring, *first, *last, static_cast<int>(uses_[i].size())});
+  }
+  return lives;
+}
+
+}  // namespace bitloop::host

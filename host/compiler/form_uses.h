@@ -1,0 +1,33 @@
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "host/compiler/channel_runs.h"
+#include "host/compiler/residency.h"
+
+namespace bitloop::host {
+
+/// Which segments use the memory of which forms, by the root whose memory it is (Form::index()).
+class FormUses {
+ public:
+  explicit FormUses(std::size_t forms) : uses_(forms) {}
+
+  /// The next segment of the plan.
+  void add(const Segment& segment, const Operands& operands);
+  [[nodiscard]] bool any(std::size_t root) const { return !uses_[root].empty(); }
+  /// The roots that could stay in activation SRAM: not the network's ends, nothing that is copied to (a copy
+  /// goes through activation SRAM, not within it), loaded as weights, or used by rows and columns.
+  /// `words`: per position, by root.
+  [[nodiscard]] std::vector<Life> lives(const Network& network, const std::vector<int>& words,
+                                        const HardwareInfo& hardware) const;
+
+ private:
+  void use(const Part& part);
+
+  int segments_ = 0;
+  std::vector<std::vector<int>> uses_;  ///< per root: segments
+  std::set<int> bound_to_memory_;       ///< roots
+};
+
+}  // namespace bitloop::host
