@@ -9,7 +9,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "quant/onnx/integer_range.h"
+#include "quant/onnx/folding_quantizers.h"
 #include "quant/onnx/shape_rules.h"
 
 namespace bitloop::quant::importer {
@@ -17,23 +17,7 @@ namespace {
 
 constexpr std::int64_t kLongestShape = 4096;  // elements of what ConstantOfShape, Slice and the like give
 
-struct Folding {
-  const Node& node;
-  const std::vector<SharedConstant>& inputs;
-  Budget& budget;
-
-  [[nodiscard]] const Constant* optional(std::size_t i) const {
-    return i < inputs.size() ? inputs[i].get() : nullptr;
-  }
-  [[nodiscard]] const Constant& at(std::size_t i) const {
-    const Constant* found = optional(i);
-    if (found == nullptr) node.refuse(fmt::format("input {} is missing", i));
-    return *found;
-  }
-};
 using Folder = SharedConstant (*)(const Folding&);
-
-SharedConstant share(Constant constant) { return std::make_shared<const Constant>(std::move(constant)); }
 
 /// Another shape for the same values.
 SharedConstant with_dims(const Folding& f, Dims dims) {
@@ -41,67 +25,6 @@ SharedConstant with_dims(const Folding& f, Dims dims) {
   f.budget.spend(f.node, f.at(0).count());
   Constant result = f.at(0);
   result.dims = std::move(dims);
-  return share(std::move(result));
-}
-
-/// Index into a tensor of `dims` (aligned at its last dimension, ones repeated) at a position of `out`.
-class BroadcastIndex {
- public:
-  BroadcastIndex(const Dims& dims, const Dims& out) : strides_(out.size(), 0) {
-    std::int64_t stride = 1;
-    for (std::size_t i = 0; i < dims.size(); ++i) {
-      const std::size_t from_dim = dims.size() - 1 - i, to_dim = out.size() - 1 - i;
-      if (dims[from_dim] != 1) strides_[to_dim] = stride;
-      stride *= dims[from_dim];
-    }
-  }
-  [[nodiscard]] std::int64_t at(const Dims& position) const {
-    return std::inner_product(position.begin(), position.end(), strides_.begin(), std::int64_t{0});
-  }
-
- private:
-  Dims strides_;
-};
-
-void advance(Dims& position, const Dims& dims) {
-  for (std::size_t i = dims.size(); i-- > 0;) {
-    if (++position[i] < dims[i]) return;
-    position[i] = 0;
-  }
-}
-
-Dims broadcast_dims(const Node& node, const Dims& a, const Dims& b) {
-  Dims out(std::max(a.size(), b.size()), 1);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1;
-    const std::int64_t y = i < b.size() ? b[b.size() - 1 - i] : 1;
-    if (x != y && x != 1 && y != 1) node.refuse("the shapes of its constant inputs do not fit together");
-    out[out.size() - 1 - i] = x == 1 ? y : x;
-  }
-  return out;
-}
-
-/// op(first, second) on all elements, in the type of the first input.
-template <typename Operation>
-SharedConstant elementwise(const Folding& f, const Constant& a, const Constant& b,
-                           const Operation& operation) {
-  Constant result;
-  result.name = a.name;
-  result.type = a.type;
-  result.dims = broadcast_dims(f.node, a.dims, b.dims);
-  const std::int64_t count = element_count(result.dims);
-  if (count < 0) f.node.refuse("its result is too large");
-  f.budget.spend(f.node, count);
-  const BroadcastIndex first(a.dims, result.dims), second(b.dims, result.dims);
-  Dims position(result.dims.size(), 0);
-  for (std::int64_t i = 0; i < count; ++i, advance(position, result.dims)) {
-    if (a.is_float()) {
-      result.floats.push_back(
-          static_cast<float>(operation(a.floats[first.at(position)], b.at(second.at(position)))));
-    } else {
-      result.integers.push_back(operation(a.integers[first.at(position)], b.integers[second.at(position)]));
-    }
-  }
   return share(std::move(result));
 }
 
@@ -321,98 +244,6 @@ SharedConstant fold_transpose(const Folding& f) {
     append(result, from, std::inner_product(position.begin(), position.end(), moved.begin(), std::int64_t{0}),
            1);
   return share(std::move(result));
-}
-
-/// A per-axis parameter of QuantizeLinear and DequantizeLinear as it broadcasts over `dims`.
-Constant along_axis(const Folding& f, const Constant& parameter, const Dims& dims) {
-  Constant result = parameter;
-  if (parameter.count() == 1) {
-    result.dims = {};
-    return result;
-  }
-  const auto rank = static_cast<std::int64_t>(dims.size());
-  std::int64_t axis = f.node.integer("axis", 1);
-  if (axis < 0) axis += rank;
-  if (axis < 0 || axis >= rank || parameter.dims.size() != 1 || parameter.count() != dims[axis])
-    f.node.refuse("its scale and zero point must be one number, or one per element of its axis");
-  result.dims.assign(static_cast<std::size_t>(rank - axis), 1);
-  result.dims.front() = parameter.count();
-  return result;
-}
-
-Constant as_floats(Constant constant) {
-  if (constant.is_float()) return constant;
-  constant.floats.assign(constant.integers.begin(), constant.integers.end());
-  constant.integers.clear();
-  constant.type = onnx::TensorProto::FLOAT;
-  return constant;
-}
-
-/// Zero point as floats; zero where there is none.
-Constant zero_point(const Folding& f, const Dims& dims) {
-  if (f.optional(2) != nullptr) return along_axis(f, as_floats(f.at(2)), dims);
-  Constant zero;
-  zero.floats = {0};
-  return zero;
-}
-
-SharedConstant multiples(const SharedConstant& values, const Constant& scale) {
-  Constant result = *values;
-  result.scale = share(scale);
-  return share(std::move(result));
-}
-
-SharedConstant fold_dequantize(const Folding& f) {
-  const Constant& codes = f.at(0);
-  if (codes.is_float() || !f.at(1).is_float())
-    f.node.refuse("its input must be integers and its scale floats");
-  const auto difference = elementwise(f, as_floats(codes), zero_point(f, codes.dims), std::minus<double>());
-  const Constant scale = along_axis(f, f.at(1), codes.dims);
-  return multiples(elementwise(f, *difference, scale, std::multiplies<double>()), scale);
-}
-
-SharedConstant fold_quantize(const Folding& f) {
-  const Constant& values = f.at(0);
-  if (!values.is_float() || !f.at(1).is_float()) f.node.refuse("its input and its scale must be floats");
-  const IntegerRange range = quantize_range(f.node, f.optional(2));
-  const auto ratio = elementwise(f, values, along_axis(f, f.at(1), values.dims),
-                                 [](double x, double scale) { return std::nearbyint(x / scale); });
-  const auto sums = elementwise(f, *ratio, zero_point(f, values.dims), [&](double x, double zero) {
-    return std::clamp(std::isnan(x) ? 0.0 : x + zero, range.low, range.high);
-  });
-  Constant result{values.name,
-                  f.optional(2) == nullptr ? int{onnx::TensorProto::UINT8} : f.at(2).type,
-                  sums->dims,
-                  {},
-                  {}};
-  for (const float sum : sums->floats) result.integers.push_back(static_cast<std::int64_t>(sum));
-  return share(std::move(result));
-}
-
-/// QONNX: (clamp(round(x / scale + zero point)) - zero point) * scale.
-SharedConstant fold_quant(const Folding& f) {
-  const Constant& values = f.at(0);
-  const std::string mode = f.node.text("rounding_mode", "ROUND");
-  if (mode != "ROUND" && mode != "FLOOR" && mode != "CEIL")
-    f.node.refuse("supported rounding modes are ROUND, FLOOR and CEIL");
-  for (int i = 0; i < 4; ++i)
-    if (!f.at(i).is_float()) f.node.refuse("its four inputs must be floats");
-  const IntegerRange range = quant_range(f.node, f.at(3));
-  const auto ratio = elementwise(f, values, f.at(1), std::divides<double>());
-  const auto codes = elementwise(f, *ratio, f.at(2), [&](double x, double zero) {
-    const double sum = x + zero;
-    const double rounded = mode == "FLOOR"  ? std::floor(sum)
-                           : mode == "CEIL" ? std::ceil(sum)
-                                            : std::nearbyint(sum);
-    return std::clamp(rounded, range.low, range.high) - zero;
-  });
-  return multiples(elementwise(f, *codes, f.at(1), std::multiplies<double>()), f.at(1));
-}
-
-SharedConstant fold_bipolar_quant(const Folding& f) {
-  if (!f.at(0).is_float() || !f.at(1).is_float()) f.node.refuse("its inputs must be floats");
-  const auto signs = [](double x, double scale) { return x >= 0 ? scale : -scale; };
-  return multiples(elementwise(f, f.at(0), f.at(1), signs), f.at(1));
 }
 
 struct Entry {
