@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "host/base/error.h"
+#include "host/compiler/compiler.h"
 
 namespace bitloop::agent {
 namespace {
@@ -57,6 +58,42 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
   }
   for (int row = 0; row < rows(); ++row)
     rows_[row].input_decision = decision_of_group[group[layers[row]->input()]];
+  if (options.hardware) keep_runnable(*options.hardware);
+}
+
+void SearchSpace::keep_runnable(const host::HardwareInfo& hardware) {
+  const auto reason = [&](const Assignment& assignment) {
+    return host::reason_against(network_, policy(assignment), hardware);
+  };
+  const auto uniform = [&](int bits) {
+    Assignment assignment;
+    for (const Decision& decision : decisions_) assignment.push_back(nearest_width(decision, bits));
+    return assignment;
+  };
+  const auto widest = std::find_if(std::rbegin(host::kWidths), std::rend(host::kWidths),
+                                   [&](int bits) { return !reason(uniform(bits)); });
+  if (widest == std::rend(host::kWidths)) throw InputError(*reason(highest()));
+  // Choices can exclude each other, as wide weights wide inputs where sums would overflow: each in turn gets
+  // the widest that all before it leave.
+  Assignment widest_of_all = uniform(*widest);
+  const auto runs_with = [&](std::size_t decision, int width) {
+    Assignment other = widest_of_all;
+    other[decision] = width;
+    return !reason(other);
+  };
+  for (std::size_t i = 0; i < decisions_.size(); ++i) {
+    const auto& widths = decisions_[i].widths;
+    widest_of_all[i] =
+        *std::find_if(widths.rbegin(), widths.rend(), [&](int width) { return runs_with(i, width); });
+  }
+  for (std::size_t i = 0; i < decisions_.size(); ++i)
+    std::erase_if(decisions_[i].widths,
+                  [&](int width) { return width > widest_of_all[i] || !runs_with(i, width); });
+}
+
+int nearest_width(const Decision& decision, int bits) {
+  const auto found = std::lower_bound(decision.widths.begin(), decision.widths.end(), bits);
+  return found == decision.widths.end() ? decision.widths.back() : *found;
 }
 
 Assignment SearchSpace::highest() const {

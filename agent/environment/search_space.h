@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "host/device/device.h"
 #include "host/network/network.h"
 #include "host/network/policy.h"
 
@@ -16,8 +18,11 @@ struct Decision {
   /// Row of the policy whose features describe the choice: the layer itself, or the one that produces the
   /// tensors (of the result of an add: the last one before it).
   int row = 0;
-  std::vector<int> widths;  ///< legal bits, ascending, at least two
+  std::vector<int> widths;  ///< legal bits, ascending
 };
+
+/// Its width of at least so many bits, or its widest where there is none.
+int nearest_width(const Decision& decision, int bits);
 
 /// Bits of every decision, in the order of `SearchSpace::decisions`.
 using Assignment = std::vector<int>;
@@ -28,6 +33,8 @@ struct SearchSpaceOptions {
   bool tied_pairs = false;
   /// Layers that keep 8 bits for weights and input in every policy (host::named_layers).
   std::vector<std::string> pinned;
+  /// Widths that it cannot run, beside the widest that it can of all other choices, are none.
+  std::optional<host::HardwareInfo> hardware = {};
 };
 
 /// The legal policies of a network, as a list of decisions in execution order: of each layer its weights,
@@ -37,7 +44,8 @@ struct SearchSpaceOptions {
 /// tensor. The image's group has always 8 bits. Signed tensors have at least 2.
 class SearchSpace {
  public:
-  /// Throws InputError where an option names a layer that the network has not.
+  /// Throws InputError where an option names a layer that the network has not, and, saying why, where the
+  /// hardware can run the network at no uniform width.
   explicit SearchSpace(const host::Network& network, const SearchSpaceOptions& options = {});
 
   [[nodiscard]] const host::Network& network() const { return network_; }
@@ -58,6 +66,8 @@ class SearchSpace {
   [[nodiscard]] double size() const;
 
  private:
+  void keep_runnable(const host::HardwareInfo& hardware);
+
   struct Row {
     std::string name;
     int weight_decision = -1;

@@ -28,8 +28,9 @@ Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<
       devices_(std::move(devices)),
       workers_(workers),
       task_(open_task(config_.task)),
-      space_(network_, {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned}),
       meter_(devices_, network_, std::move(store)),
+      space_(network_,
+             {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned, .hardware = meter_.hardware()}),
       projection_(space_, meter_, config_.budget) {
   quant::require_classifier(network_);
   if (!task_.assumed.empty()) {  // from now on the run says it

@@ -43,8 +43,8 @@ class Search {
   Task task_;
   const host::Network& network_ = task_.model.network;
   const quant::Dataset& data_ = task_.data;
-  SearchSpace space_;
   CycleMeter meter_;
+  SearchSpace space_;
   BudgetProjection projection_;
   std::shared_ptr<const quant::Quantizer> quantizer_;
   std::unique_ptr<Evaluator> workers_evaluator_;

@@ -8,12 +8,12 @@ namespace bitloop::agent {
 namespace {
 
 /// The policy of the space that has these bits wherever they are legal: what is pinned keeps 8 bits, and a
-/// choice that lacks the width takes the next one up.
+/// choice that lacks the width takes the nearest one.
 host::Policy uniform_in(const SearchSpace& space, int weight_bits, int input_bits) {
   Assignment assignment;
   for (const Decision& d : space.decisions()) {
     const int bits = d.kind == Decision::Kind::weight ? weight_bits : input_bits;
-    assignment.push_back(*std::lower_bound(d.widths.begin(), d.widths.end(), bits));
+    assignment.push_back(nearest_width(d, bits));
   }
   return space.policy(assignment);
 }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "host/compiler/compiler.h"
 #include "tests/agent/fakes.h"
 
 namespace bitloop::agent {
@@ -42,6 +43,21 @@ TEST(SearchSpace, gives_signed_groups_at_least_two_bits) {
   const SearchSpace space(network);
   EXPECT_THAT(space.decisions()[3].widths, ElementsAre(2, 4, 8));
   EXPECT_THAT(space.decisions()[1].widths, ElementsAre(1, 2, 4, 8));
+}
+
+TEST(SearchSpace, has_no_widths_that_the_hardware_cannot_run) {
+  auto network = test::small_network();
+  network.layers[2].kind = host::LayerKind::depthwise;  // of 22-bit sums
+  network.layers[2].kernel_height = network.layers[2].kernel_width = 9;
+  network.layers[2].pad = 4;
+  network.tensors[3].shape.channels = 4;
+  const host::HardwareInfo hardware;
+  const SearchSpace all(network), space(network, {.tied_pairs = false, .pinned = {}, .hardware = hardware});
+  ASSERT_EQ(space.decisions().size(), all.decisions().size());
+  EXPECT_TRUE(host::reason_against(network, all.policy(all.highest()), hardware));
+  EXPECT_THAT(space.decisions()[space.weight_decision(1)].widths, ElementsAre(1, 2, 4));
+  EXPECT_THAT(space.decisions()[space.input_decision(1)].widths, ElementsAre(1, 2, 4, 8));
+  EXPECT_FALSE(host::reason_against(network, space.policy(space.highest()), hardware));
 }
 
 TEST(SearchSpace, readers_of_one_tensor_share_a_decision) {
