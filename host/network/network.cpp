@@ -82,6 +82,12 @@ void check_activation(const Network& network, const Layer& layer) {
   if (layer.activation == Activation::leaky_relu && add) {
     refuse(network, layer, "an add cannot have a leaky ReLU; use a ReLU or none");
   }
+  const std::size_t slopes = layer.negative_slopes.size();
+  const auto filters = static_cast<std::size_t>(network.output_shape(layer).channels);
+  if (layer.activation == Activation::leaky_relu && slopes != 1 && slopes != filters) {
+    refuse(network, layer,
+           fmt::format("{} slopes for {} filters; give one, or one per filter", slopes, filters));
+  }
 }
 
 void check_function(const Network& network, const Layer& layer) {

@@ -86,7 +86,7 @@ enum class LayerKind {
   product
 };
 
-/// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slope` of negative
+/// What follows the affine part (of an add: the sum). A leaky ReLU keeps `Layer::negative_slopes` of negative
 /// results.
 enum class Activation { none, relu, relu6, leaky_relu };
 
@@ -124,8 +124,8 @@ struct Layer {
   Steps stride = 1;  ///< of an upsample: how often each position is repeated
   Padding pad = 0;
   Activation activation = Activation::none;
-  bool batch_norm = false;  ///< a batch normalization follows the affine part
-  double negative_slope = 0.1;
+  bool batch_norm = false;                   ///< a batch normalization follows the affine part
+  std::vector<double> negative_slopes{0.1};  ///< of a leaky ReLU: that of all filters, or one of each
   Steps dilation = 1;
   /// Of an average pool: the outermost part of the padding, which the average does not count.
   Padding uncounted = 0;

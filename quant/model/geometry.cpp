@@ -96,7 +96,8 @@ std::string geometry_hash(const host::Network& network) {
                          l.pad.top, static_cast<int>(l.activation), l.batch_norm));
     hash.add(window_text(l));
     if (l.kind == LayerKind::function) hash.add(fmt::format(" function {}", l.function));
-    if (l.activation == host::Activation::leaky_relu) hash.add(fmt::format(" leaky {}", l.negative_slope));
+    if (l.activation == host::Activation::leaky_relu)
+      hash.add(fmt::format(" leaky {}", fmt::join(l.negative_slopes, " ")));
     if (l.groups != 1) hash.add(fmt::format(" groups {}", l.groups));
     if (!l.channels.empty()) hash.add(fmt::format(" channels {}", fmt::join(l.channels, ",")));
   }

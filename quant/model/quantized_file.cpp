@@ -41,6 +41,16 @@ void put_window(json& layer, const host::Layer& l) {
   if (l.uncounted.any()) layer["uncounted"] = to_json(l.uncounted);
 }
 
+/// A number where it is one for all filters.
+json slopes_to_json(const std::vector<double>& slopes) {
+  return slopes.size() == 1 ? json(slopes.front()) : json(slopes);
+}
+
+std::vector<double> slopes_from_json(const json& slopes) {
+  if (slopes.is_number()) return {slopes.get<double>()};
+  return slopes.get<std::vector<double>>();
+}
+
 /// JSON has no infinity: null stands for it.
 json to_json(const host::Limits& limits) { return {limits.low, limits.high, limits.step}; }
 
@@ -64,7 +74,7 @@ json to_json(const host::Network& network) {
                {"output", l.output},
                {"kernel", {l.kernel_height, l.kernel_width}},
                {"activation", static_cast<int>(l.activation)},
-               {"negative_slope", l.negative_slope},
+               {"negative_slope", slopes_to_json(l.negative_slopes)},
                {"batch_norm", l.batch_norm}};
     put_window(layer, l);
     if (l.groups != 1) layer["groups"] = l.groups;
@@ -141,7 +151,7 @@ host::Layer layer_from_json(const json& l) {
   take_window(l, layer);
   layer.activation = static_cast<host::Activation>(
       integer(l.at("activation"), 0, static_cast<int>(host::Activation::leaky_relu)));
-  layer.negative_slope = l.at("negative_slope").get<double>();
+  layer.negative_slopes = slopes_from_json(l.at("negative_slope"));
   layer.batch_norm = l.at("batch_norm").get<bool>();
   if (l.contains("groups")) layer.groups = integer(l.at("groups"), 1);
   if (l.contains("channels")) layer.channels = integers(l.at("channels"));

@@ -349,9 +349,12 @@ std::optional<std::string> Draft::affine_writers(int tensor, std::vector<int>& f
   return {};
 }
 
-std::optional<std::string> Draft::join_activation(int tensor, host::Activation activation, double slope) {
+std::optional<std::string> Draft::join_activation(int tensor, host::Activation activation,
+                                                  const std::vector<double>& slopes) {
   std::vector<int> layers;
   if (auto reason = affine_writers(tensor, layers)) return reason;
+  if (slopes.size() > 1 && layers.front() != writers_[tensor])
+    return "its slopes are of channels that other layers write";
   for (const int index : layers) {
     const host::Layer& layer = network_.layers[index];
     const auto joined = both(layer.activation, activation);
@@ -362,7 +365,7 @@ std::optional<std::string> Draft::join_activation(int tensor, host::Activation a
   for (const int index : layers) {
     host::Layer& layer = network_.layers[index];
     layer.activation = *both(layer.activation, activation);
-    if (layer.activation == host::Activation::leaky_relu) layer.negative_slope = slope;
+    if (layer.activation == host::Activation::leaky_relu) layer.negative_slopes = slopes;
   }
   return {};
 }
@@ -398,9 +401,9 @@ std::vector<int> Draft::cut_filters(const Node& node, int tensor, const std::vec
   const auto filters = static_cast<std::int64_t>(shape.channels);
   std::vector<int> written;
   for (const FilterRange& range : ranges) {
-    const auto taken = [&](const std::vector<float>& values) {
+    const auto taken = [&](const auto& values) {
       const std::int64_t each = static_cast<std::int64_t>(values.size()) / filters;
-      std::vector<float> some;
+      std::decay_t<decltype(values)> some;
       for (std::int64_t i = 0; each > 0 && i < range.count; ++i) {
         const auto begin = values.begin() + (range.first + i * range.step) * each;
         some.insert(some.end(), begin, begin + each);
@@ -409,6 +412,7 @@ std::vector<int> Draft::cut_filters(const Node& node, int tensor, const std::vec
     };
     host::Layer layer = whole;
     layer.name = fmt::format("{}.{}", whole.name, written.size());
+    if (whole.negative_slopes.size() > 1) layer.negative_slopes = taken(whole.negative_slopes);
     written.push_back(append(node, std::move(layer), {range.count, shape.height, shape.width}, 1,
                              {taken(all.weight), taken(all.bias), taken(all.gain), taken(all.shift),
                               taken(all.mean), taken(all.variance), taken(all.weight_scale)}));

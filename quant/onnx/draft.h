@@ -83,7 +83,7 @@ class Draft {
   /// Joins an activation with the layers that write `tensor`, through pools, concats and upsamplings, with
   /// which it commutes. Returns why not where that changes something else.
   [[nodiscard]] std::optional<std::string> join_activation(int tensor, host::Activation activation,
-                                                           double slope);
+                                                           const std::vector<double>& slopes);
   /// Whether a clip of `tensor` can be done where its codes are made: nothing else reads them.
   [[nodiscard]] bool takes_limits(int tensor) const;
   [[nodiscard]] bool non_negative(int tensor) const;

@@ -198,13 +198,21 @@ class Exporter {
                          writer_.scalar(name + "/zero", zero), bits, is_signed, narrow);
   }
 
+  std::string leaky(const host::Layer& layer, const std::string& value) {
+    const std::string name = layer.name + "/activation";
+    const std::vector<float> slopes(layer.negative_slopes.begin(), layer.negative_slopes.end());
+    if (slopes.size() == 1)
+      return writer_.node("LeakyRelu", name, {value}, {{}, {}, {{"alpha", layer.negative_slopes.front()}}});
+    std::vector<std::int64_t> dims{std::ssize(slopes)};
+    if (layer.kind != LayerKind::linear) dims.insert(dims.end(), {1, 1});
+    return writer_.node("PRelu", name, {value, writer_.floats(name + "/slopes", dims, slopes)});
+  }
+
   /// The activation that a layer's limits stand for. Sets those that it takes over to the ends of their
   /// range.
   std::string activated(const host::Layer& layer, const std::string& value, host::OutputRange& range,
                         double scale) {
-    if (layer.activation == host::Activation::leaky_relu)
-      return writer_.node("LeakyRelu", layer.name + "/activation", {value},
-                          {{}, {}, {{"alpha", layer.negative_slope}}});
+    if (layer.activation == host::Activation::leaky_relu) return leaky(layer, value);
     if (layer.activation == host::Activation::none || range.low != range.zero) return value;
     const int largest = (1 << model_.integers.bits.written[layer.output]) - 1;
     range.low = 0;

@@ -60,6 +60,7 @@ constexpr Operator kOperators[] = {
     {"Mish", lower_function, "behind any layer"},
     {"Mul", lower_mul, "by one number per channel, constant or computed; of functions of one tensor"},
     {"Neg", lower_function, "behind any layer"},
+    {"PRelu", lower_prelu, "slopes of 0 to 1, one for all or one per channel"},
     {"Pad", lower_pad, "zeros around rows and columns, before a convolution or pool"},
     {"Pow", lower_function, "two operands of one tensor, or one and a single number"},
     {"Quant", lower_quant, "any; of tensors one scale"},

@@ -84,6 +84,7 @@ Value lower_div(const Lowering& l);
 Value lower_relu(const Lowering& l);
 Value lower_clip(const Lowering& l);
 Value lower_leaky_relu(const Lowering& l);
+Value lower_prelu(const Lowering& l);
 
 /// Limits of a Clip; infinite where there is none.
 host::Limits clip_limits(const Lowering& l);

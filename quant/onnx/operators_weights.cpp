@@ -107,11 +107,11 @@ std::vector<double> each(std::vector<double> values, const std::function<double(
 /// A layer that scales and shifts each channel and does nothing else.
 Value append_affine(const Lowering& l, const Value& value, const std::vector<double>& scale,
                     const std::vector<double>& shift, Activation activation = Activation::none,
-                    double slope = 0) {
+                    const std::vector<double>& slopes = {}) {
   l.budget.spend(l.node, static_cast<std::int64_t>(scale.size() + shift.size()));
   host::Layer layer{.name = l.names.of_node(l.node), .kind = LayerKind::depthwise, .inputs = {value.tensor}};
   layer.activation = activation;
-  if (activation == Activation::leaky_relu) layer.negative_slope = slope;
+  if (activation == Activation::leaky_relu) layer.negative_slopes = slopes;
   LayerParameters parameters = with_weight({scale.begin(), scale.end()});
   parameters.bias.assign(shift.begin(), shift.end());
   return l.append_like(value, std::move(layer), std::move(parameters));
@@ -128,14 +128,14 @@ Value affine(const Lowering& l, const Value& value, const std::vector<double>& s
 }
 
 /// An activation joins the layers before where it can, or becomes a layer.
-Value activated(const Lowering& l, Activation activation, double slope) {
+Value activated(const Lowering& l, Activation activation, const std::vector<double>& slopes = {}) {
   const Value& value = l.padded_tensor(0);  // zeros around a tensor stay zeros
-  if (!value.limited() && !l.draft.join_activation(value.tensor, activation, slope)) return l.pass(value);
+  if (!value.limited() && !l.draft.join_activation(value.tensor, activation, slopes)) return l.pass(value);
   const bool changes_nothing =
       !value.limited() && activation != Activation::relu6 && l.draft.non_negative(value.tensor);
   if (changes_nothing) return l.pass(value);
   const auto channels = static_cast<std::size_t>(l.draft.shape(value.tensor).channels);
-  return append_affine(l, value, ones(channels), zeros(channels), activation, slope);
+  return append_affine(l, value, ones(channels), zeros(channels), activation, slopes);
 }
 
 /// The same node, reading these instead, for `readers`.
@@ -348,13 +348,21 @@ Value lower_div(const Lowering& l) {
 }
 
 Value lower_relu(const Lowering& l) {
-  return l.padded_tensor(0).limited() ? clipped(l, {.low = 0}) : activated(l, Activation::relu, 0);
+  return l.padded_tensor(0).limited() ? clipped(l, {.low = 0}) : activated(l, Activation::relu);
 }
 
 Value lower_leaky_relu(const Lowering& l) {
   const float slope = l.node.number("alpha", 0.01F);
   if (!(slope >= 0 && slope <= 1)) l.node.refuse("supported is an alpha of 0..1");
-  return slope == 0 ? activated(l, Activation::relu, 0) : activated(l, Activation::leaky_relu, slope);
+  return slope == 0 ? activated(l, Activation::relu) : activated(l, Activation::leaky_relu, {slope});
+}
+
+Value lower_prelu(const Lowering& l) {
+  std::vector<double> slopes = per_channel(l, l.needed_constant(1), l.tensor(0));
+  if (!std::ranges::all_of(slopes, [](double slope) { return slope >= 0 && slope <= 1; }))
+    l.node.refuse("supported are slopes of 0..1");
+  if (std::ranges::count(slopes, slopes.front()) == std::ssize(slopes)) slopes.resize(1);
+  return activated(l, Activation::leaky_relu, slopes);
 }
 
 host::Limits clip_limits(const Lowering& l) {
@@ -377,9 +385,8 @@ Value lower_clip(const Lowering& l) {
     l.node.refuse(fmt::format("its limits {} and {} leave no two values", limits.low, limits.high));
   const Value& value = l.padded_tensor(0);
   if (!limits.any()) return l.pass(value);
-  if (!value.limited() && limits == host::Limits{.low = 0}) return activated(l, Activation::relu, 0);
-  if (!value.limited() && limits == host::Limits{.low = 0, .high = 6})
-    return activated(l, Activation::relu6, 0);
+  if (!value.limited() && limits == host::Limits{.low = 0}) return activated(l, Activation::relu);
+  if (!value.limited() && limits == host::Limits{.low = 0, .high = 6}) return activated(l, Activation::relu6);
   return clipped(l, limits);
 }
 

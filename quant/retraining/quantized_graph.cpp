@@ -31,7 +31,7 @@ using host::LayerKind;
 Affine single_affine(double multiplier, const at::Device& device) {
   const float rounded = round_to_multiplier(static_cast<float>(multiplier));
   const at::Tensor m = at::full({1}, rounded, at::TensorOptions(at::kFloat).device(device));
-  return {m, at::zeros_like(m), {}, {}};
+  return {m, at::zeros_like(m), {}, {}, {}};
 }
 
 /// The codes nearest to limits in units of `scale`; two of them at least.
@@ -185,7 +185,7 @@ Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights, const
   affine.multiplier = per_filter(round_to_multiplier, exact);
   affine.offset = per_filter(round_to_bias, offset, affine.multiplier);
   if (step.layer->activation == host::Activation::leaky_relu) {
-    affine.slope = step.layer->negative_slope;
+    affine.slope = at::tensor(step.layer->negative_slopes, exact.options()).expand_as(exact);
     affine.negative_multiplier = per_filter(round_to_multiplier, exact * affine.slope);
     affine.negative_offset = per_filter(round_to_bias, offset * affine.slope, affine.negative_multiplier);
   }

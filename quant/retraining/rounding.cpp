@@ -49,7 +49,7 @@ struct Rows {
 };
 
 struct Line {
-  double multiplier, offset, negative_multiplier, negative_offset;
+  double multiplier, offset, negative_multiplier, negative_offset, slope;
 };
 
 BITLOOP_VECTORIZED void round_row(const float* d, std::int64_t count, Line line, double low, double high,
@@ -101,9 +101,10 @@ BITLOOP_VECTORIZED RowSums gradient_row(const float* g, const float* d, std::int
 
 /// As gradient_row; `product` and `passed` with the slope below 0.
 BITLOOP_VECTORIZED RowSums gradient_leaky_row(const float* g, const float* d, std::int64_t count, Line line,
-                                              double low, double high, float slope, float* g_d) {
+                                              double low, double high, float* g_d) {
   const auto m1 = static_cast<float>(line.multiplier), o1 = static_cast<float>(line.offset);
   const auto m2 = static_cast<float>(line.negative_multiplier), o2 = static_cast<float>(line.negative_offset);
+  const auto slope = static_cast<float>(line.slope);
   const auto least = static_cast<float>(low), most = static_cast<float>(high);
   float product = 0, passed = 0, rounding = 0, clipped = 0;
 #pragma omp simd reduction(+ : product, passed, rounding, clipped)
@@ -175,10 +176,11 @@ std::vector<Line> lines_of(const Affine& affine) {
   const bool leaky = affine.negative_multiplier.defined();
   const at::Tensor m2 = leaky ? read(affine.negative_multiplier) : m;
   const at::Tensor o2 = leaky ? read(affine.negative_offset) : o;
+  const at::Tensor slope = leaky ? read(affine.slope) : m;
   std::vector<Line> lines;
   for (std::int64_t f = 0; f < m.numel(); ++f)
-    lines.push_back(
-        {m.data_ptr<float>()[f], o.data_ptr<float>()[f], m2.data_ptr<float>()[f], o2.data_ptr<float>()[f]});
+    lines.push_back({m.data_ptr<float>()[f], o.data_ptr<float>()[f], m2.data_ptr<float>()[f],
+                     o2.data_ptr<float>()[f], slope.data_ptr<float>()[f]});
   return lines;
 }
 
@@ -206,7 +208,7 @@ RoundingGradient general_gradient(const at::Tensor& gradient, const at::Tensor& 
   result.d = pass * channel(affine.multiplier, d);
   if (affine.negative_multiplier.defined()) {
     const at::Tensor first = at::addcmul(channel(affine.offset, d), d, channel(affine.multiplier, d));
-    sloped = at::where(first < 0, pass * affine.slope, pass);
+    sloped = at::where(first < 0, pass * channel(affine.slope, d), pass);
     result.d = at::where(first < 0, pass * channel(affine.negative_multiplier, d), result.d);
   }
   result.multiplier = sum_per_filter(sloped * d, affine.multiplier);
@@ -277,8 +279,7 @@ RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor&
       const float* from = rows.dense.data_ptr<float>() + first;
       const float* above = g.data_ptr<float>() + first;
       float* to = g_d.data_ptr<float>() + first;
-      const RowSums sums = leaky ? gradient_leaky_row(above, from, count, lines[f], range.low, range.high,
-                                                      static_cast<float>(affine.slope), to)
+      const RowSums sums = leaky ? gradient_leaky_row(above, from, count, lines[f], range.low, range.high, to)
                                  : gradient_row(above, from, count, lines[f], range.low, range.high, to);
       products[f] += sums.product;
       passed[f] += sums.passed;

@@ -35,8 +35,7 @@ struct Affine {
   at::Tensor multiplier;  ///< 0 or more, of 16 significant bits
   at::Tensor offset;      ///< of the precision of biases
   /// Leaky ReLU: the map where the first gives less than 0, that is `slope` times the first; else undefined.
-  at::Tensor negative_multiplier, negative_offset;
-  double slope = 0;
+  at::Tensor negative_multiplier, negative_offset, slope;
 };
 
 /// clamp(floor(d * multiplier + offset + 1/2), low, high)

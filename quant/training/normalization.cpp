@@ -266,6 +266,11 @@ PerChannel doubles(const at::Tensor& values) {
   return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
 }
 
+at::Tensor leaky(const std::vector<double>& slopes, const at::Tensor& x) {
+  if (slopes.size() == 1) return at::leaky_relu(x, slopes.front());
+  return at::prelu(x, at::tensor(slopes, x.options()));
+}
+
 }  // namespace
 
 at::Tensor activated(const host::Layer& layer, const at::Tensor& x) {
@@ -275,7 +280,7 @@ at::Tensor activated(const host::Layer& layer, const at::Tensor& x) {
     case host::Activation::relu6:
       return x.clamp(0, 6);
     case host::Activation::leaky_relu:
-      return at::leaky_relu(x, layer.negative_slope);
+      return leaky(layer.negative_slopes, x);
     default:
       return x;
   }

@@ -413,6 +413,11 @@ INSTANTIATE_TEST_SUITE_P(
                  n.layers[3].inputs = {2, 0};
                }},
         Damage{"leaky_add", "sum", [](Network& n) { n.layers[3].activation = Activation::leaky_relu; }},
+        Damage{"slopes_of_other_filters", "a",
+               [](Network& n) {
+                 n.layers[1].activation = Activation::leaky_relu;
+                 n.layers[1].negative_slopes = {0.1, 0.2};
+               }},
         Damage{"concat_of_one", "both", [](Network& n) { n.layers[4].inputs = {2}; }},
         Damage{"concat_of_sizes_that_differ", "both",
                [](Network& n) {

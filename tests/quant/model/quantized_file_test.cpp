@@ -20,6 +20,9 @@ QuantizedModel random_model(std::uint64_t seed) {
   host::Tensor& limited = model.integers.network.tensors.back();
   limited.limits = {.high = 0.75, .step = 0.25};
   limited.narrow_limits = {.low = -1.5};
+  for (host::Layer& layer : model.integers.network.layers)
+    if (layer.activation == host::Activation::leaky_relu)
+      layer.negative_slopes.assign(static_cast<std::size_t>(network.output_shape(layer).channels), 0.3);
   const auto number = [&] { return static_cast<double>(random() % 100000) / 65537.0; };
   for (std::size_t t = 0; t < network.tensors.size(); ++t)
     model.tensor_scales.push_back({number(), number()});
@@ -67,7 +70,7 @@ void expect_equal(const host::Network& a, const host::Network& b) {
     EXPECT_EQ(x.dilation, y.dilation);
     EXPECT_EQ(x.uncounted, y.uncounted);
     EXPECT_EQ(x.activation, y.activation);
-    EXPECT_EQ(x.negative_slope, y.negative_slope);
+    EXPECT_EQ(x.negative_slopes, y.negative_slopes);
     EXPECT_EQ(x.batch_norm, y.batch_norm);
   }
 }

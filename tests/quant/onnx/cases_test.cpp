@@ -39,7 +39,6 @@ std::vector<std::string> case_names() {
 const std::map<std::string, std::string>& unsupported() {
   static const std::map<std::string, std::string> reasons{
       {"03_activation_range_lost/quant_bipolar", "activations of two values, without a zero that could pad"},
-      {"13_activations/act_prelu", "a PRelu of a slope per channel"},
       {"16_graph_forms/resize_bilinear", "a Resize that interpolates"},
   };
   return reasons;

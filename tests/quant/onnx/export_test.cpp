@@ -87,6 +87,7 @@ class Evaluator {
     if (op == "Relu") return in(0).relu();
     if (op == "Clip") return in(0).clamp(in(1).item<double>(), in(2).item<double>());
     if (op == "LeakyRelu") return at::leaky_relu(in(0), node.attribute(0).f());
+    if (op == "PRelu") return at::where(in(0) < 0, in(0) * in(1), in(0));
     if (op == "Add") return in(0) + in(1);
     if (op == "Mul") return in(0) * in(1);
     if (op == "Gather") return in(0).index_select(integer(node, "axis"), in(1));
@@ -121,7 +122,7 @@ class Evaluator {
   std::map<std::string, at::Tensor> values_;
 };
 
-constexpr double kSlope = 0.25;
+constexpr double kSlope = 0.25;  // of every second filter half of it, where each has its own
 constexpr int kSlopeShift = 2;
 
 /// A network with every kind of layer; `widths` of its policy vary with the seed.
@@ -141,9 +142,10 @@ host::Network all_kinds() {
   const int twice = net.depthwise("twice", grouped, {.filters = 2, .kernel = 3});
   const int e = net.conv("e", twice, {.filters = 10, .kernel = 3});
   const int mean = net.global_average_pool("mean", e);
-  const int f = net.linear("f", mean, 12, host::Activation::relu, true);
+  const int f = net.linear("f", mean, 12, host::Activation::leaky_relu, true);
   host::Network network = net.finish({net.linear("g", f, 5, host::Activation::none, false)});
-  for (host::Layer& layer : network.layers) layer.negative_slope = kSlope;
+  for (host::Layer& layer : network.layers) layer.negative_slopes = {kSlope};
+  network.layers[5].negative_slopes = {kSlope, kSlope / 2, kSlope, kSlope / 2, kSlope, kSlope / 2};
   return network;
 }
 
@@ -192,7 +194,9 @@ QuantizedModel random_model(const host::Network& network, const host::Policy& po
     const int bits = model.integers.bits.written[layer.output];
     if (bits <= 8) {
       integers.range.zero = zero_of(network.tensors[layer.output], bits);
-      if (layer.activation != host::Activation::none) integers.range.low = integers.range.zero;
+      const bool rectified =
+          layer.activation == host::Activation::relu || layer.activation == host::Activation::relu6;
+      if (rectified) integers.range.low = integers.range.zero;
       const std::int64_t six =
           integers.range.zero + std::llround(6 / model.tensor_scales[layer.output].written);
       if (layer.activation == host::Activation::relu6)
@@ -204,9 +208,9 @@ QuantizedModel random_model(const host::Network& network, const host::Policy& po
       if (layer.has_weights()) model.weight_scales.back().push_back(static_cast<float>(0.01 * unit()));
       if (layer.activation != host::Activation::leaky_relu) continue;
       host::Requantization& below = integers.negative[f] = integers.requantization[f];
-      below.shift += kSlopeShift;
-      below.bias +=
-          (std::int64_t{1} << (below.shift - 1)) - (std::int64_t{1} << (below.shift - kSlopeShift - 1));
+      below.shift += kSlopeShift + (layer.negative_slopes.size() > 1 ? f % 2 : 0);
+      below.bias += (std::int64_t{1} << (below.shift - 1)) -
+                    (std::int64_t{1} << (integers.requantization[f].shift - 1));
     }
     if (layer.input() == network.input) {
       integers.pad_codes = {124, 116, 104};

@@ -328,6 +328,15 @@ std::vector<Form> forms() {
                 m.node("LeakyRelu", {"a"}, "b", {{"alpha", 0.2F}});
               }),
       between("leaky_relu_by_default", 13, [](OnnxModel& m) { m.node("LeakyRelu", {"a"}, "b"); }),
+      between("prelu", 13,
+              [](OnnxModel& m) {
+                m.floats("slopes", {4, 1, 1}, {0.1F, 0, 1, 0.4F}).node("PRelu", {"a", "slopes"}, "b");
+              }),
+      between("prelu_behind_an_average", 13,
+              [](OnnxModel& m) {
+                m.node("AveragePool", {"a"}, "a1", {{"kernel_shape", Sizes{2, 2}}});
+                m.floats("slopes", {4, 1, 1}, {0.1F, 0, 1, 0.4F}).node("PRelu", {"a1", "slopes"}, "b");
+              }),
       between("clip_by_attributes", 7,
               [](OnnxModel& m) {
                 m.node("Clip", {"a"}, "b", {{"min", 0.0F}, {"max", 6.0F}});
@@ -546,6 +555,14 @@ std::vector<Form> forms() {
               [](OnnxModel& m) {
                 m.weights("two.weight", {16, 4, 1, 1}).node("Conv", {"a", "two.weight"}, "c");
                 m.node("DepthToSpace", {"c"}, "b", {{"blocksize", std::int64_t{2}}});
+              }),
+      between("depth_to_space_behind_a_prelu", 13,
+              [](OnnxModel& m) {
+                m.weights("two.weight", {16, 4, 1, 1}).node("Conv", {"a", "two.weight"}, "c");
+                std::vector<float> slopes;
+                for (int f = 0; f < 16; ++f) slopes.push_back(static_cast<float>(f) / 16);
+                m.floats("slopes", {16, 1, 1}, slopes).node("PRelu", {"c", "slopes"}, "d");
+                m.node("DepthToSpace", {"d"}, "b", {{"blocksize", std::int64_t{2}}});
               }),
       between("depth_to_space_by_channels", 13,
               [](OnnxModel& m) {

@@ -83,6 +83,7 @@ host::Network every_kind() {
                               .batch_norm = true});
   const int plain = conv(narrowed, 8, 1, 0, Activation::none, true);
   const int leaky = conv(narrowed, 8, 1, 0, Activation::leaky_relu, false);
+  b.network.layers.back().negative_slopes = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8};
   const int sum = b.add({.name = "", .kind = LayerKind::add, .inputs = {plain, leaky}});
   const int bent = conv(sum, 8, 1, 0, Activation::none, true);
   const int curved =
@@ -318,7 +319,7 @@ class Reference {
       mean = real.mean(dimensions);
       inverse = (real.var(dimensions, false) + kBatchNormEpsilon).rsqrt();
     }
-    const auto exact = [&](double slope) {
+    const auto exact = [&](const at::Tensor& slope) {
       const at::Tensor m = multiplier(gain * inverse * unit / out_scale * slope);
       const at::Tensor o = (shift - gain * inverse * mean) / out_scale * slope;
       const at::Tensor bias = straight_through(
@@ -327,8 +328,9 @@ class Reference {
           o);
       return d * by_filter(m, d) + by_filter(bias, d);
     };
-    at::Tensor z = exact(1);
-    if (layer.activation == Activation::leaky_relu) z = at::where(z < 0, exact(layer.negative_slope), z);
+    at::Tensor z = exact(at::ones({1}, at::kDouble));
+    if (layer.activation == Activation::leaky_relu)
+      z = at::where(z < 0, exact(at::tensor(layer.negative_slopes, at::kDouble)), z);
     if (graph_.bits().written.at(layer.output) == 32) return z;
     if (step.pool != nullptr)
       z = at::max_pool2d(z, {step.pool->kernel_height, step.pool->kernel_width},
@@ -476,16 +478,16 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Rounding, other_devices_kernels_agree_with_the_fast_ones) {
   const at::Tensor d = at::randint(-300, 300, {5, 6, 4, 4}).to(at::kFloat), g = at::randn({5, 6, 4, 4});
-  Affine affine{per_filter(round_to_multiplier, at::rand({6}) * 0.1), at::randn({6}), {}, {}};
+  Affine affine{per_filter(round_to_multiplier, at::rand({6}) * 0.1), at::randn({6}), {}, {}, {}};
   for (const bool leaky : {false, true}) {
     if (leaky) {
-      affine.slope = 0.1;
-      affine.negative_multiplier = per_filter(round_to_multiplier, affine.multiplier * 0.1);
-      affine.negative_offset = affine.offset * 0.1;
+      affine.slope = at::rand({6});
+      affine.negative_multiplier = per_filter(round_to_multiplier, affine.multiplier * affine.slope);
+      affine.negative_offset = affine.offset * affine.slope;
     }
     const auto wide = [](const at::Tensor& t) { return t.defined() ? t.to(at::kDouble) : t; };
     const Affine general{wide(affine.multiplier), wide(affine.offset), wide(affine.negative_multiplier),
-                         wide(affine.negative_offset), affine.slope};
+                         wide(affine.negative_offset), wide(affine.slope)};
     const CodeRange range = code_range(4, true);
     EXPECT_TRUE(
         round_to_codes(d, affine, range).equal(round_to_codes(wide(d), general, range).to(at::kFloat)));
@@ -500,7 +502,7 @@ TEST(Rounding, other_devices_kernels_agree_with_the_fast_ones) {
 
 TEST(Rounding, is_half_up_and_clamped_and_passes_the_gradient_inside) {
   const at::Tensor d = at::tensor({-3.0F, 0.0F, 0.4F, 0.5F, 1.5F, 2.9F, 3.0F, 9.0F}).view({1, 1, 1, 8});
-  const Affine identity{at::ones({1}), at::zeros({1}), {}, {}};
+  const Affine identity{at::ones({1}), at::zeros({1}), {}, {}, {}};
   const CodeRange range = code_range(2, false);
   EXPECT_TRUE(round_to_codes(d, identity, range)
                   .flatten()

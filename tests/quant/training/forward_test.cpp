@@ -41,7 +41,8 @@ host::Network every_kind() {
        .kernel_width = 3,
        .pad = 1,
        .activation = Activation::leaky_relu,
-       .batch_norm = true},
+       .batch_norm = true,
+       .negative_slopes = {0.1, 0.4, 0, 1}},
       {.name = "deep",
        .kind = LayerKind::depthwise,
        .inputs = {1},
@@ -121,7 +122,8 @@ class ByHand {
       Values& out = values_[layer.output];
       out.resize(network.output_shape(layer).elements());
       compute(layer, layer.has_weights() ? &parameters[weight_layer++] : nullptr, out);
-      for (double& value : out) value = activate(layer, value);
+      const std::size_t area = out.size() / static_cast<std::size_t>(network.output_shape(layer).channels);
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = activate(layer, out[i], i / area);
     }
   }
   [[nodiscard]] const Values& of(int tensor) const { return values_[tensor]; }
@@ -131,10 +133,11 @@ class ByHand {
     const at::Tensor flat = tensor.contiguous().to(at::kDouble);
     return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
   }
-  static double activate(const host::Layer& layer, double x) {
+  static double activate(const host::Layer& layer, double x, std::size_t filter) {
     if (layer.activation == Activation::relu) return std::max(x, 0.0);
     if (layer.activation == Activation::relu6) return std::clamp(x, 0.0, 6.0);
-    return layer.activation == Activation::leaky_relu && x < 0 ? x * layer.negative_slope : x;
+    if (layer.activation != Activation::leaky_relu || x >= 0) return x;
+    return x * layer.negative_slopes[layer.negative_slopes.size() == 1 ? 0 : filter];
   }
   /// Of the first input; `outside` beyond the edge.
   [[nodiscard]] double at(int tensor, int c, int y, int x, double outside = 0) const {
