@@ -6,13 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
-#include "host/network/function.h"
 #include "quant/model/model.h"
+#include "quant/onnx/exact_requantization.h"
 #include "quant/onnx/graph_writer.h"
+#include "quant/onnx/write_function.h"
+#include "quant/onnx/write_weights.h"
 
 namespace bitloop::quant {
 namespace {
@@ -28,33 +29,6 @@ struct Form {
 
   [[nodiscard]] double zero(int channel) const { return zeros.size() == 1 ? zeros[0] : zeros.at(channel); }
 };
-
-constexpr double kLargestCode = 255;
-/// Differences of a result that count as rounding of the multiplier, in its steps.
-constexpr double kNoStep = 1.0 / 64;
-
-double power_of_two(int exponent) { return std::ldexp(1.0, exponent); }
-/// The bias without the constant that makes the shift round.
-double exact_bias(const host::Requantization& r) {
-  return static_cast<double>(r.bias - (std::int64_t{1} << (r.shift - 1)));
-}
-
-/// The ONNX operator of a function's operation.
-std::string operator_of(host::Function::Op op) {
-  std::string name(host::function_word(op));
-  name.front() = static_cast<char>(name.front() - 'a' + 'A');
-  return name;
-}
-
-constexpr std::size_t kHardSigmoidTerms = 8;
-/// Whether the terms begin with "alpha mul beta add 0 max 1 min".
-bool is_hard_sigmoid(std::span<const host::Function::Term> terms) {
-  using Op = host::Function::Op;
-  constexpr Op kOps[kHardSigmoidTerms] = {Op::number, Op::mul, Op::number, Op::add,
-                                          Op::number, Op::max, Op::number, Op::min};
-  return terms.size() >= kHardSigmoidTerms && terms[4].number == 0 && terms[6].number == 1 &&
-         std::ranges::equal(terms.first(kHardSigmoidTerms), kOps, {}, &host::Function::Term::op);
-}
 
 /// Names of what belongs to a layer or tensor are its own, a slash and a word: names of layers have no
 /// slashes.
@@ -233,7 +207,7 @@ class Exporter {
     if (weight_scales.size() != integers.requantization.size())
       refuse(layer, "has no weight scales; quantize it again");
     check_padding(layer, integers, in);
-    const std::string weights = write_weights(layer, integers, weight_scales);
+    const std::string weights = write_weights(writer_, network_, layer, integers, weight_scales);
     std::string value;
     if (vector) {
       value = writer_.node("MatMul", layer.name, {flat(in, layer), weights});
@@ -271,36 +245,6 @@ class Exporter {
     for (std::size_t c = 0; c < integers.pad_codes.size(); ++c)
       if (integers.pad_codes[c] != in.zero(static_cast<int>(c)))
         refuse(layer, "pads with another code than its input's zero; that cannot be exported");
-  }
-
-  /// [filter, channel, row, column], of linear layers [input, output] as MatMul reads it.
-  std::string write_weights(const host::Layer& layer, const host::QuantizedLayer& integers,
-                            const std::vector<float>& scales) {
-    const auto filters = static_cast<std::int64_t>(scales.size());
-    const std::int64_t each = static_cast<std::int64_t>(integers.weights.size()) / filters;
-    const bool vector = layer.kind == LayerKind::linear;
-    const host::WeightCode code = host::weight_code(integers.weight_bits);
-    std::vector<float> values(integers.weights.size());
-    int lowest = 0;
-    for (std::int64_t f = 0; f < filters; ++f)
-      for (std::int64_t i = 0; i < each; ++i) {
-        const int value = code.alpha * integers.weights[f * each + i] - code.beta;
-        lowest = std::min(lowest, value);
-        values[vector ? i * filters + f : f * each + i] = static_cast<float>(value) * scales[f];
-      }
-    const std::string name = layer.name + ".weight";
-    const std::int64_t channels = network_.filter_channels(layer);
-    using Dims = std::vector<std::int64_t>;
-    const std::string weight = writer_.floats(
-        name, vector ? Dims{each, filters} : Dims{filters, channels, layer.kernel_height, layer.kernel_width},
-        values);
-    const std::string scale =
-        writer_.floats(name + "/scale", vector ? Dims{1, filters} : Dims{filters, 1, 1, 1}, scales);
-    if (integers.weight_bits == 1) return writer_.bipolar_quant(name + "/quantized", weight, scale);
-    // -3, -1, 1, 3 are odd integers of 3 bits.
-    const int bits = integers.weight_bits == 2 ? 3 : integers.weight_bits;
-    return writer_.quant(name + "/quantized", weight, scale, writer_.scalar(name + "/zero", 0), bits, true,
-                         /*narrow=*/lowest > -(1 << (bits - 1)));
   }
 
   /// d*M + B >> s of each filter; d counts codes, the file's dot product codes less their zero, times scales.
@@ -344,16 +288,6 @@ class Exporter {
     return sum;
   }
 
-  /// x * M of an elementwise operation as a factor of the real value, 1 where M is the rounded ratio of the
-  /// scales: the plain operation is what it stands for. `count` codes are summed for a mean.
-  [[nodiscard]] static double factor(double multiplier, double count, const host::Requantization& r,
-                                     double in_scale, double out_scale) {
-    const double whole = power_of_two(r.shift) * in_scale / (count * out_scale);
-    const double error = std::fabs(multiplier - whole);
-    const bool rounding = error <= 1 && error * count * kLargestCode / power_of_two(r.shift) <= kNoStep;
-    return rounding ? 1.0 : multiplier / whole;
-  }
-
   /// A value after a requantization by one multiplier; `count` codes are summed for a mean.
   std::string scaled(const std::string& name, std::string value, const Form& in, double multiplier,
                      double count, const host::Requantization& r, double scale) {
@@ -361,11 +295,6 @@ class Exporter {
     if (times != 1.0)
       value = writer_.node("Mul", name + "/scaled", {value, writer_.scalar(name + "/factor", times)});
     return shifted(name, value, in.zero(0) * count * multiplier + exact_bias(r), r, scale);
-  }
-
-  /// A bias that comes from the rounding of zero points alone.
-  [[nodiscard]] static bool is_rounding(double bias, const host::Requantization& r) {
-    return std::fabs(bias) <= kLargestCode && std::fabs(bias) / power_of_two(r.shift) <= kNoStep;
   }
 
   /// Adds what the bias holds beyond the zero points and rounding.
@@ -466,34 +395,10 @@ class Exporter {
                               scale, first.is_vector);
   }
 
-  /// Each operation as a node of its own, but for what HardSigmoid says: an importer would join its factor
-  /// and offset to the layer before.
   Form function(const host::Layer& layer, const host::QuantizedLayer& integers) {
     const Form& in = written_[layer.input()];
-    const host::Function function(layer.function);
-    std::span<const host::Function::Term> rest(function.terms());
-    std::vector<std::string> stack;
-    for (int number = 0; !rest.empty(); ++number) {
-      const std::string name = fmt::format("{}/function{}", layer.name, number);
-      const host::Function::Term& term = rest.front();
-      if (is_hard_sigmoid(rest)) {
-        stack.back() = writer_.node("HardSigmoid", name, {stack.back()},
-                                    {{}, {}, {{"alpha", rest[0].number}, {"beta", rest[2].number}}});
-        rest = rest.subspan(kHardSigmoidTerms);
-        continue;
-      }
-      rest = rest.subspan(1);
-      const int operands = host::operand_count(term.op);
-      if (operands == 0) {
-        stack.push_back(term.op == host::Function::Op::x ? in.value : writer_.scalar(name, term.number));
-        continue;
-      }
-      const std::vector<std::string> inputs(stack.end() - operands, stack.end());
-      stack.resize(stack.size() - inputs.size());
-      stack.push_back(writer_.node(operator_of(term.op), name, inputs));
-    }
     const double scale = scale_of(layer.output, model_.tensor_scales.at(layer.output).written);
-    return result_form(layer, integers.range, stack.back(), scale, in.is_vector);
+    return result_form(layer, integers.range, write_function(writer_, layer, in.value), scale, in.is_vector);
   }
 
   Form kept_codes(const host::Layer& layer) {
