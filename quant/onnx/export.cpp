@@ -27,7 +27,7 @@ struct Form {
   std::vector<double> zeros;  ///< one, or of the image one per channel
   bool is_vector = false;     ///< [batch, numbers] in the file
 
-  [[nodiscard]] double zero(int channel) const { return zeros.size() == 1 ? zeros[0] : zeros.at(channel); }
+  [[nodiscard]] double zero(int channel) const { return zero_of(zeros, channel); }
 };
 
 /// Names of what belongs to a layer or tensor are its own, a slash and a word: names of layers have no
@@ -258,8 +258,8 @@ class Exporter {
       const double step = scale / power_of_two(r.shift);
       gain.push_back(
           static_cast<float>(r.multiplier * step / (static_cast<double>(weight_scales[f]) * in.scale)));
-      shift.push_back(
-          static_cast<float>((zero_dot(layer, integers, in, f) * r.multiplier + exact_bias(r)) * step));
+      shift.push_back(static_cast<float>(
+          (zero_dot(network_, layer, integers, in.zeros, f) * r.multiplier + exact_bias(r)) * step));
     }
     const auto count = static_cast<std::int64_t>(gain.size());
     // Less the epsilon that ONNX adds by default, and FINN always.
@@ -271,21 +271,6 @@ class Exporter {
         {value, writer_.floats(name + "/gain", {count}, gain),
          writer_.floats(name + "/shift", {count}, shift), writer_.floats(name + "/mean", {count}, zeros),
          writer_.floats(name + "/variance", {count}, ones)});
-  }
-
-  /// The dot product of a filter with its input's zero codes.
-  [[nodiscard]] double zero_dot(const host::Layer& layer, const host::QuantizedLayer& integers,
-                                const Form& in, std::size_t filter) const {
-    const std::size_t each = integers.weights.size() / integers.requantization.size();
-    const std::size_t taps = each / static_cast<std::size_t>(network_.filter_channels(layer));
-    const int first = network_.first_channel(layer, static_cast<int>(filter));
-    const host::WeightCode code = host::weight_code(integers.weight_bits);
-    double sum = 0;
-    for (std::size_t i = 0; i < each; ++i) {
-      const int channel = first + static_cast<int>(i / taps);
-      sum += in.zero(channel) * (code.alpha * integers.weights[filter * each + i] - code.beta);
-    }
-    return sum;
   }
 
   /// A value after a requantization by one multiplier; `count` codes are summed for a mean.
