@@ -34,10 +34,6 @@ Affine single_affine(double multiplier, const at::Device& device) {
   return {m, at::zeros_like(m), {}, {}, {}};
 }
 
-/// Parts of a code that offsets are whole numbers of: too small to show in codes, and large beside the
-/// rounding of floats, so that what was exported with floats is read as what it was.
-constexpr float kOffsetSteps = 1024;
-
 /// The codes nearest to limits in units of `scale`; two of them at least.
 CodeRange within(CodeRange range, const host::Limits& limits, double scale) {
   const auto code = [&](double value, std::int32_t low, std::int32_t high) {
@@ -182,13 +178,10 @@ Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights, const
   const at::Tensor exact = per_filter(
       [&](float gain, float inverse, float scale) { return std::abs(gain * inverse) * scale * input; },
       layer.gain.value, inverse_deviation, weights.scale);
-  const float steps = is_logits(step.output) ? 0 : kOffsetSteps;
-  const at::Tensor offset = per_filter(
-      [&](float shift, float gain, float inverse, float m) {
-        const float exact_offset = (shift - gain * inverse * m) * per_unit;
-        return steps == 0 ? exact_offset : std::nearbyint(exact_offset * steps) / steps;
-      },
-      layer.shift.value, layer.gain.value, inverse_deviation, mean);
+  at::Tensor offset = per_filter([&](float shift, float gain, float inverse,
+                                     float m) { return (shift - gain * inverse * m) * per_unit; },
+                                 layer.shift.value, layer.gain.value, inverse_deviation, mean);
+  if (!is_logits(step.output)) offset = per_filter(round_to_parts, offset);
   Affine affine;
   affine.multiplier = per_filter(round_to_multiplier, exact);
   affine.offset = per_filter(round_to_bias, offset, affine.multiplier);

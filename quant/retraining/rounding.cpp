@@ -242,6 +242,11 @@ float round_to_bias(float offset, float multiplier) {
   return static_cast<float>(std::ldexp(units, -shift));
 }
 
+float round_to_parts(float offset) {
+  constexpr float kParts = 1024;
+  return std::nearbyint(offset * kParts) / kParts;
+}
+
 at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range) {
   if (!has_kernels(d)) return exact_codes(d, affine).add_(0.5).floor_().clamp_(range.low, range.high);
   const Rows rows(d, affine.multiplier);

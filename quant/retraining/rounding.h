@@ -29,6 +29,9 @@ SharedMultipliers share_multipliers(double first, double second);
 /// An offset to the precision that the hardware's biases have beside this multiplier: M = multiplier * 2^s of
 /// 16 bits gives the shift s, and the bias is a whole number of 2^-s.
 float round_to_bias(float offset, float multiplier);
+/// An offset of codes as a whole number of 1024ths: these are too small to show in codes, and large beside
+/// the rounding of floats, so that what was exported with floats is read as what it was.
+float round_to_parts(float offset);
 
 /// The affine map from dot products to codes, per filter (dimension 1), or one for all.
 struct Affine {

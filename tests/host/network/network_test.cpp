@@ -576,7 +576,7 @@ TEST(Limits, in_a_row_are_the_narrower_ones_and_the_later_step) {
 }
 
 TEST(Limits, of_results_are_those_of_activation_and_tensor_and_say_whether_codes_are_signed) {
-  Network network = single_layer_network("conv in=4x8x8 out=4");
+  Network network = single_layer_network("conv in=4x8x8 out=4 kernel=1");
   Layer& layer = network.layers.front();
   Limits& limits = network.tensors[layer.output].limits;
   network.output_bits = 8;

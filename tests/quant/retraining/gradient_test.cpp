@@ -319,9 +319,15 @@ class Reference {
       mean = real.mean(dimensions);
       inverse = (real.var(dimensions, false) + kBatchNormEpsilon).rsqrt();
     }
+    const bool is_sum = graph_.bits().written.at(layer.output) == 32;
+    const at::Tensor offset = (shift - gain * inverse * mean) / out_scale;
+    const at::Tensor in_parts =
+        is_sum ? offset
+               : straight_through(per_filter(round_to_parts, offset.detach().to(at::kFloat)).to(at::kDouble),
+                                  offset);
     const auto exact = [&](const at::Tensor& slope) {
       const at::Tensor m = multiplier(gain * inverse * unit / out_scale * slope);
-      const at::Tensor o = (shift - gain * inverse * mean) / out_scale * slope;
+      const at::Tensor o = in_parts * slope;
       const at::Tensor bias = straight_through(
           per_filter(round_to_bias, o.detach().to(at::kFloat), m.detach().abs().to(at::kFloat))
               .to(at::kDouble),
@@ -331,7 +337,7 @@ class Reference {
     at::Tensor z = exact(at::ones({1}, at::kDouble));
     if (layer.activation == Activation::leaky_relu)
       z = at::where(z < 0, exact(at::tensor(layer.negative_slopes, at::kDouble)), z);
-    if (graph_.bits().written.at(layer.output) == 32) return z;
+    if (is_sum) return z;
     if (step.pool != nullptr)
       z = at::max_pool2d(z, {step.pool->kernel_height, step.pool->kernel_width},
                          {step.pool->stride.y, step.pool->stride.x});
