@@ -80,4 +80,16 @@ AssumedNormalization assume_normalization(const quant::FloatNetwork& model, cons
                       best.name, given_as(best), images.size(), fmt::join(accuracies, ", "))};
 }
 
+std::string contradicted_normalization(const quant::Normalization& given, const quant::FloatNetwork& model) {
+  const auto differs = [](const std::vector<float>& one, const std::vector<float>& other) {
+    return !one.empty() && !other.empty() && one != other;
+  };
+  if (!differs(given.mean, model.mean) && !differs(given.deviation, model.deviation)) return {};
+  return fmt::format(
+      "{} says of its input --mean {:.4g} --std {:.4g}: what the command says counts instead; leave --mean "
+      "and "
+      "--std out to follow the file",
+      model.network.name, fmt::join(model.mean, ","), fmt::join(model.deviation, ","));
+}
+
 }  // namespace bitloop::agent

@@ -19,4 +19,7 @@ struct AssumedNormalization {
 /// the least loss. Where network and data do not fit together, the data's own, untried.
 AssumedNormalization assume_normalization(const quant::FloatNetwork& model, const quant::Dataset& data);
 
+/// A sentence where a user gives another mean or deviation than the file says of its input; else empty.
+std::string contradicted_normalization(const quant::Normalization& given, const quant::FloatNetwork& model);
+
 }  // namespace bitloop::agent

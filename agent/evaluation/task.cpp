@@ -111,6 +111,7 @@ void open_data(const TaskSpec& spec, Task& task) {
     task.data.mean = std::move(mean);
     task.data.deviation = std::move(deviation);
   }
+  task.note = contradicted_normalization({spec.mean, spec.deviation}, task.model);
   if (!task.model.trained() || task.data.stated || !options.mean.empty() || !spec.checkpoint.empty()) return;
   AssumedNormalization assumed = assume_normalization(task.model, task.data);
   auto [mean, deviation] = quant::in_a_row(assumed.input, task.model.own);

@@ -59,6 +59,18 @@ TEST(AssumedNormalization, leaves_out_what_the_file_does_itself_as_the_user_woul
   EXPECT_THAT(unit.note, HasSubstr("pixels in 0..1 1.000"));
 }
 
+TEST(AssumedNormalization, says_where_the_command_contradicts_the_file) {
+  quant::FloatNetwork model = threshold_network(0.5F);
+  const quant::Normalization given{{0.5F}, {0.25F}};
+  EXPECT_EQ(contradicted_normalization(given, model), "");
+  model.mean = {0.1F};
+  model.deviation = {1};
+  EXPECT_THAT(contradicted_normalization(given, model),
+              HasSubstr("threshold says of its input --mean 0.1 --std 1"));
+  EXPECT_EQ(contradicted_normalization({}, model), "");
+  EXPECT_EQ(contradicted_normalization({model.mean, model.deviation}, model), "");
+}
+
 TEST(AssumedNormalization, is_the_datas_own_where_nothing_can_be_tried) {
   quant::Dataset data = pixels(128);
   data.classes = 3;
