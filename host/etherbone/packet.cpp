@@ -119,23 +119,32 @@ Framed parse_packet(std::span<const std::byte> bytes, std::optional<AddressSize>
   packet.probe = (flags & kProbeFlag) != 0;
   packet.probe_reply = (flags & kProbeReply) != 0;
   if (packet.probe || packet.probe_reply) {
-    // Some senders pad a probe to whole addresses; a datagram ends where it ends.
     framed.state = Framed::State::whole;
     framed.bytes = kHeaderBytes;
     return framed;
   }
-  constexpr std::size_t kRecord = kHeaderBytes;
-  if (bytes.size() < kRecord + kRecordHeaderBytes) return framed;
-  if ((bytes[kRecord] & kConfigurationFlags) != std::byte{0}) {
+  framed = parse_record(bytes.subspan(kHeaderBytes), packet.size);
+  if (framed.bytes > 0) framed.bytes += kHeaderBytes;
+  return framed;
+}
+
+bool begins_packet(std::byte first) { return first == kMagic[0]; }
+
+Framed parse_record(std::span<const std::byte> bytes, AddressSize size) {
+  Framed framed;
+  Packet& packet = framed.packet;
+  packet.size = size;
+  if (bytes.size() < kRecordHeaderBytes) return framed;
+  if ((bytes[0] & kConfigurationFlags) != std::byte{0}) {
     return foreign("its record asks for configuration space or a FIFO");
   }
-  if (bytes[kRecord + 1] != kAllBytes) return foreign("its record writes parts of words");
-  const auto writes = std::to_integer<std::size_t>(bytes[kRecord + 2]);
-  const auto reads = std::to_integer<std::size_t>(bytes[kRecord + 3]);
-  framed.bytes = packet_bytes(writes, reads, packet.size);
+  if (bytes[1] != kAllBytes) return foreign("its record writes parts of words");
+  const auto writes = std::to_integer<std::size_t>(bytes[2]);
+  const auto reads = std::to_integer<std::size_t>(bytes[3]);
+  framed.bytes = packet_bytes(writes, reads, size) - kHeaderBytes;
   if (bytes.size() < framed.bytes) return framed;
-  const auto address = static_cast<std::size_t>(packet.size);
-  std::size_t at = kRecord + kRecordHeaderBytes;
+  const auto address = static_cast<std::size_t>(size);
+  std::size_t at = kRecordHeaderBytes;
   if (writes > 0) {
     packet.write_address = load_address(&bytes[at], packet.size);
     packet.written = bytes.subspan(at + address, 4 * writes);

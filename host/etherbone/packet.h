@@ -8,15 +8,16 @@
 
 #include "host/device/bus_limits.h"
 
-/// The Etherbone wire format, in the subset that LiteX speaks: one record per packet, 32-bit data, all fields
-/// big-endian. (litex/tools/remote/etherbone.py and liteeth describe it; a record's writes come before its
-/// reads, writes go to consecutive words, reads name each address.)
+/// The Etherbone wire format, in the subset that LiteX speaks: 32-bit data, all fields big-endian; what is
+/// written here has one record per packet. (litex/tools/remote/etherbone.py and liteeth describe it; a
+/// record's writes come before its reads, writes go to consecutive words, reads name each address.)
 ///
 /// A word's data stands for four bytes of memory, the lowest address in its least significant byte.
 namespace bitloop::host::etherbone {
 
 inline constexpr std::size_t kHeaderBytes = 8;        ///< of a packet
 inline constexpr std::size_t kRecordHeaderBytes = 4;  ///< of a record
+inline constexpr std::size_t kProbePadding = 4;       ///< zeros that senders may put behind a probe
 
 /// Bytes of a packet whose record writes and reads this many words.
 std::size_t packet_bytes(std::size_t writes, std::size_t reads, AddressSize size);
@@ -56,6 +57,10 @@ struct Framed {
 /// Reads the packet at the front of `bytes`; never looks beyond them. `size`: the only one that is accepted,
 /// or nothing for either.
 Framed parse_packet(std::span<const std::byte> bytes, std::optional<AddressSize> size = std::nullopt);
+/// Reads a further record of a packet, which has no header of its own.
+Framed parse_record(std::span<const std::byte> bytes, AddressSize size);
+/// Whether a packet can begin with this byte; a record that is accepted cannot, nor what pads a probe.
+bool begins_packet(std::byte first);
 
 /// Appends a packet whose record writes `data` (whole words) to consecutive addresses and then reads `reads`
 /// consecutive words from `read_address` on, to be answered under `tag`. Either part may be empty. At most

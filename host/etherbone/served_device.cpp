@@ -88,7 +88,15 @@ ServedDevice::Taken ServedDevice::take(std::span<const std::byte> bytes, std::ve
   const Clock::time_point turn_end = Clock::now() + kTurn;
   Taken taken;
   while (!taken.paused && taken.bytes < bytes.size()) {
-    const Framed framed = parse_packet(bytes.subspan(taken.bytes));
+    const auto rest = bytes.subspan(taken.bytes);
+    if (padding_ > 0 && rest.front() == std::byte{0}) {
+      --padding_;
+      ++taken.bytes;
+      continue;
+    }
+    padding_ = 0;
+    const bool goes_on = packet_size_ && !begins_packet(rest.front());
+    const Framed framed = goes_on ? parse_record(rest, *packet_size_) : parse_packet(rest);
     if (framed.state == Framed::State::incomplete) break;
     if (framed.state == Framed::State::foreign) {
       taken.foreign = framed.reason;
@@ -97,6 +105,9 @@ ServedDevice::Taken ServedDevice::take(std::span<const std::byte> bytes, std::ve
     const Packet& packet = framed.packet;
     const std::size_t replied = replies.size();
     slow_ = waited_ = false;
+    const bool is_probe = packet.probe || packet.probe_reply;
+    padding_ = is_probe ? kProbePadding : 0;
+    packet_size_ = is_probe ? std::nullopt : std::optional(packet.size);
     if (packet.probe) append_probe(replies, packet.size, true);
     if (packet.writes() > 0) write(packet);
     if (packet.reads() > 0) read(packet, append_reply(replies, packet.size, packet.tag, packet.reads()));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -90,6 +91,9 @@ class ServedDevice {
   std::uint32_t sequence_ = 0;
   Cycles spent_ = 0;  ///< by `step`, since START
   Cycles limit_ = ~Cycles{0};
+
+  std::size_t padding_ = 0;                 ///< so many zeros may follow the probe before
+  std::optional<AddressSize> packet_size_;  ///< of the packet before, which may have more records
 
   Digest received_;
   Digest sent_;

@@ -75,7 +75,7 @@ void TcpSession::send_away(std::string_view line) {
 void TcpSession::serve(Device& device, ServedDevice::Options options, std::string_view line) {
   since_ = Clock::now();
   served_.emplace(device, options);
-  tell(line);
+  if (begin_ == end_) tell(line);
   asio::post(deadline_.get_executor(), handler([this] { go_on(); }));
 }
 

@@ -35,7 +35,8 @@ class TcpSession : public std::enable_shared_from_this<TcpSession> {
   /// It waits for the device, or ends (after `line` has been sent).
   void wait(std::string_view line);
   void send_away(std::string_view line);
-  /// It has the device from now on.
+  /// It has the device from now on, and is told by `line`, unless it has spoken while it waited: one that
+  /// does not wait for the line, as LiteX's clients, takes it for a reply.
   void serve(Device& device, ServedDevice::Options options, std::string_view line);
   void close();
   /// Does what concerns it. What that throws (no memory) ends it: the device must not stay with a session

@@ -19,6 +19,17 @@ namespace {
 /// Room for the windows of several clients (the system may grant less).
 constexpr int kReceiveBuffer = 4 * 1024 * 1024;
 
+/// Whether a datagram is the packet that it begins with, with all its records.
+bool is_one_packet(std::span<const std::byte> datagram, const Framed& first) {
+  std::size_t end = first.bytes;
+  while (end < datagram.size()) {
+    const Framed more = parse_record(datagram.subspan(end), first.packet.size);
+    if (more.state != Framed::State::whole) return false;
+    end += more.bytes;
+  }
+  return end == datagram.size();
+}
+
 }  // namespace
 
 UdpListener::UdpListener(asio::io_context& context, const asio::ip::address& address, Device& device,
@@ -64,7 +75,7 @@ void UdpListener::take(std::span<const std::byte> datagram) {
     append_probe(reply_, framed.packet.size, true);
     return reply();
   }
-  if (framed.state != Framed::State::whole || framed.bytes != datagram.size() || framed.packet.probe_reply) {
+  if (framed.state != Framed::State::whole || !is_one_packet(datagram, framed) || framed.packet.probe_reply) {
     log_.line("{}: a datagram that is no packet of our Etherbone", endpoint_name(from_));
     return;
   }

@@ -340,6 +340,28 @@ TEST_F(EtherboneServedDevice, a_copy_of_the_datagram_that_started_a_job_does_not
   EXPECT_EQ(datagrams.refusals(), 0u);
 }
 
+// --- As others write it
+
+TEST_F(EtherboneServedDevice, packets_may_have_several_records_and_probes_padding) {
+  const auto bytes = bytes_of(
+      "4e6f1144 00000000 00000000"                                               // a probe, padded
+      "4e6f1044 00000000 000f0001 00000007 00000000 000f0001 00000008 00000000"  // two reads of ID
+      "4e6f1044 00000000 000f0001 00000009 00000000");
+  std::vector<std::byte> replies;
+  std::size_t dealt = 0;
+  for (std::size_t come = 1; come <= bytes.size(); ++come) {
+    const auto taken = served.take(std::span(bytes).subspan(dealt, come - dealt), replies);
+    ASSERT_EQ(taken.foreign, nullptr) << come;
+    dealt += taken.bytes;
+  }
+  EXPECT_EQ(dealt, bytes.size());
+  EXPECT_EQ(hex(replies),
+            "4e6f124400000000"
+            "4e6f104400000000000f010000000007424c504c"
+            "4e6f104400000000000f010000000008424c504c"
+            "4e6f104400000000000f010000000009424c504c");
+}
+
 // --- Whatever comes
 
 TEST_F(EtherboneServedDevice, any_packets_are_survived) {

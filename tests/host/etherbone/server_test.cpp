@@ -171,7 +171,7 @@ TEST(EtherboneServer, who_leaves_while_waiting_is_passed_over) {
   EXPECT_EQ(waiter.line(), "Bitloop 1 ready\n");
 }
 
-// LiteX's clients read the first line and understand nothing of it.
+// LiteX's clients read the first line, understand nothing of it, and take a second one for replies.
 TEST(EtherboneServer, what_a_waiting_client_sends_is_answered_when_its_turn_comes) {
   ScriptedDevice device;
   const RunningServer server(device);
@@ -183,8 +183,8 @@ TEST(EtherboneServer, what_a_waiting_client_sends_is_answered_when_its_turn_come
   for (std::uint64_t i = 0; i < 1000; ++i) append_request(packets, AddressSize::bits32, 0, {}, 0, 1, i);
   ASSERT_GT(packets.size(), 4096u);  // more than the server looks at before
   waiter.send(packets);
+  owner->read(registers::kId);  // by then they have come
   owner.reset();
-  EXPECT_EQ(waiter.line(), "Bitloop 1 ready\n");
   std::vector<std::byte> replies(packets.size());
   ASSERT_TRUE(waiter.receive(replies));
   EXPECT_EQ(hex(std::span(replies).last(8)), "000003e7424c504c");  // the last tag, and the ID
