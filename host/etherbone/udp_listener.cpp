@@ -81,8 +81,14 @@ void UdpListener::take(std::span<const std::byte> datagram) {
   }
   if (!admit()) return;
   heard_ = Clock::now();
-  served_->take(datagram, reply_);
-  reply();
+  // Record by record, each answered by a datagram of its own; the first one has the header before it.
+  for (std::size_t begin = 0, bytes = framed.bytes; bytes > 0;) {
+    served_->take(datagram.subspan(begin, bytes), reply_);
+    reply();
+    reply_.clear();
+    begin += bytes;
+    bytes = parse_record(datagram.subspan(begin), framed.packet.size).bytes;
+  }
   if (served_->released()) free_device("has done");
 }
 

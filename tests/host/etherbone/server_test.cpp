@@ -457,6 +457,18 @@ TEST(EtherboneUdpServer, a_client_that_says_nothing_frees_the_device) {
   EXPECT_TRUE(soon([&] { return other.ask(7, 10) == kReplyWithTag7; }));
 }
 
+TEST(EtherboneUdpServer, each_record_of_a_datagram_is_answered_by_itself) {
+  ScriptedDevice device;
+  const RunningServer server(device, Scheme::udp);
+  const DatagramClient client(server.port());
+  client.send(
+      bytes_of("4e6f1044 00000000 000f0001 00000007 00000000 000f0100 40000000 11223344 "
+               "000f0001 00000008 00000000"));
+  EXPECT_EQ(client.reply(), kReplyWithTag7);
+  EXPECT_EQ(client.reply(), "4e6f104400000000000f010000000008424c504c");
+  EXPECT_EQ(device.memory[0], std::byte{0x44});
+}
+
 TEST(EtherboneUdpServer, datagrams_that_are_no_packet_are_dropped) {
   ScriptedDevice device;
   const RunningServer server(device, Scheme::udp);
