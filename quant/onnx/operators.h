@@ -86,6 +86,9 @@ Value lower_clip(const Lowering& l);
 Value lower_leaky_relu(const Lowering& l);
 Value lower_prelu(const Lowering& l);
 
+/// The first input kept to limits: those join the layers before where these are read through them only, or
+/// are a layer's own.
+Value clipped(const Lowering& l, const host::Limits& limits);
 /// Limits of a Clip; infinite where there is none.
 host::Limits clip_limits(const Lowering& l);
 

@@ -21,7 +21,8 @@ Value viewed(const Lowering& l, const Value& value, Dims dims) {
   return l.pass(value, std::move(dims));
 }
 
-/// A tensor kept to the integers `range` less `zero`, times `scale`.
+/// A tensor kept to the integers `range` less `zero`, times `scale`. Of the image, whose pixels are codes of
+/// 8 bits, fewer bits are a layer.
 Value quantized(const Lowering& l, const IntegerRange& range, const Constant& scale, const Constant* zero) {
   Value value = l.padded_tensor(0);
   const double step = scale.count() == 1 ? scale.at(0) : 0;
@@ -29,8 +30,10 @@ Value quantized(const Lowering& l, const IntegerRange& range, const Constant& sc
   const double offset = zero == nullptr ? 0 : zero->at(0);
   if (!(range.low <= offset && offset <= range.high) || offset != std::nearbyint(offset))
     l.node.refuse("supported are whole zero points within its range");
-  if (!value.limit({(range.low - offset) * step, (range.high - offset) * step, step}))
-    l.node.refuse("it is the third quantizer in a row; supported are two");
+  const host::Limits limits{(range.low - offset) * step, (range.high - offset) * step, step};
+  constexpr double kPixelSteps = 254;
+  if (l.draft.is_image(value.tensor) && range.high - range.low < kPixelSteps) return clipped(l, limits);
+  if (!value.limit(limits)) l.node.refuse("it is the third quantizer in a row; supported are two");
   return l.pass(std::move(value));
 }
 
@@ -76,14 +79,11 @@ Value lower_unsqueeze(const Lowering& l) {
 Value lower_transpose(const Lowering& l) {
   const Value& value = l.tensor(0);
   const std::size_t rank = value.dims.size();
-  std::vector<std::int64_t> order(rank);
-  std::iota(order.rbegin(), order.rend(), 0);
-  order = l.node.integers("perm", order);
-  std::vector<std::int64_t> sorted = order;
-  std::sort(sorted.begin(), sorted.end());
-  for (std::size_t i = 0; i < sorted.size(); ++i)
-    if (sorted.size() != rank || sorted[i] != static_cast<std::int64_t>(i))
-      l.node.refuse("its perm is no permutation of its input's dimensions");
+  std::vector<std::int64_t> all(rank);
+  std::iota(all.begin(), all.end(), 0);
+  const std::vector<std::int64_t> order = l.node.integers("perm", {all.rbegin(), all.rend()});
+  if (!std::ranges::is_permutation(order, all))
+    l.node.refuse("its perm is no permutation of its input's dimensions");
   Dims dims;
   std::int64_t last = -1;
   bool in_order = true;  // dimensions of one element may move: no element does
@@ -98,7 +98,7 @@ Value lower_transpose(const Lowering& l) {
   if (!in_order && !axes) {
     if (auto shuffled = lower_shuffle(l, order)) return *std::move(shuffled);
   }
-  if (rank < 1 || order.front() != 0 || (!in_order && !axes)) {
+  if (order.empty() || order.front() != 0 || (!in_order && !axes)) {
     l.node.refuse(
         fmt::format("it moves elements (perm {} of {}); supported is a Transpose of channels, rows and "
                     "columns, or of parts of "

@@ -145,7 +145,8 @@ Lowering with_inputs(const Lowering& l, const std::vector<Value>& inputs, int re
   return part;
 }
 
-/// Limits join the layers before where those are read through them only, or are those of a layer.
+}  // namespace
+
 Value clipped(const Lowering& l, const host::Limits& limits) {
   Value value = l.padded_tensor(0);
   if (value.pads.any() && (limits.low > 0 || limits.high < 0))
@@ -157,8 +158,6 @@ Value clipped(const Lowering& l, const host::Limits& limits) {
   result.limits = limits;
   return result;
 }
-
-}  // namespace
 
 Value lower_conv(const Lowering& l) {
   const Value& value = l.image_like(l.padded_tensor(0));
@@ -358,10 +357,11 @@ Value lower_leaky_relu(const Lowering& l) {
 }
 
 Value lower_prelu(const Lowering& l) {
-  std::vector<double> slopes = per_channel(l, l.needed_constant(1), l.tensor(0));
+  std::vector<double> slopes = per_channel(l, l.needed_constant(1), l.padded_tensor(0));
   if (!std::ranges::all_of(slopes, [](double slope) { return slope >= 0 && slope <= 1; }))
     l.node.refuse("supported are slopes of 0..1");
   if (std::ranges::count(slopes, slopes.front()) == std::ssize(slopes)) slopes.resize(1);
+  if (slopes == std::vector{0.0}) return lower_relu(l);
   return activated(l, Activation::leaky_relu, slopes);
 }
 

@@ -332,6 +332,11 @@ std::vector<Form> forms() {
               [](OnnxModel& m) {
                 m.floats("slopes", {4, 1, 1}, {0.1F, 0, 1, 0.4F}).node("PRelu", {"a", "slopes"}, "b");
               }),
+      between("prelu_of_nothing_below_zero", 13,
+              [](OnnxModel& m) {
+                m.floats("slopes", {4, 1, 1}, {0, 0, 0, 0}).node("PRelu", {"a", "slopes"}, "b");
+              })
+          .as(between("plain", 13, [](OnnxModel& m) { m.node("Relu", {"a"}, "b"); })),
       between("prelu_behind_an_average", 13,
               [](OnnxModel& m) {
                 m.node("AveragePool", {"a"}, "a1", {{"kernel_shape", Sizes{2, 2}}});

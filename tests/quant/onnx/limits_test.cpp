@@ -204,6 +204,21 @@ TEST(TensorLimits, of_a_result_give_it_codes) {
   EXPECT_EQ(network.tensors.at(network.output()).limits, (host::Limits{-0.5, 0.25, 0.25}));
 }
 
+TEST(TensorLimits, of_few_bits_on_the_image_are_a_layer) {
+  OnnxModel model;
+  model.input("x", {2, 3, 4, 4}).weights("first.weight", {3, 3, 1, 1});
+  append_quant(model, "x", "c");
+  model.node("Conv", {"c", "first.weight"}, "a").output("a");
+  const FloatNetwork read = imported(model);
+  EXPECT_FALSE(read.network.tensors[read.network.input].limits.any());
+  EXPECT_EQ(read.network.layers.size(), 2u);
+  OnnxModel plain = start();
+  plain.output("a");
+  std::vector<float> rounded = images();
+  for (float& value : rounded) value = 0.25F * std::nearbyint(std::clamp(value, -0.5F, 0.25F) / 0.25F);
+  EXPECT_LT(relative_error(run_float(read, images()), run_float(imported(plain), rounded)), kTolerance);
+}
+
 TEST(TensorLimits, of_two_values_are_refused) {
   OnnxModel model = start();
   model.scalar("s", 1).node("BipolarQuant", {"a", "s"}, "b");

@@ -84,6 +84,11 @@ std::vector<Refusal> refusals() {
          m.node("AveragePool", {"a"}, "b", {{"kernel_shape", Sizes{3, 3}}, {"dilations", Sizes{2, 2}}});
        },
        {node + "AveragePool", "dilations 2x2", "only 1x1 are"}},
+      {"transpose_by_nothing",
+       [](OnnxModel& m) {
+         m.node("Transpose", {"a"}, "b", {{"perm", Sizes{}}});
+       },
+       {node + "Transpose", "its perm is no permutation"}},
       {"conv_of_other_channels",
        [=](OnnxModel& m) {
          conv(m, {4, 5, 1, 1}, {});
