@@ -112,9 +112,9 @@ std::optional<double> stated_step(const std::vector<host::Limits>& stated, const
   const double codes = range.high - range.low + 1;
   std::optional<double> step;
   for (const host::Limits& limits : stated) {
-    const double low = limits.low / limits.step, high = limits.high / limits.step, used = high - low + 1;
-    const bool fits = limits.step > 0 && low > range.low - 0.5 && high < range.high + 0.5;
-    if (!fits || used * used <= codes) continue;
+    if (!fits_codes(limits, range)) continue;
+    const double used = (limits.high - limits.low) / limits.step + 1;
+    if (used * used <= codes) continue;
     if (step && *step != limits.step) return {};
     step = limits.step;
   }
@@ -265,6 +265,11 @@ Clipping clipping_of(std::string_view name) {
 
 std::vector<std::string> clipping_names() { return {std::begin(kNames), std::end(kNames)}; }
 
+bool fits_codes(const host::Limits& limits, const CodeRange& range) {
+  return limits.step > 0 && limits.low / limits.step > range.low - 0.5 &&
+         limits.high / limits.step < range.high + 0.5;
+}
+
 at::Tensor weight_scales(const WeightSample& sample, int bits, Clipping clipping, Clipping* chosen) {
   const TorchThreads threads(1);  // sums would depend on their number
   const LevelGrid grid = weight_grid(bits);
@@ -287,8 +292,11 @@ double activation_scale(const ActivationSample& sample, const CodeRange& range, 
   const LevelGrid grid = activation_grid(range);
   const at::Tensor values = sample.values.reshape({1, -1});
   const bool takes_stated = clipping == Clipping::mixed || clipping == Clipping::stated;
-  std::optional<double> stated = takes_stated ? stated_step(sample.stated, range) : std::nullopt;
-  if (clipping == Clipping::stated && !stated) stated = stated_ends(sample.stated, range);
+  std::vector<host::Limits> limits = sample.stated;
+  if (range.high - range.low < code_range(8, false).high - 1)
+    limits.insert(limits.end(), sample.stated_narrow.begin(), sample.stated_narrow.end());
+  std::optional<double> stated = takes_stated ? stated_step(limits, range) : std::nullopt;
+  if (clipping == Clipping::stated && !stated) stated = stated_ends(limits, range);
   if (takes_stated) clipping = stated ? Clipping::stated : Clipping::mixed;
   if (chosen != nullptr) *chosen = clipping;
   if (stated) return *stated;

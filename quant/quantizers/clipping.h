@@ -56,8 +56,13 @@ struct ActivationSample {
   /// [image]: largest magnitude of all values of each image, of which `values` may be a part. Undefined: that
   /// of `values`.
   at::Tensor image_maxima = {};
-  std::vector<host::Limits> stated = {};  ///< of the tensors that share the scale, where the network has some
+  /// Limits of the tensors that share the scale, where the network has some; and those of their narrow forms,
+  /// which 8 bits do not have.
+  std::vector<host::Limits> stated = {}, stated_narrow = {};
 };
+
+/// Whether limits round to steps, all of which the codes of a range can be.
+bool fits_codes(const host::Limits& limits, const CodeRange& range);
 
 /// Scale of a tensor's codes. `mixed` takes the step that the network states for codes of that width; without
 /// one, the method of least error to the power of 4 over the sample, at 8

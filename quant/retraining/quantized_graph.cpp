@@ -100,29 +100,39 @@ void QuantizedGraph::allocate(const std::vector<FloatLayer>& layers, const Clipp
 }
 
 void QuantizedGraph::find_stated(const ClippingTable& table) {
-  const std::size_t tensors = start_.network.tensors.size();
-  std::vector<bool> written(tensors, false), narrow(tensors, false);
-  written.at(start_.network.input) = true;
-  const auto is_stated = [&](int tensor, int bits) {
+  const host::Network& network = start_.network;
+  std::vector<bool> written(network.tensors.size(), false), narrow(network.tensors.size(), false);
+  written.at(network.input) = start_.reads_pixels();
+  const auto in_codes = [&](const host::Limits& limits, int tensor, int bits) {
     if (!has_scale(tensor)) return true;
-    const auto width = static_cast<std::size_t>(width_index(bits));
-    return table.activation_choices.at(start_.classes.at(tensor))[width] == Clipping::stated;
+    const double scale = table.activations.at(start_.classes.at(tensor))[width_index(bits)];
+    return limits.step == scale && fits_codes(limits, code_range(bits, network.tensors[tensor].is_signed));
+  };
+  const auto reads_codes = [&](const host::Layer& layer, int tensor) {
+    if (host::reads_narrow(bits_, layer, tensor)) return bool{narrow.at(tensor)};
+    const host::Tensor& of = network.tensors[tensor];
+    const bool narrowed = layer.has_weights() && of.narrow_limits.any() && of.narrow_limits != of.limits;
+    return written.at(tensor) && !narrowed;
   };
   in_codes_.assign(layers_.size(), false);
   for (const Step& step : start_.steps) {
     const host::Layer& layer = layer_of(step);
-    bool exact = std::ranges::all_of(layer.inputs, [&](int input) {
-      return host::reads_narrow(bits_, layer, input) ? narrow.at(input) : written.at(input);
-    });
+    const host::Tensor& output = network.tensors[step.output];
+    // Before a fused pool, or behind it: that is the same.
+    const host::Limits& limits = output.limits.any() ? output.limits : network.tensors[layer.output].limits;
+    bool exact = std::ranges::all_of(layer.inputs, [&](int input) { return reads_codes(layer, input); });
     if (layer.has_weights()) {
       const auto width = static_cast<std::size_t>(width_index(layers_.at(step.weight_layer).bits));
       exact = exact && method_.start_scale == nullptr &&
               table.weight_choices.at(step.weight_layer)[width] == Clipping::stated;
       in_codes_.at(step.weight_layer) = exact;
     }
-    written.at(step.output) = exact && is_stated(step.output, bits_.written.at(step.output));
+    const bool keeps = layer.keeps_codes() && !limits.any();
+    written.at(step.output) =
+        exact && (keeps || in_codes(limits, step.output, bits_.written.at(step.output)));
     const int bits = bits_.narrow.at(step.output);
-    narrow.at(step.output) = bits != 0 && written.at(step.output) && is_stated(step.output, bits);
+    narrow.at(step.output) =
+        bits != 0 && written.at(step.output) && in_codes(output.narrow_limits, step.output, bits);
   }
 }
 
@@ -187,7 +197,7 @@ Affine QuantizedGraph::affine_of(const Step& step, const Weights& weights, const
   affine.offset = per_filter(round_to_bias, offset, affine.multiplier);
   if (step.layer->activation == host::Activation::leaky_relu) {
     affine.slope = at::tensor(step.layer->negative_slopes, exact.options()).expand_as(exact);
-    affine.negative_multiplier = per_filter(round_to_multiplier, exact * affine.slope);
+    affine.negative_multiplier = per_filter(round_to_multiplier, affine.multiplier * affine.slope);
     affine.negative_offset = per_filter(round_to_bias, offset * affine.slope, affine.negative_multiplier);
   }
   return affine;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "host/base/error.h"
@@ -155,11 +156,6 @@ at::Tensor sample_of(const at::Tensor& tensor, std::int64_t values, std::int64_t
   return all.gather(1, (places + shifts).remainder_(all.size(1)).to(all.device()));
 }
 
-void append_limits(const host::Tensor& tensor, std::vector<host::Limits>& stated) {
-  for (const host::Limits& limits : {tensor.limits, tensor.narrow_limits})
-    if (limits.any()) stated.push_back(limits);
-}
-
 /// Tensors of each width class (index: its first one) whose values arithmetic reads.
 std::vector<std::vector<int>> read_tensors(const host::Network& network, const std::vector<int>& classes) {
   std::vector<bool> read(network.tensors.size(), false);
@@ -207,6 +203,18 @@ StartPoint::StartPoint(const host::Network& given, const FloatCheckpoint& checkp
   teacher_ = on_device(layers, device);
   fold_image(network, layers, mean, deviation, image_zero);
   layers = on_device(layers, device);
+}
+
+bool StartPoint::reads_pixels() const {
+  constexpr double kNear = 1e-4;  // of a step
+  const host::Limits& limits = network.tensors.at(network.input).limits;
+  for (std::size_t c = 0; limits.any() && c < mean.size(); ++c) {
+    const double pixel = 1 / (255.0 * deviation[c]), low = -mean[c] / deviation[c];
+    const bool on_pixels = std::abs(limits.step - pixel) <= kNear * pixel &&
+                           std::abs(std::remainder(low, pixel)) <= kNear * pixel;
+    if (!on_pixels || limits.low > low + pixel / 2 || limits.high < low + 254.5 * pixel) return false;
+  }
+  return true;
 }
 
 at::Tensor StartPoint::codes_of(const at::Tensor& pixels) const {
@@ -280,8 +288,12 @@ Calibration StartPoint::calibrate(std::uint64_t seed) const {
   for (std::size_t t = 0; t < samples.size(); ++t) {
     ActivationSample& sample = result.samples.activations.emplace_back();
     sample.is_signed = network.tensors[t].is_signed;
-    for (std::size_t other = t; other < samples.size(); ++other)
-      if (classes.at(other) == static_cast<int>(t)) append_limits(network.tensors[other], sample.stated);
+    for (std::size_t other = t; other < samples.size(); ++other) {
+      if (classes.at(other) != static_cast<int>(t)) continue;
+      const host::Tensor& tensor = network.tensors[other];
+      if (tensor.limits.any()) sample.stated.push_back(tensor.limits);
+      if (tensor.narrow_limits.any()) sample.stated_narrow.push_back(tensor.narrow_limits);
+    }
     if (samples[t].empty()) continue;
     sample.values = at::cat(samples[t]);
     sample.image_maxima = at::cat(maxima[t]);

@@ -53,6 +53,10 @@ class StartPoint {
   int image_classes = 0;
   std::string split_hash;
 
+  /// Whether the float network reads pixels as they are: it has no quantizer of the image, or one whose steps
+  /// are those of pixels. Others change the float network only.
+  [[nodiscard]] bool reads_pixels() const;
+
   /// Seed 0: images evenly spread over the train split; else drawn.
   const Calibration& calibration(std::uint64_t seed) const;
   const ClippingTable& scales(Clipping clipping, std::uint64_t seed) const;

@@ -326,7 +326,7 @@ class Reference {
                : straight_through(per_filter(round_to_parts, offset.detach().to(at::kFloat)).to(at::kDouble),
                                   offset);
     const auto exact = [&](const at::Tensor& slope) {
-      const at::Tensor m = multiplier(gain * inverse * unit / out_scale * slope);
+      const at::Tensor m = multiplier(multiplier(gain * inverse * unit / out_scale) * slope);
       const at::Tensor o = in_parts * slope;
       const at::Tensor bias = straight_through(
           per_filter(round_to_bias, o.detach().to(at::kFloat), m.detach().abs().to(at::kFloat))

@@ -109,8 +109,17 @@ TEST_P(ReadBackZoo, exported_networks_have_the_codes_that_they_had) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, ReadBackZoo, testing::Values("resnet20", "mobilenet-v2-0.1"),
-                         [](const auto& test) { return std::string(test.param).substr(0, 6); });
+std::string name_of(const testing::TestParamInfo<std::string>& test) {
+  std::string name = test.param;
+  for (char& c : name)
+    if (c == '-' || c == '.') c = '_';
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Networks, ReadBackZoo, testing::Values("resnet20", "mobilenet-v2-0.1"), name_of);
+// Minutes each: quant_tests --gtest_also_run_disabled_tests --gtest_filter='*ReadBackZoo*'
+INSTANTIATE_TEST_SUITE_P(DISABLED_Large, ReadBackZoo,
+                         testing::Values("mobilenet-v2", "resnet18", "yolov3-tiny", "resnet50", "yolov3"),
+                         name_of);
 
 }  // namespace
 }  // namespace bitloop::quant
