@@ -77,6 +77,7 @@ void SearchSpace::keep_runnable(const host::HardwareInfo& hardware) {
   // the widest that all before it leave.
   Assignment widest_of_all = uniform(*widest);
   const auto runs_with = [&](std::size_t decision, int width) {
+    if (width == widest_of_all[decision]) return true;
     Assignment other = widest_of_all;
     other[decision] = width;
     return !reason(other);

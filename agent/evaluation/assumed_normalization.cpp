@@ -86,9 +86,8 @@ std::string contradicted_normalization(const quant::Normalization& given, const 
   };
   if (!differs(given.mean, model.mean) && !differs(given.deviation, model.deviation)) return {};
   return fmt::format(
-      "{} says of its input --mean {:.4g} --std {:.4g}: what the command says counts instead; leave --mean "
-      "and "
-      "--std out to follow the file",
+      "{} says of its input --mean {:.4g} --std {:.4g}: what the command says counts instead; without it the "
+      "file's would",
       model.network.name, fmt::join(model.mean, ","), fmt::join(model.deviation, ","));
 }
 
