@@ -137,7 +137,7 @@ Constant integer_constant(std::vector<std::int64_t> values) {
 }
 
 std::int64_t element_count(const Dims& dims) {
-  constexpr std::int64_t kLargest = std::int64_t{1} << 62;
+  constexpr std::int64_t kLargest = std::int64_t{1} << 59;  // of 8 bytes each: these are counted too
   std::int64_t count = 1;  // dimensions of no elements left out: products of some must fit too
   bool empty = false;
   for (const std::int64_t dim : dims) {

@@ -245,6 +245,11 @@ std::vector<Refusal> refusals() {
          m.node("Conv", {"a", "two.weight"}, "b");
        },
        {"tensor two.weight", "impossible shape"}},
+      {"more_bytes_than_can_be_counted",
+       [](OnnxModel& m) {
+         m.floats("two.weight", {std::int64_t{1} << 62, 1, 1, 1}, {}).node("Conv", {"a", "two.weight"}, "b");
+       },
+       {"tensor two.weight", "impossible shape"}},
       {"string_weights",
        [](OnnxModel& m) {
          m.bytes("two.weight", {4, 4, 1, 1}, "", onnx::TensorProto::STRING)
