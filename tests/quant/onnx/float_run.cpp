@@ -1,7 +1,14 @@
 #include "quant/training/float_network.h"
+#include "tests/quant/fixtures.h"
 #include "tests/quant/onnx/models.h"
 
 namespace bitloop::quant {
+
+FloatNetwork imported(const OnnxModel& model, const ImportOptions& options) {
+  const TemporaryFolder folder;
+  model.save(folder.path() / "net.onnx");
+  return import_onnx(folder.path() / "net.onnx", options);
+}
 
 std::vector<float> run_float(const FloatNetwork& model, const std::vector<float>& images) {
   const host::Network& network = model.network;

@@ -15,12 +15,6 @@ namespace {
 
 constexpr double kTolerance = 1e-5;  // of the largest result
 
-FloatNetwork imported(const OnnxModel& model, const ImportOptions& options = {}) {
-  const TemporaryFolder folder;
-  model.save(folder.path() / "net.onnx");
-  return import_onnx(folder.path() / "net.onnx", options);
-}
-
 std::vector<float> results_of(const FloatNetwork& model) {
   const host::Shape& image = model.network.tensors.at(model.network.input).shape;
   return run_float(model, random_floats(2 * static_cast<std::size_t>(image.elements()), 7, -3, 3));

@@ -14,12 +14,6 @@ namespace {
 
 constexpr double kTolerance = 1e-4;
 
-FloatNetwork imported(const OnnxModel& model) {
-  const TemporaryFolder folder;
-  model.save(folder.path() / "net.onnx");
-  return import_onnx(folder.path() / "net.onnx");
-}
-
 /// image -> conv -> "a"
 OnnxModel start() {
   OnnxModel model;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quant/model/model.h"
+#include "quant/onnx/import.h"
 
 namespace bitloop::quant {
 
@@ -54,6 +55,7 @@ class OnnxModel {
 std::vector<float> random_floats(std::size_t count, std::uint64_t seed, float low = -1, float high = 1);
 std::vector<float> read_floats(const std::filesystem::path& path);
 
+FloatNetwork imported(const OnnxModel& model, const ImportOptions& options = {});
 /// The results of an imported network, one behind the other, for a batch of images (CHW).
 std::vector<float> run_float(const FloatNetwork& model, const std::vector<float>& images);
 /// Of OpenCV's reader of ONNX.
