@@ -39,8 +39,8 @@ using SharedConstant = std::shared_ptr<const Constant>;
 
 Constant integer_constant(std::vector<std::int64_t> values);
 
-/// Number of elements; -1 where a dimension is negative, or there are more than 2^59 (their bytes could not be
-/// counted).
+/// Number of elements; -1 where a dimension is negative, or there are more than 2^59 (their bytes could not
+/// be counted).
 std::int64_t element_count(const Dims& dims);
 
 /// Takes the values out of a tensor of the file. Throws InputError without the file's name: the caller has
