@@ -3,7 +3,8 @@
 // stands in the second operand.
 //
 // The next tile is walked while the current one is fetched. `tile_valid_o` holds, with the instruction that the tile
-// belongs to on `instr_o`, until `tile_ready_i`. The next instruction is taken only after that.
+// belongs to on `instr_o`, until `tile_ready_i`; in the cycle in which a tile goes, the first position of the next one
+// takes its place, so that a tile of P positions takes P cycles. The next instruction is taken only after the last one.
 module window_walker #(
   parameter int P = 8
 ) (
@@ -32,20 +33,26 @@ module window_walker #(
   logic [1:0]           state_q;
   logic [511:0]         instr_q;
   logic                 first_q;
-  logic [LaneWidth-1:0] lane_q;
-  logic [23:0]          left_q;
+  logic [LaneWidth-1:0] lane_q;     // of the next position
+  logic [23:0]          left_q;     // positions
   logic [15:0]          ox_q, out_width_q;
   logic [15:0]          iy_q, ix_q, ix_start_q;
   logic [3:0]           stride_y_q, stride_x_q;
   logic [15:0]          row_q, row_step_q, ring_q;
   logic [15:0]          out_row_q, out_rows_q, row2_q, rows2_q;
+  // the tile; written lane by lane as a case, which is smaller than Yosys' shifters
   logic [P-1:0]         valid_q;
+  (* nowrshmsk *) logic [P*16-1:0] lane_row_q, lane_iy_q, lane_ix_q;
 
   function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] step, input logic [15:0] ring);
     logic [16:0] sum;
     sum = {1'b0, start} + {1'b0, step};
     wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
   endfunction
+
+  logic taken, walk;
+  assign taken = (state_q == StHold) && tile_ready_i;
+  assign walk  = (state_q == StWalk) || (taken && left_q != 24'd0);
 
   assign instr_ready_o = (state_q == StIdle);
   assign tile_valid_o  = (state_q == StHold);
@@ -55,74 +62,57 @@ module window_walker #(
   assign out_row_o     = out_row_q;
   assign row2_o        = row2_q;
   assign valid_o       = valid_q;
+  assign row_o         = lane_row_q;
+  assign iy_o          = lane_iy_q;
+  assign ix_o          = lane_ix_q;
   assign busy_o        = (state_q != StIdle);
 
   always_ff @(posedge clk_i) begin
-    case (state_q)
-      StWalk: begin
-`ifdef VERILATOR
-        valid_q[lane_q]      <= 1'b1;
-        row_o[16*lane_q+:16] <= row_q;
-        iy_o[16*lane_q+:16]  <= iy_q;
-        ix_o[16*lane_q+:16]  <= ix_q;
-`else
-        for (int p = 0; p < P; p++) begin  // the same without shifters
-          if (lane_q == LaneWidth'(p)) begin
-            valid_q[p]      <= 1'b1;
-            row_o[16*p+:16] <= row_q;
-            iy_o[16*p+:16]  <= iy_q;
-            ix_o[16*p+:16]  <= ix_q;
-          end
-        end
-`endif
-        left_q             <= left_q - 24'd1;
-        lane_q             <= lane_q + 1'b1;
-        if (ox_q + 16'd1 == out_width_q) begin
-          ox_q  <= 16'd0;
-          ix_q  <= ix_start_q;
-          iy_q  <= iy_q + {12'd0, stride_y_q};
-          row_q <= wrapped(row_q, row_step_q, ring_q);
-        end else begin
-          ox_q <= ox_q + 16'd1;
-          ix_q <= ix_q + {12'd0, stride_x_q};
-        end
-        if (left_q == 24'd1 || lane_q == LaneWidth'(P - 1)) state_q <= StHold;
+    if (taken) begin
+      first_q   <= 1'b0;
+      out_row_q <= (out_row_q + 16'd1 == out_rows_q) ? 16'd0 : out_row_q + 16'd1;
+      row2_q    <= (row2_q + 16'd1 == rows2_q) ? 16'd0 : row2_q + 16'd1;
+      state_q   <= StIdle;
+    end
+    if (walk) begin
+      lane_row_q[16*lane_q+:16] <= row_q;
+      lane_iy_q[16*lane_q+:16]  <= iy_q;
+      lane_ix_q[16*lane_q+:16]  <= ix_q;
+      valid_q <= (lane_q == '0) ? P'(1) : {valid_q[P-2:0], 1'b1};
+      lane_q  <= lane_q + 1'b1;
+      left_q  <= left_q - 24'd1;
+      if (ox_q + 16'd1 == out_width_q) begin
+        ox_q  <= 16'd0;
+        ix_q  <= ix_start_q;
+        iy_q  <= iy_q + {12'd0, stride_y_q};
+        row_q <= wrapped(row_q, row_step_q, ring_q);
+      end else begin
+        ox_q <= ox_q + 16'd1;
+        ix_q <= ix_q + {12'd0, stride_x_q};
       end
-      StHold: begin
-        if (tile_ready_i) begin
-          first_q   <= 1'b0;
-          lane_q    <= '0;
-          valid_q   <= '0;
-          out_row_q <= (out_row_q + 16'd1 == out_rows_q) ? 16'd0 : out_row_q + 16'd1;
-          row2_q    <= (row2_q + 16'd1 == rows2_q) ? 16'd0 : row2_q + 16'd1;
-          state_q   <= (left_q == 24'd0) ? StIdle : StWalk;
-        end
-      end
-      default: begin
-        if (instr_valid_i) begin
-          instr_q     <= instr_i;
-          first_q     <= 1'b1;
-          left_q      <= instr_i[6*32+:24];
-          ox_q        <= instr_i[5*32+:16];
-          out_width_q <= instr_i[5*32+16+:16];
-          iy_q        <= instr_i[4*32+:16];
-          ix_q        <= instr_i[4*32+16+:16];
-          ix_start_q  <= {{8{instr_i[6*32+31]}}, instr_i[6*32+24+:8]};
-          stride_y_q  <= instr_i[3*32+16+:4];
-          stride_x_q  <= instr_i[3*32+20+:4];
-          row_q       <= instr_i[8*32+:16];
-          ring_q      <= instr_i[8*32+16+:16];
-          row_step_q  <= instr_i[9*32+:16];
-          out_row_q   <= instr_i[10*32+:16] >> LaneWidth;
-          out_rows_q  <= instr_i[10*32+16+:16] >> LaneWidth;
-          row2_q      <= instr_i[15*32+:16] >> LaneWidth;
-          rows2_q     <= instr_i[15*32+16+:16] >> LaneWidth;
-          lane_q      <= '0;
-          valid_q     <= '0;
-          state_q     <= StWalk;
-        end
-      end
-    endcase
+      state_q <= (left_q == 24'd1 || lane_q == LaneWidth'(P - 1)) ? StHold : StWalk;
+    end
+    if (state_q == StIdle && instr_valid_i) begin
+      instr_q     <= instr_i;
+      first_q     <= 1'b1;
+      left_q      <= instr_i[6*32+:24];
+      ox_q        <= instr_i[5*32+:16];
+      out_width_q <= instr_i[5*32+16+:16];
+      iy_q        <= instr_i[4*32+:16];
+      ix_q        <= instr_i[4*32+16+:16];
+      ix_start_q  <= {{8{instr_i[6*32+31]}}, instr_i[6*32+24+:8]};
+      stride_y_q  <= instr_i[3*32+16+:4];
+      stride_x_q  <= instr_i[3*32+20+:4];
+      row_q       <= instr_i[8*32+:16];
+      ring_q      <= instr_i[8*32+16+:16];
+      row_step_q  <= instr_i[9*32+:16];
+      out_row_q   <= instr_i[10*32+:16] >> LaneWidth;
+      out_rows_q  <= instr_i[10*32+16+:16] >> LaneWidth;
+      row2_q      <= instr_i[15*32+:16] >> LaneWidth;
+      rows2_q     <= instr_i[15*32+16+:16] >> LaneWidth;
+      lane_q      <= '0;
+      state_q     <= StWalk;
+    end
     if (rst_i) begin
       state_q <= StIdle;
     end
