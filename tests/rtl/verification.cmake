@@ -31,6 +31,7 @@ set_tests_properties(rtl_protocol PROPERTIES TIMEOUT 600)
 add_test(NAME icarus_replay COMMAND ${CMAKE_CURRENT_LIST_DIR}/replay/run $<TARGET_FILE:replay_recorder>)
 set_tests_properties(icarus_replay PROPERTIES TIMEOUT 600)
 # Long, and one core: first, so that others run beside it.
+add_test(NAME logic_depth COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/area/logic_depth_test.py)
 add_test(NAME area COMMAND ${root}/scripts/check_area)
 set_tests_properties(area PROPERTIES TIMEOUT 2400 COST 1000)
 add_test(NAME formal COMMAND ${root}/scripts/check_formal)
