@@ -1,12 +1,17 @@
 # Script (cmake -P): turns the RTL into C++ for one hardware configuration.
-#   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder)
+#   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder); AS_BUILT: not of the forms for speed
 # Writes OUT/PREFIX.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
-# Fingerprint: the first 64 bits of the SHA-256 over all sources, sorted by name, and all parameters except Datapath.
+# Fingerprint: the first 64 bits of the SHA-256 over all sources that are built, sorted by name, and all parameters except Datapath.
 include("${CMAKE_CURRENT_LIST_DIR}/../cmake/rtl_sources.cmake")
-rtl_sources(sources "${RTL}")
+rtl_sources(built "${RTL}")
+if(AS_BUILT)
+  set(sources ${built})
+else()
+  simulated_sources(sources "${RTL}")
+endif()
 string(REPLACE "|" ";" parameters "${PARAMETERS}")
 set(text "")
-set(by_name ${sources})
+set(by_name ${built})
 list(SORT by_name COMPARE FILE_BASENAME)
 foreach(source IN LISTS by_name)
   get_filename_component(name "${source}" NAME)

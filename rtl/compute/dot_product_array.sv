@@ -6,9 +6,8 @@
 // Inputs belong to the select stage; accumulators are complete three cycles after its last valid cycle. One pair of
 // words per cycle, no back-pressure.
 //
-// Registers are flat vectors of 32-bit lanes, written in plain loops under one enable per stage: Verilator and GCC turn
-// that form into vector instructions (33 ns per cycle for 128 units, where unit instances take 112). Synthesis gets
-// instances instead (dot_product_unit.sv).
+// An accumulator is a unit of its own, one DSP (dot_product_unit.sv); a lane's sum of codes is a unit whose weights are all
+// ones. Models for speed take simulation/dot_product_array.sv in its place.
 module dot_product_array #(
   parameter int P = 8,
   parameter int F = 16,
@@ -34,19 +33,13 @@ module dot_product_array #(
   output logic [31:0]          row_rowsum_o
 );
   // select
-  logic            valid_q, first_q, double_upper_q, rowsum_q;
+  logic            valid_q, first_q, double_upper_q, rowsum_q, rowsum_full_q;
   logic [3:0]      shift_q;
   logic [2:0]      rowsum_shift_q;
-  logic [P*32-1:0] act_lower_q, act_upper_q, sum_lower_q, sum_upper_q;
+  logic [P*32-1:0] act_lower_q, act_upper_q;
   logic [F*32-1:0] wgt_lower_q, wgt_upper_q;
   // multiply
-  logic              valid_q2, first_q2, rowsum_q2;
-  logic [3:0]        shift_q2;
-  logic [P*F*32-1:0] count_q;
-  logic [P*32-1:0]   rowsum_count_q;
-`ifndef VERILATOR
-  logic [P*32-1:0]   rowsum_count;
-`endif
+  logic valid_q2, first_q2, rowsum_q2;
   // accumulate, capture
   logic [P*F*32-1:0] acc_q, captured_q;
   logic [P*32-1:0]   rowsum_acc_q, captured_rowsum_q;
@@ -59,6 +52,7 @@ module dot_product_array #(
       shift_q        <= shift_i;
       rowsum_q       <= rowsum_i;
       rowsum_shift_q <= rowsum_shift_i;
+      rowsum_full_q  <= rowsum_full_i;
       for (int p = 0; p < P; p++) begin
         act_lower_q[32*p+:32] <= activations_i[64*p+:32];
         act_upper_q[32*p+:32] <= activations_i[64*p+32+:32];
@@ -68,54 +62,29 @@ module dot_product_array #(
         wgt_upper_q[32*f+:32] <= (one_half_i && !upper_half_i) ? weights_i[64*f+:32] : weights_i[64*f+32+:32];
       end
     end
-    if (valid_i && rowsum_i) begin
-      for (int p = 0; p < P; p++) begin
-        sum_lower_q[32*p+:32] <= activations_i[64*p+:32];
-        sum_upper_q[32*p+:32] <= rowsum_full_i ? activations_i[64*p+32+:32] : 32'd0;
-      end
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
     valid_q2 <= valid_q && !rst_i;
     if (valid_q) begin
       first_q2  <= first_q;
-`ifdef VERILATOR
-      shift_q2  <= shift_q;
-`endif
       rowsum_q2 <= rowsum_q;
-`ifdef VERILATOR
-      for (int p = 0; p < P; p++) begin
-        for (int f = 0; f < F; f++) begin
-          count_q[32*(p*F+f)+:32] <= 32'($countones(act_lower_q[32*p+:32] & wgt_lower_q[32*f+:32]))
-              + (32'($countones(act_upper_q[32*p+:32] & wgt_upper_q[32*f+:32])) << double_upper_q);
-        end
-      end
-`endif
-    end
-    if (valid_q && rowsum_q) begin
-`ifdef VERILATOR
-      for (int p = 0; p < P; p++) begin
-        rowsum_count_q[32*p+:32] <= (32'($countones(sum_lower_q[32*p+:32]))
-            + (32'($countones(sum_upper_q[32*p+:32])) << double_upper_q)) << rowsum_shift_q;
-      end
-`else
-      rowsum_count_q <= rowsum_count;
-`endif
     end
   end
 
-`ifdef VERILATOR
-  // one whole assignment, behind the capture: Verilator keeps no second copy of the accumulators
-  function automatic logic [P*F*32-1:0] accumulated(input logic first, input logic [3:0] shift);
-    for (int p = 0; p < P; p++) begin
-      for (int f = 0; f < F; f++) begin
-        accumulated[32*(p*F+f)+:32] = (first ? 32'd0 : acc_q[32*(p*F+f)+:32])
-            + ({24'd0, count_q[32*(p*F+f)+:8]} << shift);
-      end
+  for (genvar p = 0; p < P; p++) begin : g_row
+    for (genvar f = 0; f < F; f++) begin : g_unit
+      dot_product_unit u_unit (
+        .clk_i, .valid_i(valid_q), .double_upper_i(double_upper_q), .act_lower_i(act_lower_q[32*p+:32]),
+        .act_upper_i(act_upper_q[32*p+:32]), .wgt_lower_i(wgt_lower_q[32*f+:32]), .wgt_upper_i(wgt_upper_q[32*f+:32]),
+        .plane_weight_i(16'd1 << shift_q), .accumulate_i(valid_q2), .first_i(first_q2),
+        .acc_o(acc_q[32*(p*F+f)+:32])
+      );
     end
-  endfunction
-`endif
+    dot_product_unit u_rowsum (
+      .clk_i, .valid_i(valid_q && rowsum_q), .double_upper_i(double_upper_q), .act_lower_i(act_lower_q[32*p+:32]),
+      .act_upper_i(act_upper_q[32*p+:32]), .wgt_lower_i(~32'd0), .wgt_upper_i({32{rowsum_full_q}}),
+      .plane_weight_i(16'd1 << rowsum_shift_q), .accumulate_i(valid_q2 && rowsum_q2), .first_i(first_q2),
+      .acc_o(rowsum_acc_q[32*p+:32])
+    );
+  end
 
   always_ff @(posedge clk_i) begin
     if (row_valid_i) begin
@@ -126,33 +95,5 @@ module dot_product_array #(
       captured_q        <= acc_q;
       captured_rowsum_q <= rowsum_acc_q;
     end
-`ifdef VERILATOR
-    if (valid_q2) acc_q <= accumulated(first_q2, shift_q2);
-`endif
-    if (valid_q2 && rowsum_q2) begin
-      for (int p = 0; p < P; p++) begin
-        rowsum_acc_q[32*p+:32] <= (first_q2 ? 32'd0 : rowsum_acc_q[32*p+:32]) + rowsum_count_q[32*p+:32];
-      end
-    end
   end
-
-`ifndef VERILATOR
-  // the same units one by one, each 101 LUTs and one DSP
-  logic [15:0]     plane_weight;
-  assign plane_weight = 16'd1 << shift_q;
-  for (genvar p = 0; p < P; p++) begin : g_row
-    logic [5:0] lower, upper;
-    popcount32 u_lower (.a_i(sum_lower_q[32*p+:32]), .b_i(~32'd0), .count_o(lower));
-    popcount32 u_upper (.a_i(sum_upper_q[32*p+:32]), .b_i(~32'd0), .count_o(upper));
-    assign rowsum_count[32*p+:32] =
-        (32'(lower) + (double_upper_q ? {25'd0, upper, 1'b0} : 32'(upper))) << rowsum_shift_q;
-    for (genvar f = 0; f < F; f++) begin : g_unit
-      dot_product_unit u_unit (
-        .clk_i, .valid_i(valid_q), .double_upper_i(double_upper_q), .act_lower_i(act_lower_q[32*p+:32]),
-        .act_upper_i(act_upper_q[32*p+:32]), .wgt_lower_i(wgt_lower_q[32*f+:32]), .wgt_upper_i(wgt_upper_q[32*f+:32]),
-        .plane_weight_i(plane_weight), .accumulate_i(valid_q2), .first_i(first_q2), .acc_o(acc_q[32*(p*F+f)+:32])
-      );
-    end
-  end
-`endif
 endmodule

@@ -23,7 +23,8 @@ foreach(checker axi_checker axi_lite_checker)
   verilate(rtl_protocol_tests SOURCES ${assertions}/${checker}.sv TOP_MODULE ${checker} PREFIX V${checker}
            VERILATOR_ARGS ${random_state} -Wno-BLKSEQ --noassert OPT_FAST -O1)
 endforeach()
-verilate(replay_recorder SOURCES ${rtl_sources} TOP_MODULE accelerator PREFIX Vreplayed
+# Icarus replays what is built.
+verilate(replay_recorder SOURCES ${simulated_sources} TOP_MODULE accelerator PREFIX Vreplayed
          VERILATOR_ARGS ${random_state} ${tiny} OPT_FAST -O1)
 
 add_test(NAME rtl_protocol COMMAND rtl_protocol_tests)
