@@ -258,21 +258,28 @@ module accelerator #(
   logic unused_store_waits_load, unused_store_waits_compute, unused_store_waits_store;
   logic unused_compute_waits_compute;
 
+  // Loads have fields up to d11, stores up to d8.
+  localparam int LoadWidth  = 12 * 32;
+  localparam int StoreWidth = 9 * 32;
+  assign load_instr[511:LoadWidth]   = '0;
+  assign store_instr[511:StoreWidth] = '0;
+
   instruction_queue #(
+    .Width  (LoadWidth),
     .OwnLoad(1'b1)
   ) u_load_queue (
     .clk_i,
     .rst_i            (rst),
     .flush_i          (flush),
     .push_i           (load_push),
-    .push_instr_i     (next_instr),
+    .push_instr_i     (next_instr[LoadWidth-1:0]),
     .full_o           (load_full),
     .load_done_i      (load_count),
     .compute_done_i   (compute_count),
     .store_done_i     (store_count),
     .instr_valid_o    (load_valid),
     .instr_ready_i    (load_ready),
-    .instr_o          (load_instr),
+    .instr_o          (load_instr[LoadWidth-1:0]),
     .waiting_load_o   (unused_load_waits_load),
     .waiting_compute_o(unused_load_waits_compute),
     .waiting_store_o  (unused_load_waits_store)
@@ -297,20 +304,21 @@ module accelerator #(
   );
 
   instruction_queue #(
+    .Width   (StoreWidth),
     .OwnStore(1'b1)
   ) u_store_queue (
     .clk_i,
     .rst_i            (rst),
     .flush_i          (flush),
     .push_i           (store_push),
-    .push_instr_i     (next_instr),
+    .push_instr_i     (next_instr[StoreWidth-1:0]),
     .full_o           (store_full),
     .load_done_i      (load_count),
     .compute_done_i   (compute_count),
     .store_done_i     (store_count),
     .instr_valid_o    (store_valid),
     .instr_ready_i    (store_ready),
-    .instr_o          (store_instr),
+    .instr_o          (store_instr[StoreWidth-1:0]),
     .waiting_load_o   (unused_store_waits_load),
     .waiting_compute_o(unused_store_waits_compute),
     .waiting_store_o  (unused_store_waits_store)

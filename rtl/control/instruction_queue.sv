@@ -6,35 +6,36 @@
 // waited for like the others.
 module instruction_queue #(
   parameter int Depth    = 4,
+  parameter int Width    = 512,  // bits of an instruction that its engine reads
   parameter bit OwnLoad  = 1'b0,
   parameter bit OwnStore = 1'b0
 ) (
-  input  logic         clk_i,
-  input  logic         rst_i,
-  input  logic         flush_i,
-  input  logic         push_i,           // only while not full
-  input  logic [511:0] push_instr_i,
-  output logic         full_o,
-  input  logic [15:0]  load_done_i,
-  input  logic [15:0]  compute_done_i,
-  input  logic [15:0]  store_done_i,
-  output logic         instr_valid_o,
-  input  logic         instr_ready_i,
-  output logic [511:0] instr_o,
-  output logic         waiting_load_o,
-  output logic         waiting_compute_o,
-  output logic         waiting_store_o
+  input  logic              clk_i,
+  input  logic              rst_i,
+  input  logic              flush_i,
+  input  logic              push_i,           // only while not full
+  input  logic [Width-1:0]  push_instr_i,
+  output logic              full_o,
+  input  logic [15:0]       load_done_i,
+  input  logic [15:0]       compute_done_i,
+  input  logic [15:0]       store_done_i,
+  output logic              instr_valid_o,
+  input  logic              instr_ready_i,
+  output logic [Width-1:0]  instr_o,
+  output logic              waiting_load_o,
+  output logic              waiting_compute_o,
+  output logic              waiting_store_o
 );
 
   localparam int Bits = $clog2(Depth);
 
-  logic [511:0]  instrs_q [Depth];
-  logic [Bits:0] head_q;
-  logic [Bits:0] tail_q;
-  logic [511:0]  instr_q;
-  logic          valid_q;
-  logic          take;
-  logic          refill;
+  logic [Width-1:0] instrs_q [Depth];
+  logic [Bits:0]    head_q;
+  logic [Bits:0]    tail_q;
+  logic [Width-1:0] instr_q;
+  logic             valid_q;
+  logic             take;
+  logic             refill;
 
   assign full_o  = (head_q ^ tail_q) == (Bits + 1)'(Depth);
   assign take    = instr_valid_o && instr_ready_i;

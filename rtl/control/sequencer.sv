@@ -186,8 +186,8 @@ module sequencer #(
   always_ff @(posedge clk_i) begin
     complete_q <= gather && final_word;
     if (gather) begin
-      instr_q[64*index_q+:64] <= buffer_word;
-      gathered_q              <= offset_q;
+      instr_q    <= {buffer_word, instr_q[511:64]};
+      gathered_q <= offset_q;
     end
     if (rst_i) complete_q <= 1'b0;
   end
