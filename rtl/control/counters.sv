@@ -1,9 +1,14 @@
 // The performance counters of registers.json.
-// Counts run for the whole job. `take_i` copies them to a shadow; then 32 pulses of `step_i` shift the shadow out on
-// `word_o`, less what it was at the take before: the segment's record. At the job's end the same walk, with `latch_i`
-// in its take, also fills the latched words that registers read.
-// `snapshot_i` latches the running counts without touching them; a take puts it off, so that reading counters never
-// changes a cycle.
+// Each event has a small count. A sweep over all of them, one per cycle in record order, adds them to the job's totals,
+// which stand in LUT RAM. `take_i` starts the sweep anew, which then also writes the segment's record: the totals less
+// those of the take before. `step_i` reads it word by word, never ahead of the sweep. At the job's end the same sweep,
+// with `latch_i` in its take, also fills the latched words that registers read. `snapshot_i` latches the totals of the
+// next whole sweep: within 64 cycles, or 32 more where a take comes first. Reading counters changes no cycle.
+//
+// A record's words are all of the cycle of its take: an event that may occur while its turn is awaited is counted as
+// many cycles late as its turn comes. Those are the states and what the record's own words cause on their way to memory;
+// all others rest between a segment's end and the next one's start. Of a snapshot in the middle of a job, cycles and
+// states are of one cycle, the other words of up to 24 cycles later.
 module counters #(
   parameter int P = 8,
   parameter int F = 16
@@ -14,8 +19,8 @@ module counters #(
   input  logic        run_i,       // from the cycle after START to the last take
   input  logic        take_i,
   input  logic        latch_i,     // with take_i: the job's end
-  input  logic        step_i,
-  output logic [63:0] word_o,
+  input  logic        step_i,      // to the record's next word
+  output logic [63:0] word_o,      // of the record; the first one from the cycle after the take on
   input  logic        snapshot_i,
   output logic        snapshot_busy_o,
   input  logic [4:0]  index_i,
@@ -43,158 +48,153 @@ module counters #(
   input  logic        descriptor_i
 );
 
-  localparam int Count = registers_pkg::CounterCount;
+  localparam int Count  = registers_pkg::CounterCount;
+  localparam int States = registers_pkg::CounterSequencing;  // the states' indices are 1 to States
 
-  logic [63:0] cycles_q, array_active_q, pool_active_q, channel_active_q, stall_drain_q;
-  logic [63:0] stall_fetch_q, stall_load_q, stall_store_q, drain_only_q;
-  logic [63:0] load_only_q, store_only_q, sequencing_q, load_busy_q;
-  logic [63:0] store_busy_q, requantize_ops_q, activation_reads_q, activation_writes_q;
-  logic [63:0] weight_reads_q, weight_writes_q, read_beats_q, write_beats_q;
-  logic [63:0] read_bursts_q, write_bursts_q, descriptors_q;
+  // Events between two turns, at most 62 cycles apart: a sweep may start anew just before its end.
+  localparam int SmallWidth = 6;
+  localparam int WordsWidth = SmallWidth + $clog2(P + 2);  // up to P + 1 words a cycle
 
-  logic [64*Count-1:0] shadow_q;    // a shift register towards index 0
-  logic                shift;
-  logic                copy;
+  // A counter's turn is its index.
+  localparam int BeatsDelay  = registers_pkg::CounterWriteBeats;
+  localparam int BurstsDelay = registers_pkg::CounterWriteBursts;
 
-  // Walks: a record's (paced by `step_i`) or a snapshot's (one word per cycle).
-  logic        pending_q;   // a snapshot is asked for and not latched yet
-  logic        snapping_q;  // its walk is under way
-  logic        walking_q;   // a record's walk is under way
-  logic        latching_q;  // and it is the job's last
-  logic [4:0]  index_q;
-  logic        fresh_q;     // no take yet: the counts began at zero
-  logic        snap;
-  logic [63:0] taken_q [32];  // the counts at the last take
+  logic [4:0]  turn_q, turn;
+  logic        taking_q, taking;      // this sweep writes a record
+  logic        latching_q, latching;  // and, or, the latched words
+  logic        pending_q;             // a snapshot is asked for and not latched yet
+  logic        fresh_q;               // no take yet
+  logic [4:0]  step_q;                // word of the record that is read
+  logic [31:0] live_q;                // totals that have been begun since START
+
+  logic [63:0] totals_q [32];
+  logic [63:0] taken_q [32];   // the totals at the last take
+  logic [63:0] record_q [32];
   logic [63:0] latched_q [32];
 
-  assign snap            = pending_q && !snapping_q && !walking_q && !take_i && !clear_i;
-  assign copy            = take_i || snap;
-  assign shift           = walking_q ? step_i : snapping_q;
-  assign word_o          = shadow_q[63:0] - (fresh_q ? 64'd0 : taken_q[index_q]);
-  assign snapshot_busy_o = pending_q;
+  // The exclusive state of this cycle, by its index, and those of the States cycles before, the last one lowest.
+  logic [3:0]             state;
+  logic [4*States-1:0]    states_q;
+  logic [BeatsDelay-1:0]  write_beats_q;
+  logic [BurstsDelay-1:0] write_bursts_q;
 
-  always_ff @(posedge clk_i) begin
-    if (copy) begin
-      shadow_q[64*registers_pkg::CounterCycles+:64]           <= cycles_q;
-      shadow_q[64*registers_pkg::CounterArrayActive+:64]      <= array_active_q;
-      shadow_q[64*registers_pkg::CounterPoolActive+:64]       <= pool_active_q;
-      shadow_q[64*registers_pkg::CounterChannelActive+:64]    <= channel_active_q;
-      shadow_q[64*registers_pkg::CounterStallDrain+:64]       <= stall_drain_q;
-      shadow_q[64*registers_pkg::CounterStallFetch+:64]       <= stall_fetch_q;
-      shadow_q[64*registers_pkg::CounterStallLoad+:64]        <= stall_load_q;
-      shadow_q[64*registers_pkg::CounterStallStore+:64]       <= stall_store_q;
-      shadow_q[64*registers_pkg::CounterDrainOnly+:64]        <= drain_only_q;
-      shadow_q[64*registers_pkg::CounterLoadOnly+:64]         <= load_only_q;
-      shadow_q[64*registers_pkg::CounterStoreOnly+:64]        <= store_only_q;
-      shadow_q[64*registers_pkg::CounterSequencing+:64]       <= sequencing_q;
-      shadow_q[64*registers_pkg::CounterLoadBusy+:64]         <= load_busy_q;
-      shadow_q[64*registers_pkg::CounterStoreBusy+:64]        <= store_busy_q;
-      shadow_q[64*registers_pkg::CounterRequantizeOps+:64]    <= requantize_ops_q;
-      shadow_q[64*registers_pkg::CounterActivationReads+:64]  <= activation_reads_q;
-      shadow_q[64*registers_pkg::CounterActivationWrites+:64] <= activation_writes_q;
-      shadow_q[64*registers_pkg::CounterWeightReads+:64]      <= weight_reads_q;
-      shadow_q[64*registers_pkg::CounterWeightWrites+:64]     <= weight_writes_q;
-      shadow_q[64*registers_pkg::CounterReadBeats+:64]        <= read_beats_q;
-      shadow_q[64*registers_pkg::CounterWriteBeats+:64]       <= write_beats_q;
-      shadow_q[64*registers_pkg::CounterReadBursts+:64]       <= read_bursts_q;
-      shadow_q[64*registers_pkg::CounterWriteBursts+:64]      <= write_bursts_q;
-      shadow_q[64*registers_pkg::CounterDescriptors+:64]      <= descriptors_q;
-      shadow_q[64*registers_pkg::CounterBinaryMacs+:64]       <= array_active_q << $clog2(64 * P * F);
-    end else if (shift) begin
-      shadow_q <= {64'd0, shadow_q[64*Count-1:64]};
-    end
+  always_comb begin
+    if (!run_i) state = 4'd0;
+    else if (array_active_i) state = 4'(registers_pkg::CounterArrayActive);
+    else if (pool_active_i) state = 4'(registers_pkg::CounterPoolActive);
+    else if (channel_active_i) state = 4'(registers_pkg::CounterChannelActive);
+    else if (stall_drain_i) state = 4'(registers_pkg::CounterStallDrain);
+    else if (stall_fetch_i) state = 4'(registers_pkg::CounterStallFetch);
+    else if (stall_load_i) state = 4'(registers_pkg::CounterStallLoad);
+    else if (stall_store_i) state = 4'(registers_pkg::CounterStallStore);
+    else if (drain_busy_i) state = 4'(registers_pkg::CounterDrainOnly);
+    else if (load_busy_i) state = 4'(registers_pkg::CounterLoadOnly);
+    else if (store_busy_i) state = 4'(registers_pkg::CounterStoreOnly);
+    else state = 4'(registers_pkg::CounterSequencing);
+  end
 
-    if (run_i) begin
-      cycles_q <= cycles_q + 64'd1;
-      // one of the exclusive states, by priority
-      if (array_active_i) array_active_q <= array_active_q + 64'd1;
-      else if (pool_active_i) pool_active_q <= pool_active_q + 64'd1;
-      else if (channel_active_i) channel_active_q <= channel_active_q + 64'd1;
-      else if (stall_drain_i) stall_drain_q <= stall_drain_q + 64'd1;
-      else if (stall_fetch_i) stall_fetch_q <= stall_fetch_q + 64'd1;
-      else if (stall_load_i) stall_load_q <= stall_load_q + 64'd1;
-      else if (stall_store_i) stall_store_q <= stall_store_q + 64'd1;
-      else if (drain_busy_i) drain_only_q <= drain_only_q + 64'd1;
-      else if (load_busy_i) load_only_q <= load_only_q + 64'd1;
-      else if (store_busy_i) store_only_q <= store_only_q + 64'd1;
-      else sequencing_q <= sequencing_q + 64'd1;
-      // events
-      if (load_busy_i) load_busy_q <= load_busy_q + 64'd1;
-      if (store_busy_i) store_busy_q <= store_busy_q + 64'd1;
-      if (requantize_i) requantize_ops_q <= requantize_ops_q + 64'(F);
-      if (activation_reads_i != 8'd0) activation_reads_q <= activation_reads_q + {56'd0, activation_reads_i};
-      if (activation_writes_i != 8'd0) activation_writes_q <= activation_writes_q + {56'd0, activation_writes_i};
-      if (weight_read_i) weight_reads_q <= weight_reads_q + 64'(F);
-      if (weight_write_i) weight_writes_q <= weight_writes_q + 64'd1;
-      if (read_beat_i) read_beats_q <= read_beats_q + 64'd1;
-      if (write_beat_i) write_beats_q <= write_beats_q + 64'd1;
-      if (read_burst_i) read_bursts_q <= read_bursts_q + 64'd1;
-      if (write_burst_i) write_bursts_q <= write_bursts_q + 64'd1;
-      if (descriptor_i) descriptors_q <= descriptors_q + 64'd1;
-    end
+  // Which events occurred, each a single one; activation words are counted apart.
+  logic [Count-1:0] occurred;
+  logic [States:0]  in_state;
+  logic             late_write_beat, late_write_burst;
+  for (genvar i = 1; i <= States; i++) begin : g_state
+    assign in_state[i] = states_q[4*(i-1)+:4] == 4'(i);
+  end
+  assign in_state[registers_pkg::CounterCycles] = run_i;
+  assign late_write_beat  = write_beats_q[BeatsDelay-1];
+  assign late_write_burst = write_bursts_q[BurstsDelay-1];
+  always_comb begin
+    occurred = Count'(in_state);
+    occurred[registers_pkg::CounterLoadBusy]      = run_i && load_busy_i;
+    occurred[registers_pkg::CounterStoreBusy]     = run_i && store_busy_i;
+    occurred[registers_pkg::CounterRequantizeOps] = run_i && requantize_i;
+    occurred[registers_pkg::CounterWeightReads]   = run_i && weight_read_i;
+    occurred[registers_pkg::CounterWeightWrites]  = run_i && weight_write_i;
+    occurred[registers_pkg::CounterReadBeats]     = run_i && read_beat_i;
+    occurred[registers_pkg::CounterWriteBeats]    = late_write_beat;
+    occurred[registers_pkg::CounterReadBursts]    = run_i && read_burst_i;
+    occurred[registers_pkg::CounterWriteBursts]   = late_write_burst;
+    occurred[registers_pkg::CounterDescriptors]   = run_i && descriptor_i;
+    occurred[registers_pkg::CounterBinaryMacs]    = run_i && array_active_i;
+  end
 
-    if (clear_i || rst_i) begin
-      cycles_q            <= 64'd0;
-      array_active_q      <= 64'd0;
-      pool_active_q       <= 64'd0;
-      channel_active_q    <= 64'd0;
-      stall_drain_q       <= 64'd0;
-      stall_fetch_q       <= 64'd0;
-      stall_load_q        <= 64'd0;
-      stall_store_q       <= 64'd0;
-      drain_only_q        <= 64'd0;
-      load_only_q         <= 64'd0;
-      store_only_q        <= 64'd0;
-      sequencing_q        <= 64'd0;
-      load_busy_q         <= 64'd0;
-      store_busy_q        <= 64'd0;
-      requantize_ops_q    <= 64'd0;
-      activation_reads_q  <= 64'd0;
-      activation_writes_q <= 64'd0;
-      weight_reads_q      <= 64'd0;
-      weight_writes_q     <= 64'd0;
-      read_beats_q        <= 64'd0;
-      write_beats_q       <= 64'd0;
-      read_bursts_q       <= 64'd0;
-      write_bursts_q      <= 64'd0;
-      descriptors_q       <= 64'd0;
-    end
+  // What an event counts for, as a shift.
+  function automatic logic [63:0] scaled(input logic [4:0] index, input logic [SmallWidth-1:0] events);
+    case (index)
+      5'(registers_pkg::CounterRequantizeOps), 5'(registers_pkg::CounterWeightReads): scaled = 64'(events) << $clog2(F);
+      5'(registers_pkg::CounterBinaryMacs): scaled = 64'(events) << $clog2(64 * P * F);
+      default: scaled = 64'(events);
+    endcase
+  endfunction
+
+  (* mem2reg *) logic [SmallWidth-1:0] small_q [Count];
+  logic [WordsWidth-1:0] reads_q, writes_q;
+  logic [63:0]           added, total;
+
+  assign turn     = take_i ? 5'd0 : turn_q;
+  assign taking   = take_i || taking_q;
+  assign latching = take_i ? latch_i : latching_q || (pending_q && turn_q == 5'd0);
+
+  always_comb begin
+    case (turn)
+      5'(registers_pkg::CounterActivationReads):  added = 64'(reads_q);
+      5'(registers_pkg::CounterActivationWrites): added = 64'(writes_q);
+      default: added = (turn < 5'(Count)) ? scaled(turn, small_q[turn]) : 64'd0;
+    endcase
+    total = (live_q[turn] ? totals_q[turn] : 64'd0) + added;
   end
 
   always_ff @(posedge clk_i) begin
+    states_q       <= {states_q[4*States-5:0], state};
+    write_beats_q  <= {write_beats_q[BeatsDelay-2:0], run_i && write_beat_i};
+    write_bursts_q <= {write_bursts_q[BurstsDelay-2:0], run_i && write_burst_i};
+    for (int i = 0; i < Count; i++) begin
+      if (turn == 5'(i)) small_q[i] <= SmallWidth'(occurred[i]);
+      else if (occurred[i]) small_q[i] <= small_q[i] + 1'b1;
+    end
+    reads_q  <= ((turn == 5'(registers_pkg::CounterActivationReads)) ? '0 : reads_q)
+                + (run_i ? WordsWidth'(activation_reads_i) : '0);
+    writes_q <= ((turn == 5'(registers_pkg::CounterActivationWrites)) ? '0 : writes_q)
+                + (run_i ? WordsWidth'(activation_writes_i) : '0);
+    totals_q[turn] <= total;
+    live_q[turn]   <= 1'b1;
+    if (clear_i || rst_i) begin
+      for (int i = 0; i < Count; i++) small_q[i] <= '0;
+      reads_q        <= '0;
+      writes_q       <= '0;
+      states_q       <= '0;
+      write_beats_q  <= '0;
+      write_bursts_q <= '0;
+      live_q         <= '0;
+    end
+  end
+
+  assign word_o          = record_q[step_q];
+  assign snapshot_busy_o = pending_q;
+
+  always_ff @(posedge clk_i) begin
     latched_o <= latched_q[index_i];
-    if (shift) begin
-      index_q <= index_q + 5'd1;
-      if (walking_q) taken_q[index_q] <= shadow_q[63:0];
-      if (snapping_q || latching_q) latched_q[index_q] <= shadow_q[63:0];
-      if (index_q == 5'd31) begin
-        if (snapping_q || latching_q) pending_q <= snapshot_i;
-        if (walking_q) fresh_q <= 1'b0;
-        snapping_q <= 1'b0;
-        walking_q  <= 1'b0;
-        latching_q <= 1'b0;
-      end
+    turn_q    <= turn + 5'd1;
+    if (taking) begin
+      taken_q[turn]  <= total;
+      record_q[turn] <= total - (fresh_q ? 64'd0 : taken_q[turn]);
     end
+    if (latching) latched_q[turn] <= total;
+    taking_q   <= taking && turn != 5'd31;
+    latching_q <= latching && turn != 5'd31;
+    if (taking && turn == 5'd31) fresh_q <= 1'b0;
+    if (latching && turn == 5'd31) pending_q <= 1'b0;
     if (snapshot_i) pending_q <= 1'b1;
-    if (snap) begin
-      snapping_q <= 1'b1;
-      index_q    <= 5'd0;
-    end
-    if (take_i) begin
-      walking_q  <= 1'b1;
-      latching_q <= latch_i;
-      snapping_q <= 1'b0;
-      index_q    <= 5'd0;
-    end
+    if (take_i) step_q <= 5'd0;
+    else if (step_i) step_q <= step_q + 5'd1;
     if (clear_i) begin
-      snapping_q <= 1'b0;
+      latching_q <= 1'b0;
       fresh_q    <= 1'b1;
     end
     if (rst_i) begin
-      pending_q  <= 1'b0;
-      snapping_q <= 1'b0;
-      walking_q  <= 1'b0;
+      taking_q   <= 1'b0;
       latching_q <= 1'b0;
+      pending_q  <= 1'b0;
       fresh_q    <= 1'b1;
     end
   end
