@@ -41,9 +41,8 @@ module array_ctrl #(
   // pooling unit, one cycle after the pop
   output logic               pool_valid_o,
   output logic               pool_first_tap_o,  // first word of a window
-  output logic               pool_last_pair_o,
   output logic               pool_one_bit_o,
-  output logic [1:0]         pool_pair_o,
+  output logic [1:0]         pool_pair_o,       // of planes: 0 is the least significant and the position's last
   // channelwise units, with the weights
   output logic               channel_valid_o,
   output logic               channel_first_o,  // start the accumulators anew
@@ -105,9 +104,11 @@ module array_ctrl #(
   assign instr_log2_wgt = instr_i[12*32+2+:2];
 
   // -- issue ---------------------------------------------------------------------------------------------------
+  logic [1:0] pairs;  // planes of a position, two by two, less one
   logic last_rep, last_pair, last_tap, last_block, last_issue, block_end, may_end, issue, entry_needed;
   assign last_rep   = (rep_q == reps_q);
-  assign last_pair  = (pair_q == 2'((4'd1 << log2_pairs_q) - 4'd1));
+  assign pairs      = 2'((4'd1 << log2_pairs_q) - 4'd1);
+  assign last_pair  = (pair_q == pairs);
   assign last_tap   = (tap_q == taps_q);
   assign last_block = (block_q == blocks_q);
   assign block_end  = last_rep && last_pair && last_tap;
@@ -167,9 +168,8 @@ module array_ctrl #(
       mul_rowsum_shift_o <= {pair_q, 1'b0};
       mul_rowsum_full_o  <= (log2_act_q != 2'd0) || (log2_wgt_q == 2'd0);
       pool_first_tap_o   <= (tap_q == 16'd0);
-      pool_last_pair_o   <= last_pair;
       pool_one_bit_o     <= (log2_act_q == 2'd0);
-      pool_pair_o        <= pair_q;
+      pool_pair_o        <= pairs - pair_q;
       channel_first_o    <= !started_q;
       channel_shift_o    <= (tap_q == 16'd0);
       channel_one_bit_o  <= (log2_act_q == 2'd0);

@@ -132,8 +132,8 @@ module compute_engine #(
   logic [WeightRowWidth-1:0] weight_row;
   logic [3:0]                mul_shift;
   logic [2:0]                mul_rowsum_shift;
-  logic                      mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit;
-  logic [1:0]                pool_index;
+  logic                      mul_rowsum_full, pool_valid, pool_first_tap, pool_one_bit;
+  logic [1:0]                pool_pair;
   logic                      channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit;
   logic                      channel_product, channel_half, channel_unsigned, channel_start;
   logic [2:0]                channel_slot;
@@ -154,8 +154,7 @@ module compute_engine #(
     .mul_valid_o(mul_valid), .mul_first_o(mul_first), .mul_one_half_o(mul_one_half), .mul_upper_half_o(mul_upper),
     .mul_double_upper_o(mul_double), .mul_shift_o(mul_shift), .mul_rowsum_o(mul_rowsum),
     .mul_rowsum_shift_o(mul_rowsum_shift), .mul_rowsum_full_o(mul_rowsum_full),
-    .pool_valid_o(pool_valid), .pool_first_tap_o(pool_first_tap), .pool_last_pair_o(pool_last_pair),
-    .pool_one_bit_o(pool_one_bit), .pool_pair_o(pool_index),
+    .pool_valid_o(pool_valid), .pool_first_tap_o(pool_first_tap), .pool_one_bit_o(pool_one_bit), .pool_pair_o(pool_pair),
     .channel_valid_o(channel_valid), .channel_first_o(channel_first), .channel_shift_o(channel_shift),
     .channel_one_bit_o(channel_one_bit), .channel_unit_o(channel_unit), .channel_product_o(channel_product),
     .channel_half_o(channel_half), .channel_unsigned_o(channel_unsigned), .channel_start_o(channel_start),
@@ -200,6 +199,7 @@ module compute_engine #(
 
   // -- pooled blocks: the unit's result is complete two cycles after the last issue ------------------------------
   logic [1:0]   emit_q;
+  logic         window_q;  // of two, whose words take turns in the unit's memory
   logic         emit_last_q;
   logic [15:0]  emit_row_q, emit_stride_q;
   logic [2:0]   emit_words_q;
@@ -213,7 +213,11 @@ module compute_engine #(
       emit_words_q  <= (emit_instr[12*32+:2] == 2'd0) ? 3'd1 : 3'd1 << (emit_instr[12*32+:2] - 2'd1);
       emit_lanes_q  <= emit_lanes;
     end
-    if (rst_i) emit_q <= 2'd0;
+    if (emit_q[0]) window_q <= !window_q;
+    if (rst_i) begin
+      emit_q   <= 2'd0;
+      window_q <= 1'b0;
+    end
   end
 
   logic [P-1:0]          write_we, result_lanes;
@@ -254,7 +258,8 @@ module compute_engine #(
     logic [F*50-1:0]       bias;
     logic [F*16-1:0]       multiplier;
     logic [F*6-1:0]        shift;
-    logic [63:0]           drain0, drain1, drain2, drain3;
+    logic [2*F-1:0]        pair0, pair1, pair2, pair3;
+    logic [64/F-1:0]       fields;
     logic [64/Granule-1:0] result_mask;
     logic [BankWidth-1:0]  st_bank_q;
 
@@ -265,11 +270,11 @@ module compute_engine #(
     for (genvar b = 0; b < P; b++) begin : g_bank
       logic [63:0]           write_word;
       logic [64/Granule-1:0] write_mask;
-      result_lane #(.Granule(Granule)) u_lane (
-        .clk_i, .pool_valid_i(pool_valid), .first_tap_i(pool_first_tap), .last_pair_i(pool_last_pair),
-        .one_bit_i(pool_one_bit), .index_i(pool_index), .word_i(lane_words[64*b+:64]),
-        .drain_load_i(drain_banks[b]), .drain0_i(drain0), .drain1_i(drain1), .drain2_i(drain2), .drain3_i(drain3),
-        .drain_mask_i(result_mask), .pool_load_i(emit_q[1]), .pool_words_i(emit_words_q), .we_i(write_we[b]),
+      result_lane #(.F(F)) u_lane (
+        .clk_i, .rst_i, .pool_valid_i(pool_valid), .first_tap_i(pool_first_tap), .one_bit_i(pool_one_bit),
+        .pair_i(pool_pair), .window_i(window_q), .word_i(lane_words[64*b+:64]),
+        .drain_load_i(drain_banks[b]), .pair0_i(pair0), .pair1_i(pair1), .pair2_i(pair2), .pair3_i(pair3),
+        .fields_i(fields), .mask_i(result_mask), .pool_load_i(emit_q[1]), .we_i(write_we[b]),
         .word_o(write_word), .mask_o(write_mask)
       );
       activation_bank #(.Depth(ActivationRows), .Granule(Granule)) u_bank (
@@ -332,8 +337,8 @@ module compute_engine #(
       .rowsum_i(row_rowsum), .channel_i(row_sums), .multiplier_i(multiplier), .bias_i(bias), .shift_i(shift),
       .low_i(low), .high_i(high), .zero_i(zero), .table_we_i(tab_we_i), .table_word_i(tab_word_i), .table_data_i(tab_data_i),
       .look_up_i(look_up), .looked_up_i(looked_up), .place_i(place), .pass_i(place_pass), .one_bit_i(place_one_bit),
-      .offset_i(place_offset), .filters_i(place_filters), .zero_extend_i(place_zero_extend), .word0_o(drain0), .word1_o(drain1), .word2_o(drain2), .word3_o(drain3),
-      .mask_o(result_mask)
+      .offset_i(place_offset), .filters_i(place_filters), .zero_extend_i(place_zero_extend),
+      .pair0_o(pair0), .pair1_o(pair1), .pair2_o(pair2), .pair3_o(pair3), .fields_o(fields), .mask_o(result_mask)
     );
 
   end else begin : g_no_data
@@ -343,7 +348,7 @@ module compute_engine #(
                            par_word_i, par_data_i, tab_we_i, tab_word_i, tab_data_i, look_up, looked_up, bank_re, lane_we, lane_pad, lane_bank, fill, entry, one_half,
                            upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
-                           mul_rowsum_full, pool_valid, pool_first_tap, pool_last_pair, pool_one_bit, pool_index,
+                           mul_rowsum_full, pool_valid, pool_first_tap, pool_one_bit, pool_pair, window_q,
                            channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit, channel_product,
                            channel_half, channel_unsigned, channel_start, channel_slot, capture_array, capture_channel, multiplier_re, multiplier_slot, bias_re, bias_slot,
                            limits_re, limits_slot, row_array, row_channel, row_lane, row_group, stage, direct,

@@ -1,8 +1,9 @@
 // Data side of the drain: F requantization lanes, the table that their codes may go through, and the codes as plane
-// words. Data only; drain_ctrl.sv. Words and mask are complete two cycles after the last stage of the requantization,
-// three with a table.
+// words, in pairs. Data only; drain_ctrl.sv. The first pair is complete two cycles after the last stage of the
+// requantization, three with a table; each further pair a cycle later.
 module drain_dpath #(
   parameter int F = 16,
+  localparam int FilterWidth = $clog2(F),
   localparam int Granule = (F < 8) ? F : 8
 ) (
   input  logic                  clk_i,
@@ -35,11 +36,12 @@ module drain_dpath #(
   input  logic [5:0]            offset_i,       // bit of filter 0 in the block
   input  logic [5:0]            filters_i,      // filters of the group, less one
   input  logic                  zero_extend_i,
-  output logic [63:0]           word0_o,        // four plane words
-  output logic [63:0]           word1_o,
-  output logic [63:0]           word2_o,
-  output logic [63:0]           word3_o,
-  output logic [64/Granule-1:0] mask_o          // which granules of a word belong to this group
+  output logic [2*F-1:0]        pair0_o,        // planes of the group's filters, the more significant one above
+  output logic [2*F-1:0]        pair1_o,
+  output logic [2*F-1:0]        pair2_o,
+  output logic [2*F-1:0]        pair3_o,
+  output logic [64/F-1:0]       fields_o,       // which parts of F bits of a word they are
+  output logic [64/Granule-1:0] mask_o          // which granules of a word are written
 );
   logic [F*32-1:0] y;
   logic [F*8-1:0]  looked_up, bytes;
@@ -59,34 +61,34 @@ module drain_dpath #(
   endfunction
   assign bytes = looked_up_i ? looked_up : bytes_of(y, pass_i);
 
-  // bit `index` of the bytes of the group's filters
-  function automatic logic [F-1:0] plane(input logic [F*8-1:0] of, input logic [2:0] index, input logic [5:0] filters);
-    for (int f = 0; f < F; f++) plane[f] = of[8*f+32'(index)] && 6'(f) <= filters;
+  // planes `index` and `index + 1` of the group's filters
+  function automatic logic [2*F-1:0] pair(input logic [F*8-1:0] of, input logic [2:0] index, input logic [5:0] filters);
+    for (int f = 0; f < F; f++) {pair[F+f], pair[f]} = of[8*f+32'(index)+:2] & {2{6'(f) <= filters}};
   endfunction
 
-  function automatic logic [63:0] pair(input logic [F*8-1:0] of, input logic [2:0] index, input logic [5:0] filters,
-                                       input logic [4:0] offset);
-    pair = {32'(plane(of, index + 3'd1, filters)) << offset, 32'(plane(of, index, filters)) << offset};
+  // parts of F bits of a word, from the lowest: the group's, and with `further` those above it in the block
+  function automatic logic [64/F-1:0] parts(input logic one_bit, input logic further, input logic [5:0] offset);
+    logic [32/F-1:0] half;
+    half  = (further ? '1 : (32/F)'(1)) << (offset[4:0] >> FilterWidth);
+    parts = one_bit ? (further ? '1 : (64/F)'(1)) << (offset >> FilterWidth) : {2{half}};
   endfunction
 
-  function automatic logic [63:0] bit_mask(input logic one_bit, input logic zero_extend, input logic [5:0] offset);
-    logic [31:0] half;
-    half = (zero_extend ? ~32'd0 : 32'({F{1'b1}})) << offset[4:0];
-    bit_mask = one_bit ? (zero_extend ? ~64'd0 : 64'({F{1'b1}})) << offset : {2{half}};
-  endfunction
-
-  function automatic logic [64/Granule-1:0] granules(input logic [63:0] mask);
-    for (int g = 0; g < 64 / Granule; g++) granules[g] = mask[Granule*g];
-  endfunction
+  logic [64/F-1:0] written;
+  logic [2*F-1:0]  first_pair, pair1_q, pair2_q, pair3_q, pair2_q2, pair3_q2, pair3_q3;
+  assign written    = parts(one_bit_i, zero_extend_i, offset_i);
+  assign first_pair = pair(bytes, 3'd0, filters_i);
 
   always_ff @(posedge clk_i) begin
     if (place_i) begin
-      mask_o  <= granules(bit_mask(one_bit_i, zero_extend_i, offset_i));
-      word0_o <= one_bit_i ? 64'(plane(bytes, 3'd0, filters_i)) << offset_i
-                           : pair(bytes, 3'd0, filters_i, offset_i[4:0]);
-      word1_o <= pair(bytes, 3'd2, filters_i, offset_i[4:0]);
-      word2_o <= pair(bytes, 3'd4, filters_i, offset_i[4:0]);
-      word3_o <= pair(bytes, 3'd6, filters_i, offset_i[4:0]);
+      fields_o <= parts(one_bit_i, 1'b0, offset_i);
+      for (int g = 0; g < 64 / Granule; g++) mask_o[g] <= written[g*Granule/F];
+      pair0_o <= one_bit_i ? {2{first_pair[F-1:0]}} : first_pair;
+      pair1_q <= pair(bytes, 3'd2, filters_i);
+      pair2_q <= pair(bytes, 3'd4, filters_i);
+      pair3_q <= pair(bytes, 3'd6, filters_i);
     end
+    {pair1_o, pair2_q2, pair3_q2} <= {pair1_q, pair2_q, pair3_q};
+    {pair2_o, pair3_o} <= {pair2_q2, pair3_q3};
+    pair3_q3 <= pair3_q2;
   end
 endmodule
