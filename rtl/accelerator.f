@@ -1,3 +1,4 @@
+common/descriptor_pkg.sv
 control/registers_pkg.sv
 common/fifo.sv
 common/popcount32.sv

@@ -75,6 +75,10 @@ module array_ctrl #(
   output logic               busy_o
 );
   localparam logic [1:0] StIdle = 2'd0, StRun = 2'd1;
+  // the low bits tell this engine's opcodes apart
+  localparam logic [1:0] OpMaxPool   = 2'(descriptor_pkg::OpMaxPool);
+  localparam logic [1:0] OpDepthwise = 2'(descriptor_pkg::OpDepthwise);
+  localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);
   localparam logic [2:0] LastSlot = (F < 8) ? 3'd0 : 3'(F / 4 - 1);  // taps of a row of depthwise weights, less one
 
   logic [1:0]   state_q;
@@ -96,12 +100,13 @@ module array_ctrl #(
   logic [2:0]  slot_q;
 
   // -- the instruction's constants -----------------------------------------------------------------------------
-  logic [1:0] instr_log2_act, instr_log2_wgt;
+  logic [1:0] instr_opcode, instr_log2_act, instr_log2_wgt;
   logic       instr_pool, instr_channel;
-  assign instr_pool     = instr_i[1:0] == 2'd1;  // opcodes 0x10 CONV, 0x11 MAX_POOL, 0x12 DEPTHWISE, 0x13 ADD
-  assign instr_channel  = instr_i[1];
-  assign instr_log2_act = instr_i[12*32+:2];
-  assign instr_log2_wgt = instr_i[12*32+2+:2];
+  assign instr_opcode   = instr_i[1:0];
+  assign instr_pool     = instr_opcode == OpMaxPool;
+  assign instr_channel  = instr_opcode == OpDepthwise || instr_opcode == OpAdd;
+  assign instr_log2_act = instr_i[descriptor_pkg::InputBitsLog2+:2];
+  assign instr_log2_wgt = instr_i[descriptor_pkg::ConvWeightBitsLog2+:2];
 
   // -- issue ---------------------------------------------------------------------------------------------------
   logic [1:0] pairs;  // planes of a position, two by two, less one
@@ -224,17 +229,17 @@ module array_ctrl #(
       odd_q     <= 1'b0;
       slot_q    <= 3'd0;
       started_q <= 1'b0;
-      weight_q    <= first_i ? instr_i[14*32+:16] : weight_base_q;
-      emit_base_q <= first_i ? instr_i[11*32+:16] : out_base_q;
+      weight_q    <= first_i ? instr_i[descriptor_pkg::WeightBase+:16] : weight_base_q;
+      emit_base_q <= first_i ? instr_i[descriptor_pkg::OutputBase+:16] : out_base_q;
       if (first_i) begin
         instr_q       <= instr_i;
         pool_q        <= instr_pool;
         channel_q     <= instr_channel;
-        unit_q        <= instr_i[0] || instr_i[12*32+8];
-        product_q     <= instr_i[1:0] == 2'd2 && instr_i[12*32+12];
-        signed_q      <= instr_i[12*32+13];
-        clear_q       <= instr_i[12*32+8];
-        drain_q       <= instr_channel || instr_i[12*32+9];
+        unit_q        <= instr_opcode == OpAdd || instr_i[descriptor_pkg::DepthwiseUnit];
+        product_q     <= instr_opcode == OpDepthwise && instr_i[descriptor_pkg::DepthwiseProduct];
+        signed_q      <= instr_i[descriptor_pkg::DepthwiseSignedInput];
+        clear_q       <= instr_i[descriptor_pkg::ConvClear];
+        drain_q       <= instr_channel || instr_i[descriptor_pkg::ConvDrain];
         log2_act_q    <= instr_log2_act;
         log2_wgt_q    <= instr_log2_wgt;
         log2_pairs_q  <= (instr_log2_act == 2'd0) ? 2'd0 : instr_log2_act - 2'd1;
@@ -242,11 +247,12 @@ module array_ctrl #(
         // CONV
         reps_q        <= (instr_pool || instr_channel || instr_log2_wgt == 2'd0) ? 3'd0
                          : 3'((4'd1 << (instr_log2_wgt - {1'b0, instr_log2_act == 2'd0})) - 4'd1);
-        taps_q        <= {8'd0, instr_i[3*32+:8]} * {8'd0, instr_i[3*32+8+:8]} - 16'd1;
-        blocks_q      <= instr_i[13*32+:16] - 16'd1;
-        weight_base_q <= instr_i[14*32+:16];
-        out_base_q    <= instr_i[11*32+:16];
-        out_stride_q  <= instr_i[11*32+16+:16];
+        taps_q        <= {8'd0, instr_i[descriptor_pkg::KernelHeight+:8]}
+                         * {8'd0, instr_i[descriptor_pkg::KernelWidth+:8]} - 16'd1;
+        blocks_q      <= instr_i[descriptor_pkg::Blocks+:16] - 16'd1;
+        weight_base_q <= instr_i[descriptor_pkg::WeightBase+:16];
+        out_base_q    <= instr_i[descriptor_pkg::OutputBase+:16];
+        out_stride_q  <= instr_i[descriptor_pkg::OutputStride+:16];
       end
     end
 

@@ -204,13 +204,15 @@ module compute_engine #(
   logic [15:0]  emit_row_q, emit_stride_q;
   logic [2:0]   emit_words_q;
   logic [P-1:0] emit_lanes_q;
+  logic [1:0]   emit_bits_log2;
+  assign emit_bits_log2 = emit_instr[descriptor_pkg::InputBitsLog2+:2];
   always_ff @(posedge clk_i) begin
     emit_q <= {emit_q[0], pool_emit};
     if (pool_emit) begin
       emit_last_q   <= emit_last;
       emit_row_q    <= emit_base + emit_row;
-      emit_stride_q <= emit_instr[11*32+16+:16];
-      emit_words_q  <= (emit_instr[12*32+:2] == 2'd0) ? 3'd1 : 3'd1 << (emit_instr[12*32+:2] - 2'd1);
+      emit_stride_q <= emit_instr[descriptor_pkg::OutputStride+:16];
+      emit_words_q  <= (emit_bits_log2 == 2'd0) ? 3'd1 : 3'd1 << (emit_bits_log2 - 2'd1);
       emit_lanes_q  <= emit_lanes;
     end
     if (emit_q[0]) window_q <= !window_q;

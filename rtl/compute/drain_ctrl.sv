@@ -98,6 +98,13 @@ module drain_ctrl #(
   logic unused;
   assign unused = ^finish_instr_i;  // each stage uses its own fields
 
+  // the low bits tell this engine's opcodes apart
+  localparam logic [1:0] OpDepthwise = 2'(descriptor_pkg::OpDepthwise);
+  localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);
+  logic finish_add, finish_channel;
+  assign finish_add     = finish_instr_i[1:0] == OpAdd;
+  assign finish_channel = finish_instr_i[1:0] == OpDepthwise || finish_add;
+
   function automatic logic [2:0] words(input logic [2:0] out_code);
     words = (out_code >= 3'd3) ? 3'd4 : (out_code == 3'd2) ? 3'd2 : 3'd1;
   endfunction
@@ -211,24 +218,24 @@ module drain_ctrl #(
     end
 
     // a channelwise tile has one stage less before it
-    pending_q <= {pending_q[2:1], pending_q[0] || (finish_i && finish_instr_i[1]), finish_i && !finish_instr_i[1]};
+    pending_q <= {pending_q[2:1], pending_q[0] || (finish_i && finish_channel), finish_i && !finish_channel};
     if (finish_i) begin
       next_first_q            <= finish_first_i;
       next_last_q             <= finish_last_i;
       next_row_q              <= finish_row_i;
       next_count_q            <= (BankWidth + 1)'($countones(finish_valid_i));
-      next_channel_q          <= finish_instr_i[1];
-      next_base_q             <= finish_instr_i[11*32+:16];
-      next_stride_q           <= finish_instr_i[11*32+16+:16];
-      next_log2_weight_bits_q <= finish_instr_i[12*32+2+:2];
-      next_out_code_q         <= finish_instr_i[12*32+4+:3];
-      next_leaky_q            <= finish_instr_i[12*32+7] && finish_instr_i[1:0] != 2'd3;
-      next_zero_extend_q      <= finish_instr_i[12*32+10];
-      next_table_q            <= finish_instr_i[12*32+11];
-      next_add_q              <= finish_instr_i[1:0] == 2'd3 && finish_instr_i[13*32+1];
-      next_filters_q          <= finish_instr_i[13*32+16+:6];
-      next_offset_q           <= finish_instr_i[13*32+24+:6];
-      next_slot_q             <= SlotWidth'(finish_instr_i[14*32+16+:6]);
+      next_channel_q          <= finish_channel;
+      next_base_q             <= finish_instr_i[descriptor_pkg::OutputBase+:16];
+      next_stride_q           <= finish_instr_i[descriptor_pkg::OutputStride+:16];
+      next_log2_weight_bits_q <= finish_instr_i[descriptor_pkg::ConvWeightBitsLog2+:2];
+      next_out_code_q         <= finish_instr_i[descriptor_pkg::OutputBitsLog2+:3];
+      next_leaky_q            <= finish_instr_i[descriptor_pkg::Leaky] && !finish_add;
+      next_zero_extend_q      <= finish_instr_i[descriptor_pkg::ZeroExtend];
+      next_table_q            <= finish_instr_i[descriptor_pkg::Table];
+      next_add_q              <= finish_add && finish_instr_i[descriptor_pkg::AddOperands+:16] == 16'd2;
+      next_filters_q          <= finish_instr_i[descriptor_pkg::ResultLanes+:6];
+      next_offset_q           <= finish_instr_i[descriptor_pkg::BitOffset+:6];
+      next_slot_q             <= SlotWidth'(finish_instr_i[descriptor_pkg::ParameterSlot+:6]);
     end
 
     timer_q <= (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;

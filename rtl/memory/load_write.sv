@@ -44,14 +44,15 @@ module load_write #(
 );
 
   localparam int         PixelBits = $clog2(P);
-  localparam logic [2:0] OpAct     = 3'd1;
-  localparam logic [2:0] OpWeight  = 3'd2;
-  localparam logic [2:0] OpParam   = 3'd3;
-  localparam logic [2:0] OpImage   = 3'd4;
-  localparam logic [2:0] OpPack    = 3'd5;
-  localparam logic [2:0] OpTable   = 3'd6;
+  localparam logic [2:0] OpAct     = 3'(descriptor_pkg::OpLoadAct);
+  localparam logic [2:0] OpWeight  = 3'(descriptor_pkg::OpLoadWeight);
+  localparam logic [2:0] OpParam   = 3'(descriptor_pkg::OpLoadParam);
+  localparam logic [2:0] OpImage   = 3'(descriptor_pkg::OpLoadImage);
+  localparam logic [2:0] OpPack    = 3'(descriptor_pkg::OpPack);
+  localparam logic [2:0] OpTable   = 3'(descriptor_pkg::OpLoadTable);
 
-  // Fields of the next instruction: context_i[32 * (n - 2) +: 32] is dn.
+  // The next instruction: its opcode, d11 to d2.
+  logic [511:0] instr;
   logic [2:0]  opcode;
   logic [15:0] count;     // d4 low: rows, words per filter, slots or words
   logic [15:0] act_width;
@@ -59,11 +60,14 @@ module load_write #(
   logic [15:0] words;
   logic [15:0] start;
 
+  assign instr     = {128'd0, context_i[319:0], 64'd0};
   assign opcode    = context_i[322:320];
-  assign act_width = context_i[95:80];
-  assign count  = context_i[79:64];
-  assign start  = (opcode == OpAct) ? context_i[175:160] : (opcode == OpImage) ? context_i[143:128] : 16'd0;
-  assign words  = (opcode == OpAct) ? context_i[111:96] : (opcode == OpImage || opcode == OpTable) ? 16'd1 : count;
+  assign act_width = instr[descriptor_pkg::TransferWidth+:16];
+  assign count     = instr[descriptor_pkg::RunWords+:16];
+  assign start     = (opcode == OpAct) ? instr[descriptor_pkg::ChipFirst+:16]
+                     : (opcode == OpImage) ? instr[descriptor_pkg::RunBase+:16] : 16'd0;
+  assign words     = (opcode == OpAct) ? instr[descriptor_pkg::TransferWords+:16]
+                     : (opcode == OpImage || opcode == OpTable) ? 16'd1 : count;
 
   always_comb begin
     case (opcode)
@@ -98,11 +102,11 @@ module load_write #(
     .rows_i     ((opcode == OpAct) ? count : 16'd1),
     .width_i    (width),
     .words_i    (words),
-    .pitch_i    (context_i[127:112]),
-    .base_i     (context_i[143:128]),
-    .stride_i   ((opcode == OpAct) ? context_i[159:144] : 16'd1),
+    .pitch_i    (instr[descriptor_pkg::ChipPitch+:16]),
+    .base_i     (instr[descriptor_pkg::ChipBase+:16]),
+    .stride_i   ((opcode == OpAct) ? instr[descriptor_pkg::ChipStride+:16] : 16'd1),
     .start_i    (start),
-    .ring_i     (context_i[191:176]),
+    .ring_i     (instr[descriptor_pkg::ChipRing+:16]),
     .repeat_i   (4'd1),
     .step_i     (beat),
     .position_o (position),
@@ -138,6 +142,6 @@ module load_write #(
   end
 
   logic unused_bits;
-  assign unused_bits = ^{context_i[319:192], context_i[63:0]};
+  assign unused_bits = ^instr;
 
 endmodule

@@ -34,7 +34,7 @@ module store_engine #(
 
   localparam int         PixelBits   = $clog2(P);
   localparam int         BufferWords = 4;
-  localparam logic [2:0] OpAct       = 3'd1;
+  localparam logic [2:0] OpAct       = 3'(descriptor_pkg::OpLoadAct);
 
   // Requests.
   logic         push_valid;
@@ -42,11 +42,13 @@ module store_engine #(
   logic [322:0] push_context;
   logic         context_valid;
   logic         context_ready;
-  logic [131:0] head;           // times, d4..d7
+  logic [131:0] head;           // times, d7 to d4
+  logic [511:0] instr;          // the same in their places
   logic [3:0]   times;
   logic         unused_busy;
 
-  assign times = (instr_i[8*32+:4] == 4'd0) ? 4'd1 : instr_i[8*32+:4];
+  assign instr = {256'd0, head[127:0], 128'd0};
+  assign times = (instr_i[descriptor_pkg::StoreRepeat+:4] == 4'd0) ? 4'd1 : instr_i[descriptor_pkg::StoreRepeat+:4];
 
   transfer_request u_request (
     .clk_i,
@@ -76,7 +78,7 @@ module store_engine #(
     .rst_i,
     .valid_i(push_valid),
     .ready_o(push_ready),
-    .data_i ({times, push_context[191:64]}),
+    .data_i ({times, push_context[64+:128]}),
     .valid_o(context_valid),
     .ready_i(context_ready),
     .data_o (head)
@@ -95,14 +97,14 @@ module store_engine #(
   row_walker u_walker (
     .clk_i,
     .load_i     (context_valid && context_ready),
-    .rows_i     (head[15:0]),
-    .width_i    (head[31:16]),
-    .words_i    (head[47:32]),
-    .pitch_i    (head[63:48]),
-    .base_i     (head[79:64]),
-    .stride_i   (head[95:80]),
-    .start_i    (head[111:96]),
-    .ring_i     (head[127:112]),
+    .rows_i     (instr[descriptor_pkg::TransferRows+:16]),
+    .width_i    (instr[descriptor_pkg::TransferWidth+:16]),
+    .words_i    (instr[descriptor_pkg::TransferWords+:16]),
+    .pitch_i    (instr[descriptor_pkg::ChipPitch+:16]),
+    .base_i     (instr[descriptor_pkg::ChipBase+:16]),
+    .stride_i   (instr[descriptor_pkg::ChipStride+:16]),
+    .start_i    (instr[descriptor_pkg::ChipFirst+:16]),
+    .ring_i     (instr[descriptor_pkg::ChipRing+:16]),
     .repeat_i   (head[131:128]),
     .step_i     (read),
     .position_o (position),
@@ -156,6 +158,6 @@ module store_engine #(
   end
 
   logic unused_bits;
-  assign unused_bits = ^{push_context[322:192], push_context[63:0]};
+  assign unused_bits = ^{push_context[322:192], push_context[63:0], instr};
 
 endmodule

@@ -25,10 +25,10 @@ module transfer_request #(
   output logic         busy_o
 );
 
-  localparam logic [2:0] OpAct    = 3'd1;
-  localparam logic [2:0] OpWeight = 3'd2;
-  localparam logic [2:0] OpParam  = 3'd3;
-  localparam logic [2:0] OpPack   = 3'd5;
+  localparam logic [2:0] OpAct    = 3'(descriptor_pkg::OpLoadAct);
+  localparam logic [2:0] OpWeight = 3'(descriptor_pkg::OpLoadWeight);
+  localparam logic [2:0] OpParam  = 3'(descriptor_pkg::OpLoadParam);
+  localparam logic [2:0] OpPack   = 3'(descriptor_pkg::OpPack);
 
   typedef enum logic [1:0] {
     StIdle,
@@ -86,10 +86,12 @@ module transfer_request #(
       StIdle: begin
         if (accept && opcode_i != OpPack) begin
           rows_q    <= opcode_i == OpAct;
-          address_q <= base_i + instr_i[95:64];
-          pitch_q   <= instr_i[127:96];
-          left_q    <= (opcode_i == OpAct) ? instr_i[143:128] : 16'd1;
-          words_q   <= run_words(opcode_i, instr_i[143:128], instr_i[159:144], repeat_i, instr_i[175:160]);
+          address_q <= base_i + instr_i[descriptor_pkg::TransferOffset+:32];
+          pitch_q   <= instr_i[descriptor_pkg::TransferRowBytes+:32];
+          left_q    <= (opcode_i == OpAct) ? instr_i[descriptor_pkg::TransferRows+:16] : 16'd1;
+          words_q   <= run_words(opcode_i, instr_i[descriptor_pkg::RunWords+:16],
+                                 instr_i[descriptor_pkg::TransferWidth+:16], repeat_i,
+                                 instr_i[descriptor_pkg::TransferWords+:16]);
           state_q   <= StMerge;
         end
       end

@@ -26,7 +26,7 @@ EmulatorCore::EmulatorCore(const HardwareInfo& info, Bus bus)
       activations_(static_cast<std::size_t>(info.activation_rows) * info.pixels),
       weights_(static_cast<std::size_t>(info.weight_rows) * info.filters),
       parameters_(static_cast<std::size_t>(info.parameter_slots) * parameter_words(info.filters)),
-      table_(kTableWords),
+      table_(LoadTable::kWords),
       staging_(info.staging_words),
       accumulators_(static_cast<std::size_t>(info.pixels) * info.filters),
       row_sums_(info.pixels) {

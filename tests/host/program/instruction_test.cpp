@@ -153,7 +153,7 @@ TEST(Instruction, a_value_that_does_not_fit_its_field_is_refused_by_name) {
     encode({conv, {}});
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("stride 16"), testing::HasSubstr("0..15")));
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("stride y 16"), testing::HasSubstr("0..15")));
   }
   EXPECT_THROW(encode({Store{{}, 16}, {}}), InputError);
 }
