@@ -65,9 +65,9 @@ module instruction_queue #(
   logic [15:0] compute_lead;
   logic [15:0] store_lead;
 
-  assign load_lead         = load_done_i - instr_q[31:16];
-  assign compute_lead      = compute_done_i - instr_q[47:32];
-  assign store_lead        = store_done_i - instr_q[63:48];
+  assign load_lead         = load_done_i - instr_q[descriptor_pkg::WaitLoad+:16];
+  assign compute_lead      = compute_done_i - instr_q[descriptor_pkg::WaitCompute+:16];
+  assign store_lead        = store_done_i - instr_q[descriptor_pkg::WaitStore+:16];
   assign waiting_load_o    = valid_q && load_lead[15] && !OwnLoad;
   assign waiting_compute_o = valid_q && compute_lead[15];
   assign waiting_store_o   = valid_q && store_lead[15] && !OwnStore;

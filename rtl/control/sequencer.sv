@@ -67,7 +67,6 @@ module sequencer #(
   input  logic        record_done_i
 );
 
-  localparam logic [7:0] OpSegment   = 8'h30;
   localparam int         RecordWords = 32;
   localparam int         FetchWords  = 8;  // one descriptor
   localparam int         CreditBits  = $clog2(DescriptorWords) + 1;
@@ -164,10 +163,15 @@ module sequencer #(
     .illegal_o   (illegal)
   );
 
-  // `low`: bits 7..0 of the word; `middle`: bits 34..29.
-  function automatic logic illegal_header(input logic [2:0] index, input logic [7:0] low, input logic [5:0] middle);
-    illegal_header = (index == 3'd0 && low != OpSegment) || (index == 3'd1 && middle != 6'd0) ||
-                     (index == 3'd2 && low != 8'd0);
+  // The present pair of words, at every place: a field of it is where it always is.
+  logic [511:0] descriptor;
+  assign descriptor = {8{buffer_word}};
+
+  // A header that is no SEGMENT, or whose next segment or record lies where none can.
+  function automatic logic illegal_header(input logic [2:0] index, input logic [7:0] opcode, input logic [31:0] next,
+                                          input logic [31:0] record);
+    illegal_header = (index == 3'd0 && opcode != descriptor_pkg::OpSegment) || (index == 3'd1 && next % 64 != 32'd0)
+                     || (index == 3'd2 && record % 256 != 32'd0);
   endfunction
 
   assign final_word  = index_q == 3'd7;
@@ -252,7 +256,8 @@ module sequencer #(
       error_info_q <= gathered_q;
     end
     if (state_q == StHeader && buffer_valid && !failed) begin
-      if (illegal_header(index_q, buffer_word[7:0], buffer_word[34:29])) begin
+      if (illegal_header(index_q, descriptor[descriptor_pkg::Opcode+:8], descriptor[descriptor_pkg::SegmentNext+:32],
+                         descriptor[descriptor_pkg::SegmentRecord+:32])) begin
         error_q[0]   <= 1'b1;
         error_info_q <= offset_q;
       end
@@ -279,12 +284,12 @@ module sequencer #(
       StHeader: begin
         if (buffer_valid && !failed) begin
           case (index_q)
-            3'd0: last_q <= buffer_word[8];
+            3'd0: last_q <= descriptor[descriptor_pkg::SegmentLast];
             3'd1: begin
-              instructions_q <= buffer_word[31:0];
-              segment_q      <= buffer_word[63:32];
+              instructions_q <= descriptor[descriptor_pkg::SegmentInstructions+:32];
+              segment_q      <= descriptor[descriptor_pkg::SegmentNext+:32];
             end
-            3'd2: record_q <= buffer_word[31:0];
+            3'd2: record_q <= descriptor[descriptor_pkg::SegmentRecord+:32];
             3'd7: begin
               fetch_left_q <= {instructions_q[28:0], 3'd0};
               state_q      <= StRun;
