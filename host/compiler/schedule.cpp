@@ -1,5 +1,6 @@
 #include "host/compiler/schedule.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace bitloop::host {
@@ -8,7 +9,7 @@ namespace {
 constexpr int kQueuedLoads = 4;           // instructions that the load engine's queue holds
 constexpr double kPrefetchCycles = 8000;  // how far ahead, beyond the next steps
 constexpr int kNextSteps = 2;
-constexpr int kFarthestStep = 64;
+constexpr int kFarthestStep = 512;
 
 }  // namespace
 
@@ -56,12 +57,23 @@ int Schedule::weight_base(int step, int group) const {
   return segment_.vector ? group : groups_->weight_base(step);
 }
 
+/// Of all steps before this one.
+double Schedule::cycles_before(int step) {
+  while (static_cast<int>(cycles_before_.size()) <= step)
+    cycles_before_.push_back(cycles_before_.back() +
+                             step_cycles(static_cast<int>(cycles_before_.size()) - 1));
+  return cycles_before_[static_cast<std::size_t>(step)];
+}
+
 /// Loads stand in the chain before the next compute instruction: never more than the load engine's queue
 /// takes, so that the compute instruction behind them is dispatched while the current one runs.
 void Schedule::prefetch(int current) {
-  double cycles = 0;
-  for (int step = current + 1; step < steps() && step <= current + kFarthestStep; ++step) {
-    if (step > current + kNextSteps && cycles > kPrefetchCycles) return;
+  // What a step has stays until it has run: steps that were found ready need no second look.
+  for (next_unready_ = std::max(next_unready_, current + 1);
+       next_unready_ < steps() && next_unready_ <= current + kFarthestStep; ++next_unready_) {
+    const int step = next_unready_;
+    if (step > current + kNextSteps && cycles_before(step) - cycles_before(current + 1) > kPrefetchCycles)
+      return;
     Provision provision = Provision::loaded;
     while (provision == Provision::loaded) {
       timeline_.update(program, 0);
@@ -69,7 +81,6 @@ void Schedule::prefetch(int current) {
       provision = provide(step, current, false);
     }
     if (provision == Provision::blocked) return;
-    cycles += step_cycles(step);
   }
 }
 

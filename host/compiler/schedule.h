@@ -52,8 +52,11 @@ class Schedule {
  private:
   void load_vector();
   void prefetch(int current);
+  double cycles_before(int step);
 
   Timeline timeline_;
+  std::vector<double> cycles_before_{0};  ///< per step, of those before it, as far as asked for
+  int next_unready_ = 0;                  ///< step that may lack something
 };
 
 }  // namespace bitloop::host

@@ -156,13 +156,23 @@ class StreamCost {
     }
     const double drain = hardware_.pixels * (op_.output_bits == 32 ? 4 : 1) * op_.parameter_sets();
     double tile = std::max(drain, whole);
-    const double parts = static_cast<double>(plan_.weights.parts.size());
-    if (parts == 1) return groups() * (tiles(strip) * tile + kInstructionCycles);
-    // The parts that stay arrive during one tile: the next group waits for the rest of them.
-    tile += parts * kInstructionCycles;
-    const double stay =
-        static_cast<double>(plan_.weights.resident_parts()) * plan_.weights.part_words * hardware_.filters;
-    return groups() * (tiles(strip) * tile + std::max(0.0, stay - tile));
+    if (plan_.weights.part_count() == 1) return groups() * (tiles(strip) * tile + kInstructionCycles);
+    return groups() *
+           (std::max(tiles(strip) * tile + late_weights(tile), group_words()) + kInstructionCycles);
+  }
+
+  /// Loading the weights of a group: where they are in parts, each strip loads them anew.
+  [[nodiscard]] double group_words() const {
+    return static_cast<double>(plan_.weights.part_words) * plan_.weights.part_count() * hardware_.filters;
+  }
+
+  /// Cycles that a group waits for its weights: the parts that stay arrive during the last tile of the group
+  /// before, but for those that have room of their own.
+  [[nodiscard]] double late_weights(double tile) const {
+    if (plan_.weights.part_count() == 1) return 0;
+    const double late = static_cast<double>(plan_.weights.part_words) * hardware_.filters *
+                        std::max(0, plan_.weights.resident_parts() - plan_.weights.spare_parts());
+    return std::max(0.0, late - tile);
   }
 
   /// Buffers filled over the whole layer.

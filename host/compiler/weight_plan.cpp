@@ -35,7 +35,7 @@ WeightPlan plan_weights(const WindowOp& op, const HardwareInfo& hardware) {
     plan.parts = {op.whole()};
     return plan;
   }
-  if (words <= hardware.weight_rows) {
+  if (2 * words <= hardware.weight_rows || (op.by_blocks() && words <= hardware.weight_rows)) {
     plan.parts = {op.whole()};
     plan.part_words = words;
     plan.batch = std::clamp(kFullBatchWords / (words * lanes), 1, kMostBatched);

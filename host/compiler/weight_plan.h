@@ -22,16 +22,20 @@ struct GroupBatches {
 
 /// How the reduction of one output splits, and how its weights share the weight SRAM.
 struct WeightPlan {
-  std::vector<ReductionPart> parts;  ///< one, unless the weights of one group of filters do not fit
-  int part_words = 0;                ///< weight SRAM rows of the largest part
-  int batch = 1;                     ///< groups per LOAD_WEIGHT; 1 where there are parts
-  int buffers = 1;                   ///< buffers of batch * part_words rows
+  /// One, unless the weights of two groups of filters do not fit: then parts of the next group take the place
+  /// of this one's as its last tile has done with them.
+  std::vector<ReductionPart> parts;
+  int part_words = 0;  ///< weight SRAM rows of the largest part
+  int batch = 1;       ///< groups per LOAD_WEIGHT; 1 where there are parts
+  int buffers = 1;     ///< buffers of batch * part_words rows
 
   [[nodiscard]] int part_count() const { return static_cast<int>(parts.size()); }
   /// Parts of a group that stay on chip while its tiles are computed; the others stream through two buffers.
   [[nodiscard]] int resident_parts() const {
     return part_count() <= buffers ? part_count() : std::max(0, buffers - 2);
   }
+  /// Parts of the next group for which there is room beside all of this one's.
+  [[nodiscard]] int spare_parts() const { return std::max(0, buffers - part_count()); }
   [[nodiscard]] bool is_resident(int part) const { return part < resident_parts(); }
   /// The parts in the order in which a tile takes them: streamed ones spread evenly, so that each has time to
   /// arrive.

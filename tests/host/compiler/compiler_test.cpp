@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <random>
 
+#include "host/compiler/segment_program.h"
 #include "host/driver/driver.h"
 #include "host/network/zoo/builder.h"
 #include "tests/host/network/random_cases.h"
@@ -358,6 +359,29 @@ TEST(Compiler, compiling_twice_gives_identical_jobs) {
   const Network network = zoo_network("lenet");
   const QuantizedNetwork quantized = random_quantization(network, uniform_policy(network, 4, 4), 1);
   EXPECT_EQ(compile(quantized, HardwareInfo{}), compile(quantized, HardwareInfo{}));
+}
+
+/// The instructions of a network's segment.
+std::vector<Instruction> instructions_of(const Network& network, const Policy& policy, std::size_t segment) {
+  const HardwareInfo info;
+  const NetworkPlan plan = plan_network(network, policy, info);
+  const Segment& chosen = plan.segments.at(segment);
+  return schedule_segment(chosen, plan_segment(chosen, info), info);
+}
+
+TEST(Compiler, weights_of_the_next_filters_arrive_while_the_present_ones_compute) {
+  // 576 of 1024 rows of weight SRAM: those of two groups of filters do not fit
+  const Network network = single_layer_network("conv in=512x7x7 out=32 kernel=3 pad=1");
+  const auto instructions = instructions_of(network, uniform_policy(network, 8, 8), 0);
+  int loaded = 0;
+  int loaded_before_last = 0;  // CONV of the first group
+  for (const Instruction& instruction : instructions) {
+    if (const auto* load = std::get_if<LoadWeight>(&instruction.operation)) loaded += load->words;
+    const auto* conv = std::get_if<Conv>(&instruction.operation);
+    if (conv != nullptr && conv->bit_offset == 0) loaded_before_last = loaded;
+  }
+  EXPECT_EQ(loaded, 2 * 576);
+  EXPECT_GE(loaded_before_last, 1000);
 }
 
 }  // namespace
