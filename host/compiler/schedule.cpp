@@ -9,7 +9,7 @@ namespace {
 constexpr int kQueuedLoads = 4;           // instructions that the load engine's queue holds
 constexpr double kPrefetchCycles = 8000;  // how far ahead, beyond the next steps
 constexpr int kNextSteps = 2;
-constexpr int kFarthestStep = 512;
+constexpr int kFarthestStep = 1024;
 
 }  // namespace
 

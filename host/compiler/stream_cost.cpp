@@ -7,9 +7,11 @@
 namespace bitloop::host {
 namespace {
 
-constexpr int kInstructionCycles = 15;  // start-up of a compute instruction
-constexpr int kTransferCycles = 25;     // start-up of a load or store that is not hidden
-constexpr int kStartCycles = 150;       // descriptors and latency before the first load arrives
+constexpr int kInstructionCycles = 15;    // start-up of a compute instruction
+constexpr int kTransferCycles = 25;       // start-up of a load or store that is not hidden
+constexpr double kManyDescriptors = 1.2;  // of the memory's time, where they must not come late
+constexpr int kStageEndCycles = 150;      // of a woven stage: its last tile, descriptors that come late
+constexpr int kStartCycles = 150;         // descriptors and latency before the first load arrives
 
 /// Cycles of one round of a plan: a strip of all units, or a strip of one unit.
 struct Round {
@@ -18,6 +20,7 @@ struct Round {
   double weights = 0;      ///< loading the other groups' weights
   double compute = 0;
   double store = 0;
+  double descriptors = 0;  ///< words of theirs, where there are many
 };
 
 /// The three engines, round by round, as their buffers let them. Memory moves one word per cycle in all.
@@ -38,9 +41,9 @@ double pipeline_cycles(const std::vector<Round>& rounds, const Slack& slack) {
     loaded += round.weights;
     computed.push_back(std::max(start + round.compute, loaded));
     stored.push_back(std::max(computed.back(), done(stored, 1)) + round.store + kTransferCycles);
-    words += round.rows + round.first_group + round.weights + round.store;
+    words += round.rows + round.first_group + round.weights + round.store + round.descriptors;
   }
-  return std::max(stored.back(), words);
+  return std::max(stored.back(), rounds.back().descriptors > 0 ? kManyDescriptors * words : words);
 }
 
 /// Loads of `items` used in turn, `rounds` times, through `buffers` buffers.
@@ -83,8 +86,10 @@ class StreamCost {
     const double units = plan_.strips_outer ? 1 : static_cast<double>(plan_.units.size());
     const double positions = plan_.operation_ends[strip] - plan_.operation_begin(strip);
     Round round;
-    round.compute = (compute_cycles(strip) + stage_cycles(strip)) / units;
+    round.compute =
+        (plan_.weave.groups > 0 ? woven_cycles(strip) : compute_cycles(strip) + stage_cycles(strip)) / units;
     round.store = stored_words(strip) / units;
+    round.descriptors = woven_descriptors(strip) / units * kDescriptorBytes / kWordBytes;
     if (!plan_.input.whole && (pass == 0 || !plan_.resident)) {
       round.rows = row_cycles(new_rows(strip)) / (op_.by_blocks() ? units : 1);
     }
@@ -159,6 +164,21 @@ class StreamCost {
     if (plan_.weights.part_count() == 1) return groups() * (tiles(strip) * tile + kInstructionCycles);
     return groups() *
            (std::max(tiles(strip) * tile + late_weights(tile), group_words()) + kInstructionCycles);
+  }
+
+  /// The stages' tiles stand between those of the operation; the last ones of a round stand alone.
+  [[nodiscard]] double woven_cycles(std::size_t strip) const {
+    const double alone = kStageEndCycles * static_cast<double>(segment_.stages.size());
+    return static_cast<double>(plan_.units.size()) * (tiles(strip) * plan_.weave.tile_cycles + alone) +
+           groups() * late_weights(static_cast<double>(op_.tile_cycles(op_.whole())));
+  }
+
+  [[nodiscard]] double woven_descriptors(std::size_t strip) const {
+    const double groups = static_cast<double>(plan_.units.size()) * plan_.weave.groups;
+    if (groups == 0) return 0;
+    const double blocks =
+        static_cast<double>(segment_.stages.size()) * divide_up(op_.filters, kBlockChannels);
+    return tiles(strip) * (groups * plan_.weights.part_count() + blocks);
   }
 
   /// Loading the weights of a group: where they are in parts, each strip loads them anew.

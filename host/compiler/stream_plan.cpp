@@ -73,8 +73,8 @@ class Candidate {
     const auto last = static_cast<int>(segment_.results.size()) - 1;
     bool fits = place_one(plan.input, segment_.input, pitch, input_rows(ahead), op_.input_bits);
     if (segment_.second) {
-      fits = fits && place_one(plan.second.emplace(), *segment_.second, op_.output_width,
-                               result_rows(0, std::max(0, ahead)), 8);
+      fits =
+          fits && place_one(plan.second.emplace(), *segment_.second, op_.output_width, second_rows(ahead), 8);
     }
     for (int i = 0; i <= last && fits; ++i) {
       Buffer buffer;
@@ -82,7 +82,7 @@ class Candidate {
       if (op_.kind == OpKind::copy && place.in_memory) {
         buffer = plan.input;
       } else {
-        const int rows = result_rows(i, i == last || place.in_memory ? behind : 0);
+        const int rows = i == last || place.in_memory ? stored_rows(i, behind) : result_rows(i, 0);
         fits = place_one(buffer, place, segment_.extent(i).width, rows, segment_.result_bits(i));
       }
       plan.results.push_back(buffer);
@@ -91,6 +91,24 @@ class Candidate {
   }
 
  private:
+  /// Rows of the second operand. A woven stage follows at once: where loads may run ahead at all, the next
+  /// strip's rows, or those of the next unit's strip, have room beside its own.
+  [[nodiscard]] int second_rows(int ahead) const {
+    if (plan.weave.groups == 0 || ahead == 0) return result_rows(0, std::max(0, ahead));
+    return plan.strips_outer ? result_rows(0, std::abs(ahead)) : two_passes(0);
+  }
+
+  /// Rows of a result that is stored.
+  [[nodiscard]] int stored_rows(int result, int behind) const {
+    const bool passes = plan.weave.groups > 0 && !plan.strips_outer && plan.units.size() > 1;
+    return passes && behind != 0 ? two_passes(result) : result_rows(result, behind);
+  }
+
+  /// Rows of a strip, and beside them those of the next unit's.
+  [[nodiscard]] int two_passes(int result) const {
+    return 2 * round_up(result_rows(result, 0), row_granule(op_.output_width, hardware_.pixels));
+  }
+
   bool place_one(Buffer& buffer, const Place& place, int pitch, int rows, int bits) {
     if (place.on_chip) {
       buffer = {place.ring, true};
@@ -253,9 +271,14 @@ std::optional<StreamPlan> plan_stream(const Segment& segment, const HardwareInfo
     }
   }
   frame.units = make_units(segment, 1, lanes);
-  search.try_order(frame);
-  frame.strips_outer = false;
-  search.try_order(frame);
+  const Weave weave = plan_weave(segment, frame.weights, frame.units.front().groups(), hardware);
+  for (const bool strips_outer : {true, false}) {
+    frame.strips_outer = strips_outer;
+    frame.weave = {};
+    search.try_order(frame);
+    frame.weave = weave;
+    if (weave.groups > 0) search.try_order(frame);
+  }
   return search.best();
 }
 

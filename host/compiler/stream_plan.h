@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "host/compiler/segment.h"
+#include "host/compiler/stage_weave.h"
 #include "host/compiler/weight_plan.h"
 
 namespace bitloop::host {
@@ -20,6 +21,7 @@ struct Unit {
   int end_group = 1;
   int first_channel = 0;
   int end_channel = 1;
+  [[nodiscard]] int groups() const { return end_group - first_group; }
   /// First word of the unit in codes of `bits` bits, and how many words.
   [[nodiscard]] int first_word(int bits) const {
     return first_channel / word_channels(bits) * words_per_block(bits);
@@ -41,6 +43,7 @@ struct StreamPlan {
   std::vector<Buffer> results;  ///< of the operation, then of each stage; a copy's is its input
   WeightPlan weights;
   ParameterPlan parameters;
+  Weave weave;
 
   /// Flattened positions where strips start.
   [[nodiscard]] int operation_begin(std::size_t strip) const {

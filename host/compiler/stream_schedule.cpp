@@ -8,8 +8,7 @@
 namespace bitloop::host {
 
 StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardware, StreamPlan plan)
-    : Schedule(segment, hardware), plan_(std::move(plan)) {
-  add_steps();
+    : Schedule(segment, hardware), plan_(std::move(plan)), steps_(stream_steps(plan_, segment, hardware)) {
   input_ = {&plan_.input, &segment_.input, op_.input_bits, op_.input_height, op_.input_width, 0};
   if (segment_.second) {
     second_ = {&*plan_.second, &*segment_.second, 8, op_.output_height, op_.output_width, 0};
@@ -19,75 +18,6 @@ StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardw
     uses.push_back(step.result == 0 ? GroupFeed::Use{step.group, step.part} : GroupFeed::Use{});
   }
   feed_groups(hardware, plan_.weights, plan_.parameters, std::move(uses));
-}
-
-void StreamSchedule::add_steps() {
-  const int strips = static_cast<int>(plan_.operation_ends.size());
-  const int units = static_cast<int>(plan_.units.size());
-  const int stages = static_cast<int>(segment_.stages.size());
-  if (!plan_.strips_outer) {
-    for (int unit = 0; unit < units; ++unit) {
-      for (int strip = 0; strip < strips; ++strip) {
-        add_operation(strip, unit);
-        for (int stage = 0; stage < stages; ++stage) add_stage(strip, unit, stage);
-      }
-    }
-    return;
-  }
-  for (int strip = 0; strip < strips; ++strip) {
-    for (int turn = 0; turn < units + stages; ++turn) {
-      if (turn < units) add_operation(strip, turn);
-      for (int stage = 0; stage < stages; ++stage) {
-        const int unit = turn - stage - 1;
-        if (unit >= 0 && unit < units) add_stage(strip, unit, stage);
-      }
-    }
-  }
-}
-
-void StreamSchedule::add_operation(int strip, int unit) {
-  const Unit& range = plan_.units[unit];
-  if (begin(strip, 0) == plan_.operation_ends[strip]) return;  // the pool has what it needs
-  if (op_.kind == OpKind::max_pool || op_.kind == OpKind::copy) {
-    const int first = begin(strip, 0);
-    steps_.push_back({strip, unit, 0, range.first_group, range.first_channel, 0, first,
-                      plan_.operation_ends[strip] - first, true, true, true});
-    return;
-  }
-  for (int group = range.first_group; group < range.end_group; ++group) {
-    add_group(strip, unit, group, group + 1 == range.end_group);
-  }
-}
-
-void StreamSchedule::add_group(int strip, int unit, int group, bool last) {
-  const std::vector<int> order = plan_.weights.part_order();
-  const int channel = group * op_.group_channels(lanes_);
-  const int end = plan_.operation_ends[strip];
-  const int size = order.size() == 1 ? end - begin(strip, 0) : pixels_;
-  for (int first = begin(strip, 0); first < end; first += size) {
-    const int positions = std::min(size, end - first);
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const bool drain = i + 1 == order.size();
-      const bool done = last && drain && first + positions == end;
-      steps_.push_back({strip, unit, 0, group, channel, order[i], first, positions, i == 0, drain, done});
-    }
-  }
-}
-
-void StreamSchedule::add_stage(int strip, int unit, int stage) {
-  const Unit& range = plan_.units[unit];
-  const int first = begin(strip, stage + 1);
-  const int positions = plan_.strip_ends[strip] - first;
-  if (segment_.stages[static_cast<std::size_t>(stage)].kind == StageKind::max_pool) {
-    steps_.push_back({strip, unit, stage + 1, range.first_channel / segment_.pool->block_channels,
-                      range.first_channel, 0, first, positions, true, true, true});
-    return;
-  }
-  const int end = divide_up(range.end_channel, kBlockChannels);
-  for (int block = range.first_channel / kBlockChannels; block < end; ++block) {
-    steps_.push_back({strip, unit, stage + 1, block, block * kBlockChannels, 0, first, positions, true, true,
-                      block + 1 == end});
-  }
 }
 
 double StreamSchedule::step_cycles(int index) const {

@@ -4,13 +4,12 @@
 
 #include "host/compiler/schedule.h"
 #include "host/compiler/stream_plan.h"
+#include "host/compiler/stream_steps.h"
 
 namespace bitloop::host {
 
 /// Lays out a segment by a StreamPlan: rows stream into rings, each compute instruction covers a strip of
-/// outputs (or one tile of it and one part of the reduction), whole output rows are stored behind. Stages
-/// follow the operation strip by strip and unit by unit; where strips hold several units they stay one unit
-/// behind, so that they need not wait for the results that they read.
+/// outputs (or one tile of it and one part of the reduction), whole output rows are stored behind.
 class StreamSchedule : public Schedule {
  public:
   StreamSchedule(const Segment& segment, const HardwareInfo& hardware, StreamPlan plan);
@@ -23,19 +22,7 @@ class StreamSchedule : public Schedule {
   void store(int step) override;
 
  private:
-  struct Step {
-    int strip = 0;
-    int unit = 0;
-    int result = 0;  ///< that it computes: 0 of the operation, then of each stage
-    int group = 0;   ///< of the operation; of a stage, the channel block
-    int first_channel = 0;
-    int part = 0;
-    int first = 0;  ///< output position
-    int positions = 0;
-    bool clear = true;       ///< the first part of its tile
-    bool drain = true;       ///< the last one
-    bool unit_done = false;  ///< the unit's part of the strip is complete
-  };
+  using Step = StreamStep;
   /// An operand that rows are loaded of.
   struct RowFeed {
     const Buffer* buffer = nullptr;
@@ -50,10 +37,6 @@ class StreamSchedule : public Schedule {
     int end = 0;
   };
 
-  void add_steps();
-  void add_operation(int strip, int unit);
-  void add_group(int strip, int unit, int group, bool last);
-  void add_stage(int strip, int unit, int stage);
   /// Where strips end in a result: what a pool reads has other positions than what it gives.
   [[nodiscard]] const std::vector<int>& ends(int result) const {
     return result == 0 ? plan_.operation_ends : plan_.strip_ends;

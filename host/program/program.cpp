@@ -107,27 +107,43 @@ void Program::touch_packed(const Pack& pack) {
   touch_rows(rows, true);
 }
 
-/// All input rows from the first window's to the last one's, whole, as far as they lie in the input.
+/// All input rows from the first window's to the last one's, as far as they lie in the input: of windows of
+/// one row the columns from the first to the last, of higher ones, which overlap, whole rows.
 void Program::touch_windows(const WindowWalk& walk, int words) {
-  const int end = last_window_row(walk) + (walk.kernel_height - 1) * walk.dilation_y;
+  const int last_row = last_window_row(walk);
+  const int end = last_row + (walk.kernel_height - 1) * walk.dilation_y;
   const int touched_end = std::min(end, walk.input_height - 1);
   int next = std::max(walk.iy, 0);  // rows before it are done
-  for (int row = walk.iy, output = 0; row <= last_window_row(walk); row += walk.stride_y, ++output) {
+  for (int row = walk.iy, output = 0; row <= last_row; row += walk.stride_y, ++output) {
+    const Columns columns = read_columns(walk, row == walk.iy, row == last_row);
     std::int64_t position = walk.ring_position + static_cast<std::int64_t>(output) * walk.step_output_row;
     for (int k = 0; k < walk.kernel_height; ++k, position += walk.step_kernel_row) {
       const int y = row + k * walk.dilation_y;
       if (y > touched_end || y < 0 || (y < next && walk.dilation_y == 1)) continue;
-      touch_row(walk, position % walk.input_ring, words);
+      touch_row(walk, position % walk.input_ring, columns, words);
       next = y + 1;
     }
   }
 }
 
-void Program::touch_row(const WindowWalk& walk, std::int64_t position, int words) {
+void Program::touch_row(const WindowWalk& walk, std::int64_t position, const Columns& columns, int words) {
   for (int word = 0; word < words; ++word) {
     const std::int64_t base = walk.input_base + static_cast<std::int64_t>(word) * walk.input_stride;
-    touch(activations_, base * pixels_ + position, walk.input_width, false);
+    touch(activations_, base * pixels_ + position + columns.first, columns.end - columns.first, false);
   }
+}
+
+/// `first`, `last`: whether the instruction's first output row, or its last, reads the input row.
+Program::Columns Program::read_columns(const WindowWalk& walk, bool first, bool last) {
+  Columns columns{0, walk.input_width};
+  if (walk.kernel_height > 1) return columns;
+  const int last_ox = (walk.ox + walk.positions - 1) % walk.output_width;
+  if (first) columns.first = std::clamp(walk.ix, 0, walk.input_width);
+  if (last) {
+    const int end = walk.ix_start + last_ox * walk.stride_x + (walk.kernel_width - 1) * walk.dilation_x + 1;
+    columns.end = std::clamp(end, columns.first, walk.input_width);
+  }
+  return columns;
 }
 
 void Program::touch_output(const WindowWalk& walk, int words) {

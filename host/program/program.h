@@ -33,8 +33,15 @@ class Program {
   void touch(Memory& memory, std::int64_t first, std::int64_t count, bool write);
   void touch_rows(const RowTransfer& rows, bool write);
   void touch_packed(const Pack& pack);
+  /// Of an input row, from first (inclusive) to end (exclusive).
+  struct Columns {
+    int first = 0;
+    int end = 0;
+  };
+
   void touch_windows(const WindowWalk& walk, int words);
-  void touch_row(const WindowWalk& walk, std::int64_t position, int words);
+  static Columns read_columns(const WindowWalk& walk, bool first, bool last);
+  void touch_row(const WindowWalk& walk, std::int64_t position, const Columns& columns, int words);
   void touch_output(const WindowWalk& walk, int words);
   void touch_table(bool used);
   void visit(const LoadAct& i);

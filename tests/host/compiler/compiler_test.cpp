@@ -384,5 +384,24 @@ TEST(Compiler, weights_of_the_next_filters_arrive_while_the_present_ones_compute
   EXPECT_GE(loaded_before_last, 1000);
 }
 
+TEST(Compiler, the_array_computes_while_an_add_drains) {
+  zoo::NetworkBuilder builder("shortcut", {3, 16, 16});
+  const int first = builder.conv("first", builder.image(), {.filters = 64, .kernel = 3});
+  const int second = builder.conv("second", first, {.filters = 64, .kernel = 3});
+  const int sum = builder.add("sum", second, first, Activation::relu);
+  const Network network = builder.finish({builder.conv("last", sum, {.filters = 16})});
+  int adds = 0, after_adds = 0;
+  bool after_add = false;
+  for (const Instruction& instruction : instructions_of(network, uniform_policy(network, 8, 8), 1)) {
+    if (engine_of(instruction.operation) != Engine::compute) continue;
+    const bool add = std::holds_alternative<Add>(instruction.operation);
+    adds += add ? 1 : 0;
+    after_adds += add && after_add ? 1 : 0;
+    after_add = add;
+  }
+  EXPECT_GE(adds, 2 * 32);  // two channel blocks of 32 tiles
+  EXPECT_LE(after_adds, 2);
+}
+
 }  // namespace
 }  // namespace bitloop::host::test
