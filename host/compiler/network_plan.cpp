@@ -15,6 +15,7 @@
 #include "host/compiler/pool_regions.h"
 #include "host/compiler/residency.h"
 #include "host/compiler/segment_streams.h"
+#include "host/compiler/stored_bits.h"
 #include "host/program/instruction.h"
 
 namespace bitloop::host {
@@ -37,8 +38,8 @@ class Planner {
       : network_(network),
         hardware_(hardware),
         options_(options),
-        plan_{tensor_bits(network, policy), {}, {}, {}, 0},
         weight_bits_(weight_bits_of(network, policy)),
+        plan_{stored_bits(network, tensor_bits(network, policy), weight_bits_, hardware), {}, {}, {}, 0},
         channels_(network, plan_.bits, weight_bits_, hardware),
         uses_(2 * network.tensors.size()) {
     plan_.forms.resize(2 * network.tensors.size());
@@ -417,8 +418,8 @@ class Planner {
   const Network& network_;
   const HardwareInfo& hardware_;
   const CompileOptions& options_;
-  NetworkPlan plan_;
   std::vector<int> weight_bits_;  ///< per layer
+  NetworkPlan plan_;
   ChannelRuns channels_;
   std::vector<std::vector<int>> readers_;  ///< per tensor, layers
   std::vector<int> writer_;                ///< per tensor, the layer, or -1

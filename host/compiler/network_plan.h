@@ -25,7 +25,7 @@ struct CompileOptions {
 /// requantization behind whatever writes the 8-bit codes. A tensor stays in activation SRAM from the segment
 /// that writes it to the last that reads it where it fits beside all others (`place_on_chip`).
 struct NetworkPlan {
-  TensorBits bits;
+  TensorBits bits;  ///< in which forms are stored (`stored_bits`)
   std::vector<Segment> segments;
   std::vector<Place> forms;  ///< by Form::index(); neither on chip nor in memory: it does not exist
   /// By Form::index(): the lane of each channel, 64 (at 1 bit) or 32 lanes a word's planes, counted from the
