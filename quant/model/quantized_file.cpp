@@ -181,13 +181,14 @@ host::Network network_from_json(const json& j) {
 
 json to_json(const host::OutputRange& range) { return {range.zero, range.low, range.high}; }
 
-/// Limits of codes of `bits` bits (32: signed numbers).
+/// Limits of codes of `bits` bits (32: signed numbers), on either side of the zero point.
 host::OutputRange range_from_json(const json& j, int bits) {
   const bool wide = bits == 32;
   const std::int64_t least = wide ? std::numeric_limits<std::int32_t>::min() : 0;
   const std::int64_t most = wide ? std::numeric_limits<std::int32_t>::max() : (1 << bits) - 1;
   const int low = integer(j.at(1), least, most);
-  return {integer(j.at(0), least, most), low, integer(j.at(2), low, most)};
+  const int high = integer(j.at(2), low, most);
+  return {integer(j.at(0), low, high), low, high};
 }
 
 /// What a layer must have besides its output range.

@@ -167,10 +167,10 @@ module compute_engine #(
 
   // -- drain ---------------------------------------------------------------------------------------------------
   logic                 drain_idle, capture_array, capture_channel, row_array, row_channel, result_valid, result_last;
-  logic                 multiplier_re, bias_re, limits_re;
-  logic [SlotWidth-1:0] multiplier_slot, bias_slot, limits_slot;
+  logic                 parameters_re;
+  logic [SlotWidth-1:0] parameters_slot;
   logic [2:0]           row_group;
-  logic                 direct, high_byte, low_byte, sum_on, leaky, choose;
+  logic                 direct, high_byte, low_byte, sum_on, choose;
   logic [BankWidth-1:0] row_lane, result_lane;
   logic [3:0]           stage;
   logic [1:0]           log2_weight_bits, place_pass;
@@ -186,9 +186,8 @@ module compute_engine #(
     .idle_o(drain_idle), .capture_array_o(capture_array), .capture_channel_o(capture_channel),
     .row_array_o(row_array), .row_channel_o(row_channel), .row_lane_o(row_lane), .row_group_o(row_group),
     .stage_o(stage), .direct_o(direct), .high_byte_o(high_byte), .low_byte_o(low_byte),
-    .log2_weight_bits_o(log2_weight_bits), .sum_on_o(sum_on), .leaky_o(leaky), .choose_o(choose),
-    .multiplier_re_o(multiplier_re), .multiplier_slot_o(multiplier_slot), .bias_re_o(bias_re), .bias_slot_o(bias_slot),
-    .limits_re_o(limits_re), .limits_slot_o(limits_slot),
+    .log2_weight_bits_o(log2_weight_bits), .sum_on_o(sum_on), .choose_o(choose), .parameters_re_o(parameters_re),
+    .parameters_slot_o(parameters_slot),
     .look_up_o(look_up), .looked_up_o(looked_up),
     .place_o(place), .place_pass_o(place_pass), .place_one_bit_o(place_one_bit), .place_offset_o(place_offset),
     .place_filters_o(place_filters), .place_zero_extend_o(place_zero_extend),
@@ -258,7 +257,7 @@ module compute_engine #(
     logic [F*32-1:0]       row_acc, row_sums;
     logic [31:0]           row_rowsum, low, high, zero;
     logic [F*50-1:0]       bias;
-    logic [F*16-1:0]       multiplier;
+    logic [F*72-1:0]       parameters;
     logic [F*6-1:0]        shift;
     logic [2*F-1:0]        pair0, pair1, pair2, pair3;
     logic [64/F-1:0]       fields;
@@ -328,15 +327,14 @@ module compute_engine #(
 
     parameter_sram #(.F(F), .Slots(ParameterSlots)) u_parameters (
       .clk_i, .we_i(par_we_i), .wslot_i(SlotWidth'(par_slot_i)), .wword_i(par_word_i), .wdata_i(par_data_i),
-      .multiplier_re_i(multiplier_re), .multiplier_slot_i(multiplier_slot), .multiplier_o(multiplier),
-      .bias_re_i(bias_re), .bias_slot_i(bias_slot), .bias_o(bias),
-      .limits_re_i(limits_re), .limits_slot_i(limits_slot), .shift_o(shift), .low_o(low), .high_o(high), .zero_o(zero)
+      .re_i(parameters_re), .slot_i(parameters_slot), .parameters_o(parameters), .bias_o(bias), .shift_o(shift),
+      .low_o(low), .high_o(high), .zero_o(zero)
     );
 
     drain_dpath #(.F(F)) u_drain_dpath (
       .clk_i, .stage_i(stage), .direct_i(direct), .high_byte_i(high_byte), .low_byte_i(low_byte),
-      .log2_weight_bits_i(log2_weight_bits), .sum_on_i(sum_on), .leaky_i(leaky), .choose_i(choose), .acc_i(row_acc),
-      .rowsum_i(row_rowsum), .channel_i(row_sums), .multiplier_i(multiplier), .bias_i(bias), .shift_i(shift),
+      .log2_weight_bits_i(log2_weight_bits), .sum_on_i(sum_on), .choose_i(choose), .acc_i(row_acc),
+      .rowsum_i(row_rowsum), .channel_i(row_sums), .parameters_i(parameters), .bias_i(bias), .shift_i(shift),
       .low_i(low), .high_i(high), .zero_i(zero), .table_we_i(tab_we_i), .table_word_i(tab_word_i), .table_data_i(tab_data_i),
       .look_up_i(look_up), .looked_up_i(looked_up), .place_i(place), .pass_i(place_pass), .one_bit_i(place_one_bit),
       .offset_i(place_offset), .filters_i(place_filters), .zero_extend_i(place_zero_extend),
@@ -352,9 +350,8 @@ module compute_engine #(
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
                            mul_rowsum_full, pool_valid, pool_first_tap, pool_one_bit, pool_pair, window_q,
                            channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit, channel_product,
-                           channel_half, channel_unsigned, channel_start, channel_slot, capture_array, capture_channel, multiplier_re, multiplier_slot, bias_re, bias_slot,
-                           limits_re, limits_slot, row_array, row_channel, row_lane, row_group, stage, direct,
-                           high_byte, low_byte, sum_on, leaky, choose, log2_weight_bits, place, place_pass,
+                           channel_half, channel_unsigned, channel_start, channel_slot, capture_array, capture_channel, parameters_re, parameters_slot, row_array, row_channel, row_lane, row_group, stage, direct,
+                           high_byte, low_byte, sum_on, choose, log2_weight_bits, place, place_pass,
                            place_one_bit, place_offset, place_filters, place_zero_extend};
   end
 endmodule

@@ -5,7 +5,7 @@
 // (DEPTHWISE, ADD). Rows go in *sweeps* over the tile's positions: 32-bit results go through four times, for 8 planes
 // each; DEPTHWISE and ADD once for each group of F channels. Where an operation has two sets of parameters, each row
 // takes two *beats* that follow each other, and the second one's result counts. A sweep starts no sooner after the
-// previous one than a bank needs to write the words of a result. Parameters are read one stage before they are used,
+// previous one than a bank needs to write the words of a result. Parameters are read as a row enters requantization,
 // so that they follow the rows without a pause. A table of codes takes one more stage, in instructions that have one.
 module drain_ctrl #(
   parameter int P = 8,
@@ -38,15 +38,10 @@ module drain_ctrl #(
   output logic                 low_byte_o,      //          ADD's second operand
   output logic [1:0]           log2_weight_bits_o,
   output logic                 sum_on_o,        // stage 2: add to the row before, not to the bias
-  output logic                 leaky_o,         // stage 3: the row's sign will be asked for
-  output logic                 choose_o,        //          where the row before was not negative, its result stays
-  // parameters, data in the next cycle
-  output logic                 multiplier_re_o,
-  output logic [SlotWidth-1:0] multiplier_slot_o,
-  output logic                 bias_re_o,
-  output logic [SlotWidth-1:0] bias_slot_o,
-  output logic                 limits_re_o,
-  output logic [SlotWidth-1:0] limits_slot_o,
+  output logic                 choose_o,        // stage 3: where the row before was not negative, its result stays
+  // parameters, the first of them in the next cycle
+  output logic                 parameters_re_o,
+  output logic [SlotWidth-1:0] parameters_slot_o,
   // codes to plane words
   output logic                 look_up_o,       // first through the table
   output logic                 looked_up_o,     // the codes to be placed come from there
@@ -125,8 +120,8 @@ module drain_ctrl #(
   logic [Stages-1:0]           pipe_whole_q;   // the last beat
   logic [Stages-1:0]           pipe_last_q;
   logic [16*Stages-1:0]        pipe_row_q;
-  logic [2:0]                  pipe_read_q;    // parameters of another slot
-  logic [SlotWidth*3-1:0]      pipe_slot_q;
+  logic                        read_q;         // parameters of another slot, for the first stage
+  logic [SlotWidth-1:0]        read_slot_q;
 
   logic       two_beats, last_beat, last_lane, last_sweep, sweep_ok, step;
   assign two_beats  = leaky_q || add_q;
@@ -166,15 +161,10 @@ module drain_ctrl #(
   assign low_byte_o         = add_q && pipe_second_q[0];
   assign log2_weight_bits_o = log2_weight_bits_q;
   assign sum_on_o           = add_q && pipe_second_q[2];
-  assign leaky_o            = leaky_q && !pipe_second_q[3];
   assign choose_o           = leaky_q && pipe_second_q[3];
 
-  assign multiplier_re_o    = pipe_q[0] && pipe_read_q[0];
-  assign bias_re_o          = pipe_q[1] && pipe_read_q[1];
-  assign limits_re_o        = pipe_q[2] && pipe_read_q[2];
-  assign multiplier_slot_o  = pipe_slot_q[0+:SlotWidth];
-  assign bias_slot_o        = pipe_slot_q[SlotWidth+:SlotWidth];
-  assign limits_slot_o      = pipe_slot_q[2*SlotWidth+:SlotWidth];
+  assign parameters_re_o    = pipe_q[0] && read_q;
+  assign parameters_slot_o  = read_slot_q;
 
   // the group of channels that is placed; all behind the last stage of requantization is a stage later with a table
   logic [2:0] place_sweep;
@@ -211,10 +201,8 @@ module drain_ctrl #(
       pipe_whole_q  <= {pipe_whole_q[Stages-2:0], last_beat};
       pipe_last_q   <= {pipe_last_q[Stages-2:0], last_q && last_lane && last_sweep};
       pipe_row_q    <= {pipe_row_q[16*(Stages-1)-1:0], base_q + row_q};
-      pipe_read_q   <= {pipe_read_q[1:0], two_beats || (lane_q == '0 && (first_q || (channel_q && sweeps_q != 3'd0)))};
-      pipe_slot_q   <= {pipe_slot_q[SlotWidth*2-1:0],
-                        slot_q + (!channel_q ? '0 : SlotWidth'(sweep_q) << two_beats)
-                        + SlotWidth'(beat_q)};
+      read_q        <= two_beats || (lane_q == '0 && (first_q || (channel_q && sweeps_q != 3'd0)));
+      read_slot_q   <= slot_q + (!channel_q ? '0 : SlotWidth'(sweep_q) << two_beats) + SlotWidth'(beat_q);
     end
 
     // a channelwise tile has one stage less before it

@@ -1,6 +1,6 @@
-// Data side of the drain: F requantization lanes, the table that their codes may go through, and the codes as plane
-// words, in pairs. Data only; drain_ctrl.sv. The first pair is complete two cycles after the last stage of the
-// requantization, three with a table; each further pair a cycle later.
+// Data side of the drain: F requantization lanes, the zero point and the limits of their results, the table that these may
+// go through, and their codes as plane words, in pairs. Data only; drain_ctrl.sv. The first pair is complete two cycles
+// after the last stage of the requantization, three with a table; each further pair a cycle later.
 module drain_dpath #(
   parameter int F = 16,
   localparam int FilterWidth = $clog2(F),
@@ -13,15 +13,14 @@ module drain_dpath #(
   input  logic                  low_byte_i,
   input  logic [1:0]            log2_weight_bits_i,
   input  logic                  sum_on_i,
-  input  logic                  leaky_i,
   input  logic                  choose_i,
   input  logic [F*32-1:0]       acc_i,
   input  logic [31:0]           rowsum_i,
   input  logic [F*32-1:0]       channel_i,
-  input  logic [F*16-1:0]       multiplier_i,
+  input  logic [F*72-1:0]       parameters_i,
   input  logic [F*50-1:0]       bias_i,
   input  logic [F*6-1:0]        shift_i,
-  input  logic [31:0]           low_i,
+  input  logic [31:0]           low_i,          // signed; the zero point is from low to high
   input  logic [31:0]           high_i,
   input  logic [31:0]           zero_i,
   input  logic                  table_we_i,
@@ -43,27 +42,60 @@ module drain_dpath #(
   output logic [64/F-1:0]       fields_o,       // which parts of F bits of a word they are
   output logic [64/Granule-1:0] mask_o          // which granules of a word are written
 );
-  logic [F*32-1:0] y;
-  logic [F*8-1:0]  looked_up, bytes;
+  logic [F*64-1:0] halves;
 
   requantizer #(.F(F)) u_requantizer (
-    .clk_i, .stage_i, .direct_i, .high_byte_i, .low_byte_i, .log2_weight_bits_i, .sum_on_i, .leaky_i, .choose_i, .acc_i,
-    .rowsum_i, .channel_i, .multiplier_i, .bias_i, .shift_i, .zero_i, .low_i, .high_i, .y_o(y)
+    .clk_i, .stage_i, .direct_i, .high_byte_i, .low_byte_i, .log2_weight_bits_i, .sum_on_i, .choose_i, .acc_i,
+    .rowsum_i, .channel_i, .parameters_i, .bias_i, .shift_i, .halves_o(halves)
   );
+
+  // -- zero point and limits, in the cycle after the last stage ----------------------------------------------------
+  logic [31:0] zero_q, low_q, high_q;
+  // to what the zero point is added: the least, and what is above all
+  logic signed [33:0] least_q, above_q;
+  always_ff @(posedge clk_i) begin
+    {zero_q, low_q, high_q} <= {zero_i, low_i, high_i};
+    least_q <= 34'($signed(low_i)) - 34'($signed(zero_i));
+    above_q <= 34'($signed(high_i)) - 34'($signed(zero_i)) + 34'sd1;
+  end
+
+  // Byte `pass_i` of the sum plus the zero point, within the limits. These lie on either side of zero, so that the sum's
+  // sign says which one to look at. It is looked at in 35 bits, once it is known that they hold the sum.
+  function automatic logic [7:0] clamped(input logic signed [50:0] sum);
+    logic signed [33:0] limit;
+    logic signed [35:0] beyond;
+    logic [31:0]        value;
+    logic               negative, unused_bits;
+    negative    = sum[50];
+    limit       = negative ? least_q : above_q;
+    beyond      = 36'($signed(sum[34:0])) - 36'(limit);
+    unused_bits = ^beyond[34:0];
+    value       = zero_q + sum[31:0];
+    if (sum[50:34] == {17{negative}} && beyond[35] != negative) clamped = value[8*pass_i+:8];
+    else clamped = negative ? low_q[8*pass_i+:8] : high_q[8*pass_i+:8];
+  endfunction
+
+  function automatic logic [F*8-1:0] codes(input logic [F*64-1:0] of);
+    for (int f = 0; f < F; f++) codes[8*f+:8] = clamped(of[64*f+1+:51]);
+  endfunction
+
+  // -- table ---------------------------------------------------------------------------------------------------------
+  logic [F*8-1:0] index_q, looked_up;
+  always_ff @(posedge clk_i) begin
+    if (look_up_i) index_q <= codes(halves);
+  end
 
   code_table #(.F(F)) u_table (
-    .clk_i, .we_i(table_we_i), .word_i(table_word_i), .wdata_i(table_data_i), .look_up_i, .index_i(y), .code_o(looked_up)
+    .clk_i, .we_i(table_we_i), .word_i(table_word_i), .wdata_i(table_data_i), .looked_up_i, .index_i(index_q),
+    .code_o(looked_up)
   );
 
-  // the byte of each filter's result whose planes are placed; results of 8 bits at most may come from the table
-  function automatic logic [F*8-1:0] bytes_of(input logic [F*32-1:0] results, input logic [1:0] pass);
-    for (int f = 0; f < F; f++) bytes_of[8*f+:8] = results[32*f+8*32'(pass)+:8];
-  endfunction
-  assign bytes = looked_up_i ? looked_up : bytes_of(y, pass_i);
-
-  // planes `index` and `index + 1` of the group's filters
-  function automatic logic [2*F-1:0] pair(input logic [F*8-1:0] of, input logic [2:0] index, input logic [5:0] filters);
-    for (int f = 0; f < F; f++) {pair[F+f], pair[f]} = of[8*f+32'(index)+:2] & {2{6'(f) <= filters}};
+  // -- planes --------------------------------------------------------------------------------------------------------
+  // of the bytes of the group's filters, pair by pair; both planes of pair 0 the same where there is one
+  function automatic logic [F*8-1:0] planes(input logic [F*8-1:0] of, input logic [5:0] filters, input logic one_bit);
+    for (int f = 0; f < F; f++) begin
+      for (int i = 0; i < 8; i++) planes[F*i+f] = of[8*f+((one_bit && i == 1) ? 0 : i)] && 6'(f) <= filters;
+    end
   endfunction
 
   // parts of F bits of a word, from the lowest: the group's, and with `further` those above it in the block
@@ -74,18 +106,15 @@ module drain_dpath #(
   endfunction
 
   logic [64/F-1:0] written;
-  logic [2*F-1:0]  first_pair, pair1_q, pair2_q, pair3_q, pair2_q2, pair3_q2, pair3_q3;
-  assign written    = parts(one_bit_i, zero_extend_i, offset_i);
-  assign first_pair = pair(bytes, 3'd0, filters_i);
+  logic [2*F-1:0]  pair1_q, pair2_q, pair3_q, pair2_q2, pair3_q2, pair3_q3;
+  assign written = parts(one_bit_i, zero_extend_i, offset_i);
 
   always_ff @(posedge clk_i) begin
     if (place_i) begin
       fields_o <= parts(one_bit_i, 1'b0, offset_i);
       for (int g = 0; g < 64 / Granule; g++) mask_o[g] <= written[g*Granule/F];
-      pair0_o <= one_bit_i ? {2{first_pair[F-1:0]}} : first_pair;
-      pair1_q <= pair(bytes, 3'd2, filters_i);
-      pair2_q <= pair(bytes, 3'd4, filters_i);
-      pair3_q <= pair(bytes, 3'd6, filters_i);
+      {pair3_q, pair2_q, pair1_q, pair0_o} <=
+          planes(looked_up_i ? looked_up : codes(halves), filters_i, one_bit_i);
     end
     {pair1_o, pair2_q2, pair3_q2} <= {pair1_q, pair2_q, pair3_q};
     {pair2_o, pair3_o} <= {pair2_q2, pair3_q3};

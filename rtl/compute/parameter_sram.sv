@@ -1,7 +1,8 @@
 // Requantization parameters: a slot holds those of one group of F filters, written word by word as they lie in memory
-// (docs/accelerator.md: per filter B, then s and M; then the limits; then the zero point), multipliers,
-// biases and the rest read apart, because a row of results needs them in successive cycles. Read data one cycle after
-// `*_re_i`, held until the next read.
+// (docs/accelerator.md: per filter B, then s and M; then the limits; then the zero point) and in that order: the first
+// word of a pair waits for the second. One read brings all of a slot; because a row of results needs them in successive
+// cycles, `parameters_o` (for its multipliers) is complete one cycle after `re_i`, biases two and the rest three, each
+// held until the next read's.
 module parameter_sram #(
   parameter int F     = 16,
   parameter int Slots = 64,
@@ -12,88 +13,50 @@ module parameter_sram #(
   input  logic [SlotWidth-1:0] wslot_i,
   input  logic [7:0]           wword_i,  // 0..2F+1
   input  logic [63:0]          wdata_i,
-  input  logic                 multiplier_re_i,
-  input  logic [SlotWidth-1:0] multiplier_slot_i,
-  output logic [F*16-1:0]      multiplier_o,
-  input  logic                 bias_re_i,
-  input  logic [SlotWidth-1:0] bias_slot_i,
+  input  logic                 re_i,
+  input  logic [SlotWidth-1:0] slot_i,
+  output logic [F*72-1:0]      parameters_o,  // of each filter: s, M and B (6, 16 and 50 bits)
   output logic [F*50-1:0]      bias_o,
-  input  logic                 limits_re_i,
-  input  logic [SlotWidth-1:0] limits_slot_i,
   output logic [F*6-1:0]       shift_o,
   output logic [31:0]          low_o,
   output logic [31:0]          high_o,
   output logic [31:0]          zero_o
 );
-  localparam int FilterWidth = $clog2(F);
-
-`ifdef VERILATOR
-  logic [F*16-1:0] multipliers[Slots];
-  logic [F*50-1:0] biases[Slots];
-  logic [F*6-1:0]  shifts[Slots];
-  logic [63:0]     limits[Slots];
-  logic [31:0]     zeros[Slots];
+  // a filter's s, M and B are the width of a block RAM
+  (* ram_style = "block" *) logic [F*72-1:0] filters[Slots];
+  (* ram_style = "block" *) logic [95:0]     ranges[Slots];
+  logic [63:0] first_q;  // word of the pair
 
   always_ff @(posedge clk_i) begin
-    if (we_i) begin
-      if (wword_i == 8'(2 * F)) limits[wslot_i] <= wdata_i;
-      else if (wword_i == 8'(2 * F + 1)) zeros[wslot_i] <= wdata_i[31:0];
-      else if (wword_i[0]) begin
-        multipliers[wslot_i][16*wword_i[FilterWidth:1]+:16] <= wdata_i[15:0];
-        shifts[wslot_i][6*wword_i[FilterWidth:1]+:6]        <= wdata_i[21:16];
-      end else biases[wslot_i][50*wword_i[FilterWidth:1]+:50] <= wdata_i[49:0];
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (multiplier_re_i) multiplier_o <= multipliers[multiplier_slot_i];
-    if (bias_re_i) bias_o <= biases[bias_slot_i];
-    if (limits_re_i) begin
-      shift_o <= shifts[limits_slot_i];
-      zero_o  <= zeros[limits_slot_i];
-      {high_o, low_o} <= limits[limits_slot_i];
-    end
-  end
-`else
-  // The same as memories of a filter each: as one, Yosys would give each bit of a row's enable a memory of its own.
-  logic [FilterWidth-1:0] filter;
-  logic                   write_filters;
-  assign filter        = wword_i[FilterWidth:1];
-  assign write_filters = we_i && wword_i < 8'(2 * F);
-
-  for (genvar f = 0; f < F; f++) begin : g_filter
-    logic [15:0] multipliers[Slots];
-    logic [49:0] biases[Slots];
-    logic [5:0]  shifts[Slots];
-
-    always_ff @(posedge clk_i) begin
-      if (write_filters && filter == FilterWidth'(f) && wword_i[0]) begin
-        multipliers[wslot_i] <= wdata_i[15:0];
-        shifts[wslot_i]      <= wdata_i[21:16];
+    if (we_i && !wword_i[0]) first_q <= wdata_i;
+    if (we_i && wword_i[0]) begin
+      for (int f = 0; f < F; f++) begin
+        if (wword_i[7:1] == 7'(f)) filters[wslot_i][72*f+:72] <= {wdata_i[21:0], first_q[49:0]};
       end
-      if (write_filters && filter == FilterWidth'(f) && !wword_i[0]) biases[wslot_i] <= wdata_i[49:0];
-    end
-
-    always_ff @(posedge clk_i) begin
-      if (multiplier_re_i) multiplier_o[16*f+:16] <= multipliers[multiplier_slot_i];
-      if (bias_re_i) bias_o[50*f+:50] <= biases[bias_slot_i];
-      if (limits_re_i) shift_o[6*f+:6] <= shifts[limits_slot_i];
+      if (wword_i[7:1] == 7'(F)) ranges[wslot_i] <= {wdata_i[31:0], first_q};
     end
   end
 
-  logic [63:0] limits[Slots];
-  logic [31:0] zeros[Slots];
+  logic [F*6-1:0]  shift_q;
+  logic [95:0]     range_q, range_q2;
+  logic [1:0]      read_q;
 
   always_ff @(posedge clk_i) begin
-    if (we_i && wword_i == 8'(2 * F)) limits[wslot_i] <= wdata_i;
-    if (we_i && wword_i == 8'(2 * F + 1)) zeros[wslot_i] <= wdata_i[31:0];
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (limits_re_i) begin
-      zero_o <= zeros[limits_slot_i];
-      {high_o, low_o} <= limits[limits_slot_i];
+    read_q <= {read_q[0], re_i};
+    if (re_i) begin
+      parameters_o <= filters[slot_i];
+      range_q   <= ranges[slot_i];
+    end
+    if (read_q[0]) begin
+      for (int f = 0; f < F; f++) begin
+        bias_o[50*f+:50] <= parameters_o[72*f+:50];
+        shift_q[6*f+:6]  <= parameters_o[72*f+66+:6];
+      end
+      range_q2 <= range_q;
+    end
+    if (read_q[1]) begin
+      shift_o                 <= shift_q;
+      {zero_o, high_o, low_o} <= range_q2;
     end
   end
-`endif
 endmodule

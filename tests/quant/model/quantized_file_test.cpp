@@ -163,6 +163,8 @@ INSTANTIATE_TEST_SUITE_P(
                }},
         Damage{"range_beyond_the_codes", [](auto& m) { m.integers.layers[0].range.high = 16; }},
         Damage{"zero_beyond_the_codes", [](auto& m) { m.integers.layers[0].range.zero = -1; }},
+        Damage{"zero_beyond_the_limits",
+               [](auto& m) { m.integers.layers[0].range.low = m.integers.layers[0].range.zero + 1; }},
         Damage{"scale_that_is_no_number", [](auto& m) { m.weight_scales[0].assign(6, NAN); }},
         Damage{"scales_of_some_filters", [](auto& m) { m.weight_scales[0].assign(5, 1.0F); }},
         Damage{"endless_scale", [](auto& m) { m.tensor_scales[1].written = INFINITY; }},

@@ -200,9 +200,8 @@ struct Parameters {
   std::int64_t zero, low, high;
 
   std::int64_t sum(int f, std::int64_t d) const { return d * multiplier[f] + bias[f]; }
-  std::int64_t result(int f, std::int64_t total) const {
-    return std::clamp<std::int64_t>((total >> shift[f]) + zero, low, high);
-  }
+  std::int64_t limited(std::int64_t shifted) const { return std::clamp(shifted + zero, low, high); }
+  std::int64_t result(int f, std::int64_t total) const { return limited(total >> shift[f]); }
 };
 
 using Table = std::array<int, 256>;
@@ -510,7 +509,7 @@ class Trial {
     const std::int64_t d = c_.op == Op::conv ? conv(f, oy, ox) : depthwise(f, oy, ox);
     const bool negative = set[0].sum(lane, d) - (std::int64_t{1} << (set[0].shift[lane] - 1)) < 0;
     const Parameters& chosen = c_.leaky && negative ? set[1] : set[0];
-    return chosen.result(lane, chosen.sum(lane, d));
+    return set[sets() - 1].limited(chosen.sum(lane, d) >> chosen.shift[lane]);
   }
 
   /// The code at a position of the image, or outside of it.
