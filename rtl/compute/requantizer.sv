@@ -38,7 +38,7 @@ module requantizer #(
   logic unused;
   assign unused = ^{d_q, product_q, sum_q, parameters_i};  // lanes are wider than what they hold or need
 
-  // -beta*rowsum, the same in all lanes
+  // -beta*rowsum - 1, the same in all lanes
   function automatic logic [32:0] correction(input logic [1:0] log2_weight_bits, input logic [31:0] rowsum);
     logic [32:0] subtrahend;
     case (log2_weight_bits)
@@ -47,7 +47,7 @@ module requantizer #(
       2'd2:    subtrahend = {rowsum[29:0], 3'b0};
       default: subtrahend = {rowsum[25:0], 7'b0};
     endcase
-    correction = -subtrahend;
+    correction = ~subtrahend;
   endfunction
 
   function automatic logic signed [33:0] channel(input logic [21:0] sum, input logic high_byte, input logic low_byte);
@@ -59,12 +59,13 @@ module requantizer #(
     scaled = twice ? {1'b0, acc, 1'b0} : {2'b0, acc};
   endfunction
 
-  function automatic logic signed [33:0] plus(input logic signed [32:0] offset, input logic signed [33:0] value);
-    plus = 34'(offset) + value;
+  function automatic logic signed [33:0] plus_one_and(input logic signed [32:0] offset, input logic signed [33:0] value);
+    logic unused_bit;
+    {plus_one_and, unused_bit} = 35'($signed({offset, 1'b1})) + {value, 1'b1};
   endfunction
 
   logic signed [32:0] offset;
-  assign offset = direct_i ? '0 : correction(log2_weight_bits_i, rowsum_i);
+  assign offset = direct_i ? '1 : correction(log2_weight_bits_i, rowsum_i);
 
   // in the form of two DSPs, the second of which adds what the first one carries
   function automatic logic signed [50:0] times(input logic [33:0] d, input logic [15:0] multiplier);
@@ -101,8 +102,8 @@ module requantizer #(
     end
     if (stage_i[0]) begin
       for (int f = 0; f < F; f++) begin
-        d_q[64*f+:64] <= 64'(plus(offset, direct_i ? channel(channel_i[32*f+:22], high_byte_i, low_byte_i)
-                                                   : scaled(!log2_weight_bits_i[1], acc_i[32*f+:32])));
+        d_q[64*f+:64] <= 64'(plus_one_and(offset, direct_i ? channel(channel_i[32*f+:22], high_byte_i, low_byte_i)
+                                                           : scaled(!log2_weight_bits_i[1], acc_i[32*f+:32])));
       end
     end
   end

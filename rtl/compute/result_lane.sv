@@ -51,17 +51,18 @@ module result_lane #(
   endfunction
 
   logic [63:0] old;
-  logic [31:0] take;
-  assign old  = best[{window_i, pair_i}];
-  assign take = not_smaller(new_q, best_q, word_i, old);
+  assign old = best[{window_i, pair_i}];
 
+  // functions, so that simulation evaluates them only in cycles that pool
   always_ff @(posedge clk_i) begin
-    if (pool_valid_i) best[{window_i, pair_i}] <= larger(take, first_tap_i, one_bit_i, word_i, old);
+    if (pool_valid_i) begin
+      best[{window_i, pair_i}] <= larger(not_smaller(new_q, best_q, word_i, old), first_tap_i, one_bit_i, word_i, old);
+    end
     if (rst_i || (pool_valid_i && pair_i == 2'd0)) begin
       new_q  <= '1;
       best_q <= '1;
     end else if (pool_valid_i) begin
-      new_q  <= take;
+      new_q  <= not_smaller(new_q, best_q, word_i, old);
       best_q <= not_smaller(best_q, new_q, old, word_i);
     end
   end
