@@ -45,6 +45,14 @@ MemoryModel parse_memory(std::string_view text) {
   return model;
 }
 
+std::uint64_t longest_pause(const MemoryModel& model) {
+  // Engines that wait for each other wait for a burst each at most; random stalls hold up each handshake.
+  constexpr double kBursts = 4;
+  constexpr double kOwn = 1 << 16;  // far more than any engine takes without the memory
+  const double latency = model.read_latency + model.write_latency;
+  return static_cast<std::uint64_t>((kOwn + kBursts * latency) / (1 - model.random_stall));
+}
+
 std::string timing_key(const MemoryModel& model) {
   std::string key =
       fmt::format("read_latency={} write_latency={} beats_per_cycle={} outstanding={}", model.read_latency,

@@ -25,6 +25,9 @@ struct MemoryModel {
 /// else.
 MemoryModel parse_memory(std::string_view text);
 
+/// Cycles in which an accelerator that goes on has moved a word to or from this memory, or needs none.
+std::uint64_t longest_pause(const MemoryModel& model);
+
 /// All that cycles depend on, as text: equal texts give equal cycles, whatever the names.
 std::string timing_key(const MemoryModel& model);
 

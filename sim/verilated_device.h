@@ -168,6 +168,7 @@ class VerilatedDevice final : public host::Device {
     info_.duplex = memory.beats_per_cycle > 1;
     info_.repeatable = memory.random_stall == 0;
     info_.computes = kTraces;
+    info_.patience = longest_pause(memory);
     info_.pixels = static_cast<int>(array & 0xffff);
     info_.filters = static_cast<int>(array >> 16);
     info_.activation_rows = static_cast<int>(read_register(reg::kConfigActivation));

@@ -46,7 +46,7 @@ class Bench {
 
   /// Simulated hardware is what the workload names, in whatever words ("f=8,p=4" tells its name as p=4,f=8);
   /// any other device tells its own.
-  BaselineEntry measure(const Workload& work) {
+  BaselineEntry measure(const Workload& work, const host::Driver::Progress& progress) {
     const host::Network network = network_of(work);
     const host::Policy policy =
         host::pinned_policy(network, host::load_policy(network, work.policy), words(work.pin));
@@ -59,9 +59,12 @@ class Bench {
                       "baseline of its own",
                       work.hardware, work.memory, choice_.device, hardware.name, hardware.memory));
     }
-    return make_entry(work, hardware, network,
-                      fresh_ ? host::run_network(*place.devices, network, policy)
-                             : host::measure_network(place.meter, network, policy));
+    return make_entry(
+        work, hardware, network,
+        fresh_ ? host::run_network(*place.devices, network, policy, progress)
+               : host::measure_network(place.meter, network, policy, [&](double done, std::size_t all) {
+                   progress(done / static_cast<double>(all));
+                 }));
   }
 
   /// What is measured where a workload does not name it yet.
@@ -116,9 +119,13 @@ std::vector<BaselineEntry> measure_all(Bench& bench, const std::vector<Workload>
   std::vector<BaselineEntry> entries;
   console::LateProgressBar bar("check");
   for (const Workload& work : works) {
-    bar.update(static_cast<double>(entries.size()) / static_cast<double>(works.size()), work.title());
+    const auto progress = [&](double part) {
+      bar.update((static_cast<double>(entries.size()) + part) / static_cast<double>(works.size()),
+                 work.title());
+    };
+    progress(0);
     try {
-      entries.push_back(bench.measure(work));
+      entries.push_back(bench.measure(work, progress));
     } catch (const InputError& error) {
       throw InputError(fmt::format("{}: {}", work.title(), error.what()));
     }

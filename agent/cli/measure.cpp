@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -256,11 +257,10 @@ std::string energy_text(const host::HardwareInfo& hardware, const host::Measured
       percent(energy.activation_sram + energy.weight_sram), percent(energy.dram), percent(energy.idle));
 }
 
-/// Shows segments as they complete.
+/// Shows segments as they go on.
 host::SegmentMeter::Progress segment_progress(console::LateProgressBar& bar) {
-  return [&bar](std::size_t done, std::size_t all) {
-    bar.update(static_cast<double>(done) / static_cast<double>(all),
-               fmt::format("{} of {} segments", done, all));
+  return [&bar](double done, std::size_t all) {
+    bar.update(done / static_cast<double>(all), fmt::format("{:.0f} of {} segments", std::floor(done), all));
   };
 }
 
@@ -305,13 +305,15 @@ void check_combinations(const console::Options& options) {
 host::MeasuredNetwork measured_network(const console::Options& options, const host::Network& network,
                                        const host::Policy& policy, host::HardwareInfo& hardware) {
   const console::DeviceChoice choice = console::device_choice(options);
+  console::LateProgressBar bar("measure");
   if (options.has("wave") || options.is_set("fresh")) {
     std::optional<sim::WaveWindow> wave;
     if (options.has("wave")) wave = wave_window(options);
     const auto devices =
         wave ? console::open_traced(choice, *wave) : console::open_pool(choice, Purpose::full_cycles);
     hardware = devices->hardware();
-    auto measured = host::run_network(*devices, network, policy);
+    auto measured = host::run_network(*devices, network, policy,
+                                      [&](double done) { bar.update(done, "of the instructions"); });
     if (wave && !std::filesystem::exists(wave->file)) {
       throw InputError(fmt::format("waveform {}: the run ended before cycle {}, where it was to begin",
                                    wave->file.string(), wave->first));
@@ -321,7 +323,6 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
   const auto store = console::open_store(options);
   host::SegmentMeter meter(console::open_pool(choice, Purpose::cycles), store.get());
   hardware = meter.hardware();
-  console::LateProgressBar bar("measure");
   return host::measure_network(meter, network, policy, segment_progress(bar));
 }
 

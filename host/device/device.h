@@ -32,6 +32,9 @@ struct HardwareInfo {
   bool duplex = false;         ///< memory reads a word and writes a word in one cycle, not one of both
   bool repeatable = true;      ///< a job counts the same whenever it runs and wherever it lies
   bool computes = true;        ///< false: it only counts (timing-only), and what jobs store is meaningless
+  /// Cycles in which some work is counted while a job goes on, whatever the memory's latency: with none, it
+  /// stands still. Of a memory that nobody described, a second at the nominal clock.
+  Cycles patience = 100'000'000;
 };
 
 /// Names, in record order, of the 64-bit counters that the hardware keeps (generated from

@@ -10,6 +10,7 @@
 #include "host/base/error.h"
 #include "host/device/board_registers.h"
 #include "host/device/registers.h"
+#include "host/driver/progress_watch.h"
 #include "host/program/instruction.h"
 #include "host/program/plane_words.h"
 
@@ -68,6 +69,16 @@ void check_states(const Counters& counters, const std::string& what) {
                     "to {}",
                     what, counters[registers::kCounterCycles], sum));
   }
+}
+
+/// Of the whole job, about: headers of segments count as well.
+double instructions(const Job& job) {
+  for (const Block& block : job.blocks) {
+    if (block.offset == job.descriptors) {
+      return static_cast<double>(block.bytes.size()) / static_cast<double>(kDescriptorBytes);
+    }
+  }
+  return 1;
 }
 
 }  // namespace
@@ -187,16 +198,17 @@ void Driver::place_blocks() {
   for (const Block& block : job_->blocks) device_.write_memory(base_ + block.offset, block.bytes);
 }
 
-Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit) {
+Measurement Driver::run(std::span<const std::uint8_t> hwc_image, Cycles limit, const Progress& progress) {
   if (!job_) throw DeviceError("no job is loaded");
   input_ = pack_input(hwc_image);
   limit_ = limit;
-  return persist([&] { return run_once(limit); }, [&] { place_blocks(); });
+  return persist([&] { return run_once(limit, progress); }, [&] { place_blocks(); });
 }
 
-Measurement Driver::run_once(Cycles limit) {
+Measurement Driver::run_once(Cycles limit, const Progress& progress) {
   device_.write_memory(base_ + job_->image, input_);
-  start_and_wait(limit);
+  start();
+  await_end(limit, progress);
   check_errors();
   Measurement measurement = read_counters();
   check_identity();
@@ -220,7 +232,7 @@ std::vector<std::byte> Driver::pack_input(std::span<const std::uint8_t> hwc_imag
 
 /// A job that ended earlier can never be taken for this one: its sequence number differs from the last one
 /// done. BASE, JOB and START go as one message, so that no late copy of one of them meets the others.
-void Driver::start_and_wait(Cycles limit) {
+void Driver::start() {
   static_assert(registers::kJob == registers::kBase + 4 && registers::kStart == registers::kJob + 4);
   const auto base = static_cast<std::uint32_t>(device_.memory_base() + base_);
   if (const std::uint32_t found = device_.read_register(registers::kBase); found != base) {
@@ -235,8 +247,24 @@ void Driver::start_and_wait(Cycles limit) {
   } while (sequence_ == last_done || sequence_ == 0);
   const std::uint32_t start[] = {base, static_cast<std::uint32_t>(job_->descriptors), sequence_};
   device_.write_registers(registers::kBase, start);
-  if (!device_.wait_done(sequence_, limit)) {
-    throw DeviceTimeout(fmt::format("network {} did not end within {} cycles", job_->network, limit));
+}
+
+void Driver::await_end(Cycles limit, const Progress& progress) {
+  ProgressWatch watch(device_);
+  const Cycles patience = device_.info().patience;
+  Cycles left = limit;
+  while (!device_.wait_done(sequence_, std::min(patience, left))) {
+    left -= std::min(patience, left);
+    if (left == 0) {
+      throw DeviceTimeout(fmt::format("network {} did not end within {} cycles", job_->network, limit));
+    }
+    watch.look();
+    if (const std::string& waiting = watch.standstill(); !waiting.empty()) {
+      throw DeviceTimeout(fmt::format(
+          "network {} stands still: no work is counted in {} cycles, {} cycles after its start; {}",
+          job_->network, patience, limit - left, waiting));
+    }
+    if (progress) progress(std::min(1.0, watch.instructions() / instructions(*job_)));
   }
 }
 
@@ -274,11 +302,7 @@ void Driver::check_last_done() {
 
 Measurement Driver::read_counters() {
   Measurement measurement;
-  std::array<std::uint32_t, 2 * kCounters> words{};
-  device_.read_registers(registers::kCounters, words);
-  for (std::size_t i = 0; i < kCounters; ++i) {
-    measurement.total[i] = words[2 * i] | static_cast<std::uint64_t>(words[2 * i + 1]) << 32;
-  }
+  measurement.total = latched_counters(device_);
   check_states(measurement.total, "network " + job_->network);
   std::vector<std::byte> records(kRecordBytes * job_->segments.size());
   device_.read_memory(base_ + job_->records, records);
@@ -307,7 +331,7 @@ CodeTensor Driver::read_tensor(const TensorPlace& place) {
       },
       [&] {
         place_blocks();
-        (void)run_once(limit_);
+        (void)run_once(limit_, {});
       });
   if (place.words == 0) return unpack_tensor(place.shape, place.bits, memory);
   // Of each row, the words of this part.

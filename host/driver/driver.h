@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,10 @@ namespace bitloop::host {
 /// Not thread-safe; the device must outlive it.
 class Driver {
  public:
+  /// Called now and then while a job runs long, with the part of its instructions that have been dispatched,
+  /// 0..1.
+  using Progress = std::function<void(double done)>;
+
   /// Reads the device's identity; throws DeviceError where the register map is not ours (both hashes in the
   /// text). Resets it where a client that was killed left it busy or with an error.
   explicit Driver(Device& device);
@@ -32,9 +37,11 @@ class Driver {
   void load(std::shared_ptr<const Job> job);
   void load(const Job& job) { load(std::make_shared<const Job>(job)); }
   /// Places the image (HWC bytes; for a job without an image: HWC codes, a byte each) and runs the loaded
-  /// job. Throws DeviceError on sticky hardware errors (with their names) and DeviceTimeout after `limit`
-  /// cycles; after any exception of the device it has been reset and the next job runs.
-  Measurement run(std::span<const std::uint8_t> hwc_image, Cycles limit = kDefaultLimit);
+  /// job. Throws DeviceError on sticky hardware errors (with their names), and DeviceTimeout after `limit`
+  /// cycles or, with what waits there, where the job stands still; after any exception of the device it has
+  /// been reset and the next job runs.
+  Measurement run(std::span<const std::uint8_t> hwc_image, Cycles limit = kDefaultLimit,
+                  const Progress& progress = {});
   /// A tensor of the loaded job after a run.
   CodeTensor read_tensor(const TensorPlace& place);
 
@@ -48,8 +55,9 @@ class Driver {
   [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_image) const;
   void check_fit(const Job& job) const;
   void place_blocks();
-  Measurement run_once(Cycles limit);
-  void start_and_wait(Cycles limit);
+  Measurement run_once(Cycles limit, const Progress& progress);
+  void start();
+  void await_end(Cycles limit, const Progress& progress);
   void check_errors();
   void check_identity();
   void check_last_done();

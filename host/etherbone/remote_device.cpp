@@ -205,7 +205,7 @@ class RemoteDevice final : public Device {
                       "LiteEth or litex_server name registers=, memory= and size=, or csr=FILE",
                       bus_->name(), magic, page::kMagicValue));
     }
-    constexpr std::size_t kWords = page::kRecordWords / 4 + 1;
+    constexpr std::size_t kWords = page::kPatience / 4 + 1;
     const auto words = read_words<kWords>(*bus_, page::kServicePage);
     if (const auto version = words[page::kVersion / 4]; version != page::kVersionValue) {
       throw DeviceError(
@@ -229,6 +229,7 @@ class RemoteDevice final : public Device {
     info.duplex = (traits & page::kDuplex) != 0;
     info.repeatable = (traits & page::kRepeatable) != 0;
     info.computes = (traits & page::kComputes) != 0;
+    if (const std::uint32_t patience = words[page::kPatience / 4]; patience != 0) info.patience = patience;
     bus_->confirm();  // from here on it is what the device says
     check_sense(info, record_words);
     return info;

@@ -77,6 +77,7 @@ void ServedDevice::fill_page() {
   word(service::kTraits, (info.duplex ? service::kDuplex : 0) | (info.repeatable ? service::kRepeatable : 0) |
                              (info.computes ? service::kComputes : 0));
   word(service::kRecordWords, kLargestRecord);
+  word(service::kPatience, static_cast<std::uint32_t>(std::min<Cycles>(info.patience, 0xffff'ffff)));
   word(service::kSession, std::random_device{}());
   text(service::kHardwareName, info.name, service::kHardwareNameBytes);
   text(service::kMemoryName, info.memory, service::kMemoryNameBytes);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "host/base/error.h"
@@ -51,12 +52,12 @@ Address give_room(Place& place, int height, int width, Address offset) {
 
 }  // namespace
 
-Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, Cycles limit) {
+Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, const Driver::Progress& progress) {
   const unsigned mask = job->input_bits == 0 ? 255 : (1u << job->input_bits) - 1;
   std::vector<std::uint8_t> input(static_cast<std::size_t>(job->image_shape.elements()));
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>((i * 37 + 1) & mask);
   driver.load(std::move(job));
-  return driver.run(input, limit);
+  return driver.run(input, Driver::kDefaultLimit, progress);
 }
 
 Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& hardware, bool first) {
@@ -173,17 +174,24 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     }
   }
   std::mutex mutex;
-  std::size_t done = 0;
+  std::vector<double> done(unknown.size());  // of each segment, 0..1
+  const auto tell = [&](std::size_t i, double part) {
+    done[i] = part;
+    if (progress) progress(std::accumulate(done.begin(), done.end(), 0.0), unknown.size());
+  };
   devices_->for_each(unknown.size(), [&](Driver& driver, std::size_t i) {
     const Request& request = requests[unknown[i].requests.front()];
-    const Measurement measurement =
-        run_job(driver, std::make_shared<const Job>(
-                            segment_job(*request.segment, unknown[i].plan, hardware(), request.first)));
+    const auto job = std::make_shared<const Job>(
+        segment_job(*request.segment, unknown[i].plan, hardware(), request.first));
+    const Measurement measurement = run_job(driver, job, [&](double part) {
+      const std::lock_guard lock(mutex);
+      tell(i, part);
+    });
     const Counters& counters = measurement.segments.back();
     for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
     const std::lock_guard lock(mutex);
     remember(unknown[i].text, unknown[i].key, counters);
-    if (progress) progress(++done, unknown.size());
+    tell(i, 1);
   });
   result.measured = unknown.size();
   return result;
@@ -222,11 +230,12 @@ MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, con
   }
 }
 
-MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy, Cycles limit) {
+MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy,
+                            const Driver::Progress& progress) {
   CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), devices.hardware());
   const auto job = std::make_shared<const Job>(std::move(compiled.job));
   Measurement measurement;
-  devices.run([&](Driver& driver) { measurement = run_job(driver, job, limit); });
+  devices.run([&](Driver& driver) { measurement = run_job(driver, job, progress); });
   MeasuredNetwork measured;
   measured.segments = std::move(compiled.segments);
   measured.measured = measurement.segments.size();

@@ -18,7 +18,7 @@
 namespace bitloop::host {
 
 /// Runs a job on some input, always the same: cycles do not depend on data.
-Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, Cycles limit = Driver::kDefaultLimit);
+Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, const Driver::Progress& progress = {});
 
 /// A job whose second segment is `segment` (its only one, where it is `first`), on memory that holds nothing:
 /// no cycle depends on what lies there. `plan` is plan_segment's for it.
@@ -37,8 +37,9 @@ class SegmentMeter {
     std::size_t measured = 0;        ///< segments that ran now
     Counters end{};                  ///< what a job counts outside its records
   };
-  /// Called as segments complete: how many of how many, from any thread, one call at a time.
-  using Progress = std::function<void(std::size_t done, std::size_t all)>;
+  /// Called as segments go on and complete: how many, with parts of those that run, of how many; from any
+  /// thread, one call at a time.
+  using Progress = std::function<void(double done, std::size_t all)>;
 
   /// `store`: null to remember in this meter only.
   SegmentMeter(std::shared_ptr<DevicePool> devices, MeasurementStore* store);
@@ -82,6 +83,6 @@ MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, con
                                 const SegmentMeter::Progress& progress = {});
 /// The same from one run of the whole network.
 MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy,
-                            Cycles limit = Driver::kDefaultLimit);
+                            const Driver::Progress& progress = {});
 
 }  // namespace bitloop::host

@@ -226,7 +226,7 @@ TEST_F(PoolTest, a_device_that_hangs_has_its_job_run_elsewhere) {
   fates_["tcp://a"].hanging_runs = 1;
   auto devices = pool({"tcp://a", "tcp://b"});
   expect_all_right(devices);
-  EXPECT_THAT(devices.states()[0].reason, HasSubstr("did not end"));
+  EXPECT_THAT(devices.states()[0].reason, HasSubstr("stands still"));
 }
 
 TEST_F(PoolTest, another_fingerprint_is_refused_with_both_before_it_runs_anything) {

@@ -63,6 +63,7 @@ class TestDevice : public Emulator {
     info.memory = "vector";
     info.fingerprint = fmt::format("{:016x}{:016x}", rtl, 0xabcd'0000'0000'0001);
     info.clock_hz = 123e6;
+    info.patience = 12'345'678;
     info.duplex = true;
     return info;
   }
@@ -128,6 +129,7 @@ TEST_F(RemoteDeviceTest, it_says_what_the_device_says) {
   EXPECT_EQ(info.duplex, expected.duplex);
   EXPECT_EQ(info.repeatable, expected.repeatable);
   EXPECT_EQ(info.computes, expected.computes);
+  EXPECT_EQ(info.patience, expected.patience);
   EXPECT_EQ(remote->memory_size(), device_.memory_size());
   EXPECT_EQ(remote->memory_base(), device_.memory_base());
 }

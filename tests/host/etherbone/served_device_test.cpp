@@ -133,6 +133,7 @@ TEST_F(EtherboneServedDevice, the_service_page_tells_of_the_device) {
   EXPECT_EQ(service_word(service::kClock), 100'000'000u);
   EXPECT_EQ(service_word(service::kTraits), service::kRepeatable | service::kComputes);
   EXPECT_EQ(service_word(service::kRecordWords), kLargestRecord);
+  EXPECT_EQ(service_word(service::kPatience), device.info().patience);
   EXPECT_EQ(service_text(service::kHardwareName, service::kHardwareNameBytes), "scripted");
   EXPECT_EQ(service_text(service::kMemoryName, service::kMemoryNameBytes), "vector");
 }

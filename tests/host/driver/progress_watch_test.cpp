@@ -1,0 +1,80 @@
+#include "host/driver/progress_watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "host/base/error.h"
+#include "host/device/registers.h"
+#include "tests/host/program/emulator.h"
+
+namespace bitloop::host::test {
+namespace {
+
+using testing::HasSubstr;
+
+/// Shows `counters` once a snapshot is asked for.
+class CountingDevice : public Emulator {
+ public:
+  CountingDevice() : Emulator(HardwareInfo{}, EmulatorOptions{}) {}
+
+  void write_register(std::uint32_t offset, std::uint32_t value) override {
+    if (offset == registers::kControl && value == 2) latched_ = counters;
+  }
+  std::uint32_t read_register(std::uint32_t offset) override {
+    if (!answers) throw DeviceError("register is not answered");
+    const std::size_t word = (offset - registers::kCounters) / 4;
+    return static_cast<std::uint32_t>(latched_.at(word / 2) >> (word % 2 * 32));
+  }
+
+  Counters counters{};
+  bool answers = true;
+
+ private:
+  Counters latched_{};
+};
+
+TEST(ProgressWatch, says_nothing_while_any_work_is_counted) {
+  CountingDevice device;
+  ProgressWatch watch(device);
+  for (const std::size_t work : {registers::kCounterReadBeats, registers::kCounterArrayActive,
+                                 registers::kCounterPoolActive, registers::kCounterActivationWrites}) {
+    device.counters[work] += std::uint64_t{1} << 32;  // the high word counts, too
+    watch.look();
+    EXPECT_EQ(watch.standstill(), "");
+  }
+  device.counters[registers::kCounterDescriptors] = 7;
+  watch.look();
+  EXPECT_EQ(watch.instructions(), 7);
+}
+
+TEST(ProgressWatch, names_what_waits_where_only_waiting_is_counted) {
+  CountingDevice device;
+  ProgressWatch watch(device);
+  device.counters[registers::kCounterReadBeats] = 5;
+  watch.look();
+  for (const std::size_t wait :
+       {registers::kCounterCycles, registers::kCounterStallLoad, registers::kCounterStoreBusy}) {
+    device.counters[wait] += 1000;
+  }
+  watch.look();
+  EXPECT_EQ(watch.standstill(),
+            "waiting: the compute engine for a load, the store engine, whose instruction does not end");
+}
+
+TEST(ProgressWatch, tells_a_job_that_never_began_or_whose_end_is_not_told) {
+  CountingDevice device;
+  ProgressWatch watch(device);
+  watch.look();
+  EXPECT_THAT(watch.standstill(), HasSubstr("no cycle is counted"));
+}
+
+TEST(ProgressWatch, takes_counters_that_do_not_answer_for_a_record_that_is_not_written) {
+  CountingDevice device;
+  ProgressWatch watch(device);
+  device.answers = false;
+  watch.look();
+  EXPECT_THAT(watch.standstill(), HasSubstr("record of a segment"));
+}
+
+}  // namespace
+}  // namespace bitloop::host::test
