@@ -12,11 +12,13 @@
 #include <thread>
 #include <utility>
 
+#include "agent/console/progress.h"
 #include "agent/console/table.h"
 #include "host/base/error.h"
 #include "host/board/memory_mapped_device.h"
 #include "host/driver/address.h"
 #include "host/etherbone/remote_device.h"
+#include "host/measurement/soundness.h"
 
 namespace bitloop::console {
 
@@ -70,6 +72,9 @@ void Options::device_options() {
 
 void Options::store_option() {
   flag("fresh", "run everything on the device: neither read nor write the store of measured cycles");
+  flag("unchecked",
+       "measure also what does not pass its self-test, as hardware that is new on this machine must; "
+       "remember nothing");
 }
 
 void Options::format_option() { text("format", "table", "table, json or csv"); }
@@ -277,12 +282,42 @@ std::unique_ptr<host::Device> open_address(const host::DeviceAddress& address, c
   return device;
 }
 
+/// Of simulated devices the full model behind the default memory, whose speed no result depends on.
+host::SoundnessCheck soundness_check(const std::shared_ptr<host::DevicePool>& pool,
+                                     const DeviceChoice& choice, sim::Detail detail) {
+  const host::HardwareInfo& hardware = pool->hardware();
+  host::SoundnessCheck check{
+      .name = hardware.name, .fingerprint = hardware.fingerprint, .open = [=] { return pool; }};
+  if (simulates(addresses_of(choice))) {
+    check.fingerprint = sim::make_sim_device(choice.hardware, {}, {}, detail)->info().fingerprint;
+    check.open = [choice] {
+      return std::make_shared<host::DevicePool>("sim",
+                                                [choice] { return sim::make_sim_device(choice.hardware); });
+    };
+  }
+  check.folder = host::MeasurementStore::default_path();
+  if (!check.folder.empty()) check.folder.replace_filename("sound");
+  check.note = [](const std::string& line) { fmt::print(stderr, "bitloop: note: {}\n", line); };
+  return check;
+}
+
+void guard(const std::shared_ptr<host::DevicePool>& pool, const DeviceChoice& choice, sim::Detail detail) {
+  if (choice.unchecked) return;
+  pool->guard([owner = std::weak_ptr(pool), choice, detail] {
+    host::SoundnessCheck check = soundness_check(owner.lock(), choice, detail);
+    LateProgressBar bar("self-test");
+    check.progress = [&](double done) { bar.update(done, check.name); };
+    host::require_sound(check);
+  });
+}
+
 }  // namespace
 
 DeviceChoice device_choice(const Options& options, const DeviceChoice& stored) {
   DeviceChoice choice = stored;
   if (options.given("device")) choice.device = options.text_of("device");
   choice.insecure = choice.insecure || options.is_set("insecure");
+  choice.unchecked = options.has("unchecked") && options.is_set("unchecked");
   const bool simulated = simulates(addresses_of(choice));
   for (const auto& [name, value] : {std::pair{"hardware", &choice.hardware}, {"memory", &choice.memory}}) {
     if (!options.given(name)) continue;
@@ -314,6 +349,7 @@ std::shared_ptr<host::DevicePool> open_pool(const DeviceChoice& choice, Purpose 
   }
   auto pool = std::make_shared<host::DevicePool>(std::move(members));
   pool->tell([](const std::string& line) { fmt::print(stderr, "bitloop: note: {}\n", line); });
+  guard(pool, choice, detail);
   return pool;
 }
 
@@ -325,7 +361,9 @@ std::shared_ptr<host::DevicePool> open_traced(const DeviceChoice& choice, const 
   const auto open = [=] {
     return sim::make_sim_device(choice.hardware, sim::parse_memory(choice.memory), wave);
   };
-  return std::make_shared<host::DevicePool>("sim", open, 1);
+  const auto pool = std::make_shared<host::DevicePool>("sim", open, 1);
+  guard(pool, choice, sim::Detail::full);
+  return pool;
 }
 
 std::unique_ptr<host::Device> open_device(const std::string& text, const DeviceChoice& choice) {
@@ -333,7 +371,7 @@ std::unique_ptr<host::Device> open_device(const std::string& text, const DeviceC
 }
 
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options) {
-  if (options.is_set("fresh")) return nullptr;
+  if (options.is_set("fresh") || options.is_set("unchecked")) return nullptr;
   return std::make_unique<host::MeasurementStore>(
       host::MeasurementStore::default_path(),
       [](const std::string& line) { fmt::print(stderr, "bitloop: warning: {}\n", line); });

@@ -36,7 +36,7 @@ class Options {
   void number(const char* name, const char* help);
   /// --device, --insecure, --hardware, --memory.
   void device_options();
-  /// --fresh.
+  /// --fresh, --unchecked.
   void store_option();
   void format_option();
 
@@ -84,6 +84,7 @@ struct DeviceChoice {
   bool insecure = false;
   std::string hardware = "default";  ///< of simulated ones
   std::string memory = "ddr8";
+  bool unchecked = false;  ///< measured without its self-test
 };
 
 /// What the options say, and `stored` where they say nothing. Throws InputError where --hardware or --memory
@@ -98,7 +99,9 @@ enum class Purpose {
 };
 
 /// The devices, of which none is open yet; `sim` stands for as many simulated ones as there are processors.
-/// One that fails while others go on is told on standard error. Throws InputError for texts that name none.
+/// One that fails while others go on is told on standard error. Before they are measured the first time on
+/// this machine, their hardware must pass its self-test (host/measurement/soundness.h): simulated ones in
+/// full detail. Throws InputError for texts that name none.
 std::shared_ptr<host::DevicePool> open_pool(const DeviceChoice& choice, Purpose purpose);
 
 /// One simulated device that writes a waveform. Throws InputError where `choice` is another device.
@@ -107,7 +110,8 @@ std::shared_ptr<host::DevicePool> open_traced(const DeviceChoice& choice, const 
 /// Opens one device that a text (no list) names, simulated ones with all details. Errors name the device.
 std::unique_ptr<host::Device> open_device(const std::string& text, const DeviceChoice& choice);
 
-/// The store of measured cycles, whose warnings go to standard error; none with --fresh.
+/// The store of measured cycles, whose warnings go to standard error; none with --fresh, or with --unchecked,
+/// whose cycles must not meet checked ones.
 std::unique_ptr<host::MeasurementStore> open_store(const Options& options);
 
 /// "CxHxW", which option `name` gives.

@@ -110,6 +110,13 @@ const HardwareInfo& DevicePool::hardware() {
   throw DeviceError(all_reasons());
 }
 
+void DevicePool::admit() {
+  const std::lock_guard lock(checking_);
+  if (!check_) return;
+  check_();
+  check_ = nullptr;
+}
+
 /// Waits for a member that may do the work; null where there is none left.
 DevicePool::Slot* DevicePool::take(const Attempts& attempts) {
   std::unique_lock lock(mutex_);

@@ -53,6 +53,12 @@ class DevicePool {
   /// one thread at a time. Before anything runs.
   void tell(Note note) { note_ = std::move(note); }
 
+  /// What must hold of the hardware before anybody measures on it. Before anything runs.
+  void guard(std::function<void()> check) { check_ = std::move(check); }
+  /// Asked by whoever is about to measure: makes the check, once it has passed never again; throws what it
+  /// throws.
+  void admit();
+
   [[nodiscard]] int size() const;
   /// Of all of them. Where none was ever open each is tried once: a device that is not there at the beginning
   /// is an error at once.
@@ -85,6 +91,8 @@ class DevicePool {
 
   PoolPatience patience_;
   Note note_;
+  std::function<void()> check_;
+  std::mutex checking_;  ///< held while `check_` is called
   std::vector<std::unique_ptr<Slot>> slots_;
   mutable std::mutex mutex_;  ///< of the slots, but for the device of one that is busy, and of `hardware_`
   std::condition_variable changed_;

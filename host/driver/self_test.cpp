@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 #include <random>
 #include <string_view>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include "host/compiler/compiler.h"
 #include "host/device/registers.h"
 #include "host/network/policy.h"
+#include "host/network/zoo/builder.h"
 #include "host/program/instruction.h"
 
 namespace bitloop::host {
@@ -21,6 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kSeed = 1;
+constexpr Cycles kMostCycles = 20'000'000;  ///< of a case: several times what the smallest hardware takes
 constexpr int kRoundTrips = 1000;
 constexpr double kLongest = 1;  ///< seconds, of each figure
 constexpr Address kFirstBytes = Address{64} << 10;
@@ -77,6 +80,9 @@ LinkSpeed transfer(Device& device, Address count) {
       .write_mb_per_s = megabytes / write_seconds, .read_mb_per_s = megabytes / read_seconds, .bytes = count};
 }
 
+std::uint8_t largest_code(int bits) { return static_cast<std::uint8_t>((1u << bits) - 1); }
+
+/// All random.
 TestCase make_case(std::string name, const Network& network, int weight_bits, int input_bits) {
   std::mt19937_64 random(kSeed);
   TestCase test{std::move(name),
@@ -87,9 +93,56 @@ TestCase make_case(std::string name, const Network& network, int weight_bits, in
   const int bits =
       network.image_input ? 8 : test.network.bits.written[static_cast<std::size_t>(network.input)];
   test.input.resize(static_cast<std::size_t>(input.shape.elements()));
-  for (std::uint8_t& code : test.input) code = static_cast<std::uint8_t>(random() & ((1u << bits) - 1));
+  for (std::uint8_t& code : test.input) code = static_cast<std::uint8_t>(random() & largest_code(bits));
   test.expected = golden_run(test.network, test.input);
   return test;
+}
+
+/// A layer of 32-bit results, all of whose bits of operands are one: what random ones never sum up to.
+TestCase make_case_of_ones(std::string name, const Network& network, int weight_bits, int input_bits) {
+  TestCase test = make_case(std::move(name), network, weight_bits, input_bits);
+  QuantizedLayer& layer = test.network.layers.front();
+  std::fill(layer.weights.begin(), layer.weights.end(), largest_code(weight_bits));
+  for (Requantization& sum : layer.requantization) sum = {.multiplier = 1, .shift = 1, .bias = 0};
+  std::fill(test.input.begin(), test.input.end(), largest_code(input_bits));
+  test.expected = golden_run(test.network, test.input);
+  return test;
+}
+
+/// Max pools of codes of the policy's width.
+Network pooled_network() {
+  zoo::NetworkBuilder net("pooled", {3, 12, 12});
+  const int stem = net.conv("stem", net.image(), {.filters = 40, .kernel = 3, .stride = 2});
+  const int pool = net.max_pool("pool", stem, 3, 2, 1, 0);
+  const int middle =
+      net.conv("middle", pool, {.filters = 70, .kernel = 1, .activation = Activation::leaky_relu});
+  const int last_pool = net.max_pool("last pool", middle, 2, 1, 0, 0);
+  return net.finish({net.linear("end", last_pool, 10, Activation::none, false)});
+}
+
+/// What layers by themselves have not: adds, leaky ReLUs, tables, products, average pools, concats.
+Network network_of_all_operations() {
+  zoo::NetworkBuilder net("all operations", {3, 12, 12});
+  const int stem = net.conv("stem", net.image(),
+                            {.filters = 24, .kernel = 3, .stride = 2, .activation = Activation::leaky_relu});
+  const int wide = net.conv("expand", stem, {.filters = 40, .activation = Activation::relu6});
+  const int depth = net.depthwise("depthwise", wide, {.kernel = 3, .activation = Activation::leaky_relu});
+  const int narrow = net.conv("project", depth, {.filters = 24, .activation = Activation::none});
+  const int sum = net.add("add", stem, narrow, Activation::none);
+  const int swish = net.function("silu", sum, "x x sigmoid mul");
+  const int pool = net.max_pool("max pool", swish, 3, 2, 1, 1);
+  const int gate = net.function("sigmoid", net.global_average_pool("average pool", pool), "x sigmoid");
+  const int scaled = net.product("product", pool, gate);
+  const int both = net.concat("concat", {scaled, pool});
+  return net.finish({net.linear("end", both, 10, Activation::none, false)});
+}
+
+/// The layer that writes a tensor.
+const std::string& writer_of(const Network& network, const std::string& tensor) {
+  for (const Layer& layer : network.layers) {
+    if (network.tensors[static_cast<std::size_t>(layer.output)].name == tensor) return layer.name;
+  }
+  return tensor;
 }
 
 const CodeTensor& expected_at(const TestCase& test, const TensorPlace& place) {
@@ -147,24 +200,39 @@ LinkSpeed measure_link(Device& device) {
 }
 
 std::vector<TestCase> test_cases() {
+  using Pairs = std::vector<std::pair<int, int>>;
   std::vector<TestCase> cases;
-  const auto add = [&](const char* kind, const char* layer,
-                       std::initializer_list<std::pair<int, int>> pairs) {
-    const Network network = single_layer_network(layer);
+  const auto add = [&](const char* name, const Network& network, const Pairs& pairs) {
     for (const auto& [weight_bits, input_bits] : pairs) {
-      cases.push_back(make_case(fmt::format("{} w{}a{}", kind, weight_bits, input_bits), network, weight_bits,
+      cases.push_back(make_case(fmt::format("{} w{}a{}", name, weight_bits, input_bits), network, weight_bits,
                                 input_bits));
     }
   };
-  add("conv 3x3", "conv in=24x10x10 out=20 kernel=3 stride=1 pad=1",
-      {{8, 8}, {4, 4}, {2, 2}, {1, 1}, {1, 8}, {8, 1}, {2, 4}});
-  add("conv 1x1 stride 2", "conv in=70x9x9 out=36 kernel=1 stride=2 pad=0", {{8, 8}, {4, 2}, {1, 2}});
-  add("dwconv", "dwconv in=40x9x9 kernel=3 stride=1 pad=1", {{8, 8}, {4, 4}, {1, 1}});
-  add("linear", "linear in=300 out=70", {{8, 8}, {2, 8}, {1, 1}});
-  const Network lenet = zoo_network("lenet");
-  cases.push_back(make_case("lenet w4a2", lenet, 4, 2));
-  const Network mobilenet = zoo_network("mobilenet-v2-0.35", Shape{3, 32, 32}, 10);
-  cases.push_back(make_case("mobilenet-v2-0.35 w2a4", mobilenet, 2, 4));
+  const auto layer = [&](const char* name, const char* text, const Pairs& pairs) {
+    add(name, single_layer_network(text), pairs);
+  };
+  Pairs all;
+  for (const int weight_bits : kWidths) {
+    for (const int input_bits : kWidths) all.emplace_back(weight_bits, input_bits);
+  }
+  const Pairs diagonal{{8, 8}, {4, 4}, {2, 2}, {1, 1}};
+  layer("conv 3x3", "conv in=40x6x5 out=20 kernel=3 pad=1", all);
+  layer("conv of 32-bit results", "conv in=70x5x4 out=20 kernel=1 out_bits=32", diagonal);
+  layer("conv of signed codes", "conv in=33x7x7 out=36 kernel=3x2 stride=2x1 dilation=1x2 pad=1 signed=1",
+        {{8, 8}, {4, 4}, {2, 2}, {1, 2}});
+  layer("dwconv", "dwconv in=40x6x6 kernel=3 pad=1", diagonal);
+  layer("dwconv of signed codes", "dwconv in=70x9x8 kernel=3 stride=2 pad=1 signed=1",
+        {{8, 8}, {4, 4}, {1, 2}});
+  for (const auto& [weight_bits, input_bits] : diagonal) {
+    cases.push_back(make_case_of_ones(
+        fmt::format("conv of ones w{}a{}", weight_bits, input_bits),
+        single_layer_network("conv in=64x4x5 out=20 kernel=3 pad=1 out_bits=32"), weight_bits, input_bits));
+  }
+  layer("linear", "linear in=300 out=70", {{8, 8}, {2, 8}, {1, 1}});
+  add("pooled", pooled_network(), diagonal);
+  add("all operations", network_of_all_operations(), diagonal);
+  add("lenet", zoo_network("lenet"), {{4, 2}});
+  add("mobilenet-v2-0.35", zoo_network("mobilenet-v2-0.35", Shape{3, 32, 32}, 10), {{2, 4}});
   return cases;
 }
 
@@ -172,7 +240,7 @@ TestRun run_case(Driver& driver, const TestCase& test, const HardwareInfo& hardw
   TestRun run{.name = test.name};
   run.job = compile(test.network, hardware, {.spill_all = true});
   driver.load(run.job);
-  run.measurement = driver.run(test.input);
+  run.measurement = driver.run(test.input, kMostCycles);
   for (const TensorPlace& place : run.job.tensors) run.tensors.push_back(driver.read_tensor(place));
   return run;
 }
@@ -184,16 +252,58 @@ std::string fault_of(const TestRun& run, const TestCase& test, const HardwareInf
     const auto& codes = run.tensors[i].codes;
     const auto& expected = expected_at(test, run.job.tensors[i]).codes;
     if (codes == expected) continue;
+    const std::string& tensor = run.job.tensors[i].name;
+    const std::string where = fmt::format("layer {}: ", writer_of(test.network.network, tensor));
     const auto wrong = std::mismatch(codes.begin(), codes.end(), expected.begin(), expected.end());
     const auto at = wrong.first - codes.begin();
     if (wrong.first == codes.end() || wrong.second == expected.end()) {
-      return fmt::format("tensor {} has {} codes instead of {}", run.job.tensors[i].name, codes.size(),
+      return fmt::format("{}tensor {} has {} codes instead of {}", where, tensor, codes.size(),
                          expected.size());
     }
-    return fmt::format("code {} of tensor {} is {} instead of {}", at, run.job.tensors[i].name, *wrong.first,
+    return fmt::format("{}code {} of tensor {} is {} instead of {}", where, at, tensor, *wrong.first,
                        *wrong.second);
   }
   return "";
+}
+
+SelfTestResult run_self_test(DevicePool& devices, const Driver::Progress& progress) {
+  const std::vector<TestCase> cases = test_cases();
+  std::vector<std::string> faults(cases.size());
+  SelfTestResult result;
+  std::mutex mutex;
+  std::size_t done = 0;
+  class Failed {};
+  // Cases start in their order, and those that have started are ended: the first fault is the same for any
+  // number of devices.
+  const auto run = [&](Driver& driver, std::size_t i) {
+    bool fits = true;
+    faults[i].clear();
+    try {
+      faults[i] = fault_of(run_case(driver, cases[i], devices.hardware()), cases[i], devices.hardware());
+    } catch (const InputError&) {
+      fits = false;
+    } catch (const DeviceLost&) {
+      throw;
+    } catch (const DeviceError& error) {
+      faults[i] = error.what();
+      throw;
+    }
+    if (!faults[i].empty()) throw Failed();
+    const std::lock_guard lock(mutex);
+    ++(fits ? result.passed : result.too_small);
+    if (progress) progress(static_cast<double>(++done) / static_cast<double>(cases.size()));
+  };
+  try {
+    devices.for_each(cases.size(), run);
+  } catch (const Failed&) {
+  } catch (const DeviceError&) {
+    if (std::all_of(faults.begin(), faults.end(), [](const std::string& fault) { return fault.empty(); }))
+      throw;
+  }
+  for (std::size_t i = 0; i < faults.size() && result.fault.empty(); ++i) {
+    if (!faults[i].empty()) result.fault = fmt::format("self-test {}: {}", cases[i].name, faults[i]);
+  }
+  return result;
 }
 
 bool same_parameters(const HardwareInfo& a, const HardwareInfo& b) {

@@ -8,6 +8,7 @@
 
 #include "host/device/device.h"
 #include "host/driver/driver.h"
+#include "host/driver/pool.h"
 #include "host/network/quantized_network.h"
 #include "host/program/job.h"
 
@@ -49,6 +50,17 @@ TestRun run_case(Driver& driver, const TestCase& test, const HardwareInfo& hardw
 /// What is wrong with a run, in one line; empty where nothing is. `computes` false: results are not looked
 /// at.
 std::string fault_of(const TestRun& run, const TestCase& test, const HardwareInfo& hardware);
+
+/// What came of all test cases.
+struct SelfTestResult {
+  std::size_t passed = 0;
+  std::size_t too_small = 0;  ///< cases that the hardware has too little memory on chip for
+  std::string fault;          ///< of the first case that failed, with its name; empty where none did
+};
+
+/// On all devices of the pool side by side, up to the first case that fails. Throws DeviceError where the way
+/// to the devices fails. `progress`: one call at a time, from any thread.
+SelfTestResult run_self_test(DevicePool& devices, const Driver::Progress& progress = {});
 
 /// Whether a job that is compiled for one runs on the other.
 bool same_parameters(const HardwareInfo& a, const HardwareInfo& b);

@@ -122,6 +122,7 @@ Counters SegmentMeter::end() {
   job.blocks.push_back({job.descriptors, segment_descriptors({}, job.descriptors, job.records, true)});
   const auto shared = std::make_shared<const Job>(std::move(job));
   Counters counters{};
+  devices_->admit();
   devices_->run([&](Driver& driver) { counters = end_of(run_job(driver, shared)); });
   remember(text, key, counters);
   return counters;
@@ -173,6 +174,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
       throw TooSmall(error.what());
     }
   }
+  if (!unknown.empty()) devices_->admit();
   std::mutex mutex;
   std::vector<double> done(unknown.size());  // of each segment, 0..1
   const auto tell = [&](std::size_t i, double part) {
@@ -235,6 +237,7 @@ MeasuredNetwork run_network(DevicePool& devices, const Network& network, const P
   CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), devices.hardware());
   const auto job = std::make_shared<const Job>(std::move(compiled.job));
   Measurement measurement;
+  devices.admit();
   devices.run([&](Driver& driver) { measurement = run_job(driver, job, progress); });
   MeasuredNetwork measured;
   measured.segments = std::move(compiled.segments);

@@ -24,8 +24,8 @@ Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, const Driver
 /// no cycle depends on what lies there. `plan` is plan_segment's for it.
 Job segment_job(Segment segment, const SegmentPlan& plan, const HardwareInfo& hardware, bool first);
 
-/// Counter records of segments, each measured once: remembered in the store, or run on a device. As many
-/// segments run side by side as there are devices. Not thread-safe.
+/// Counter records of segments, each measured once: remembered in the store, or run on a device, once the
+/// pool admits it. As many segments run side by side as there are devices. Not thread-safe.
 class SegmentMeter {
  public:
   struct Request {

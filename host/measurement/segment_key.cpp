@@ -117,6 +117,11 @@ SegmentKey segment_key(std::string_view key_text, std::string_view fingerprint) 
   return sha256(std::as_bytes(std::span(text)));
 }
 
+Sha256 self_test_key(std::string_view fingerprint) {
+  const std::string text = fmt::format("self-test {} {};", fingerprint, compiler_hash());
+  return sha256(std::as_bytes(std::span(text)));
+}
+
 SegmentKey end_key(std::string_view fingerprint) {
   const std::string text = fmt::format("end {};", fingerprint);
   return sha256(std::as_bytes(std::span(text)));

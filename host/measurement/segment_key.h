@@ -36,6 +36,8 @@ std::string_view compiler_hash();
 /// All of the above but fingerprint and compiler, as bytes: a key within one process.
 std::string key_text(const Segment& segment, bool first);
 SegmentKey segment_key(std::string_view key_text, std::string_view fingerprint);
+/// Of a self-test that hardware has passed.
+Sha256 self_test_key(std::string_view fingerprint);
 /// Of what a job counts after its last record is taken: a constant of the hardware.
 SegmentKey end_key(std::string_view fingerprint);
 
