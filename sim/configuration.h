@@ -23,6 +23,7 @@ struct Configuration {
   /// Null where it is not compiled in but built on demand.
   MakeDevice make_full = nullptr;
   MakeDevice make_timing = nullptr;
+  const char* (*compiled_fingerprint)() = nullptr;  ///< of the RTL and parameters that are compiled in
 
   [[nodiscard]] MakeDevice make(Detail detail) const {
     return detail == Detail::full ? make_full : make_timing;

@@ -118,13 +118,28 @@ int run_program(const std::vector<std::string>& command, const fs::path& log) {
   }
 }
 
+/// What the log of a build that failed says first: a tool's own line, or what follows CMake's.
+std::string first_error(const fs::path& log) {
+  std::ifstream file(log);
+  bool cmake = false;
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t start = line.find_first_not_of(' ');
+    if (line.starts_with("%Error") || (cmake && start != std::string::npos)) return line.substr(start);
+    cmake = cmake || line.starts_with("CMake Error");
+  }
+  return "it did not end well";
+}
+
 void build(const Configuration& configuration, const std::string& fingerprint, Detail detail,
            const fs::path& file) {
   if (const std::string obstacle = on_demand_obstacle(); !obstacle.empty()) {
     throw Error(fmt::format("hardware {} is not built yet and cannot be: {}", configuration.name, obstacle));
   }
   const bool timing = detail == Detail::timing;
-  say(fmt::format("hardware {}: building it{} once, into {}", configuration.name,
+  say(fmt::format("hardware {}: {}building it{} once, into {}", configuration.name,
+                  configuration.make(detail) == nullptr
+                      ? ""
+                      : fmt::format("the RTL in {} is not what was compiled in: ", rtl_folder().string()),
                   timing ? " without its datapath" : "", file.string()));
   const fs::path out = file.parent_path() / "build";
   const fs::path log = file.parent_path() / "build.log";
@@ -132,10 +147,11 @@ void build(const Configuration& configuration, const std::string& fingerprint, D
       {BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}{}", configuration.parameters, timing ? "|Datapath=0" : ""),
        "-DFINGERPRINT=" + fingerprint,
        fmt::format("-DPREFIX=accelerator_{}{}", timing ? "timing_" : "", fingerprint),
-       "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
+       "-DRTL=" + rtl_folder().string(), "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
       log);
   if (status != 0) {
-    throw Error(fmt::format("hardware {} cannot be built: {} says why", configuration.name, log.string()));
+    throw Error(fmt::format("hardware {} cannot be built: {} (all of it: {})", configuration.name,
+                            first_error(log), log.string()));
   }
   {
     const std::string end = trailer(read_file(out / "model.so"));
@@ -166,25 +182,34 @@ fs::path model_file(const Configuration& configuration, const std::string& finge
 
 }  // namespace
 
+fs::path rtl_folder() {
+  const char* other = std::getenv("BITLOOP_RTL");
+  return other != nullptr && *other != '\0' ? other : BITLOOP_RTL_FOLDER;
+}
+
+bool rtl_is_gone() { return !fs::exists(rtl_folder()) && rtl_folder() == BITLOOP_RTL_FOLDER; }
+
 std::string on_demand_obstacle() {
-  for (const char* path : {BITLOOP_VERILATOR, BITLOOP_CXX, BITLOOP_CMAKE, BITLOOP_RTL, BITLOOP_BUILD_MODEL}) {
+  for (const fs::path& path : {fs::path(BITLOOP_VERILATOR), fs::path(BITLOOP_CXX), fs::path(BITLOOP_CMAKE),
+                               rtl_folder(), fs::path(BITLOOP_BUILD_MODEL)}) {
     if (!fs::exists(path)) {
       return fmt::format("{} is gone, which bitloop was built with: bring it back or build bitloop again",
-                         path);
+                         path.string());
     }
   }
   return "";
 }
 
 std::string rtl_fingerprint(const std::string& parameters) {
+  const fs::path folder = rtl_folder();
   std::vector<fs::path> sources;
-  std::ifstream list(fs::path(BITLOOP_RTL) / "accelerator.f");
-  for (std::string line; std::getline(list, line);) sources.push_back(fs::path(BITLOOP_RTL) / line);
+  std::ifstream list(folder / "accelerator.f");
+  for (std::string line; std::getline(list, line);) sources.push_back(folder / line);
   if (sources.empty()) {
-    throw Error(
-        fmt::format("the RTL in {} is gone, which hardware is built from: bring it back, or use a "
-                    "configuration that is compiled in",
-                    BITLOOP_RTL));
+    throw InputError(fmt::format(
+        "there is no RTL in {} (accelerator.f lists its sources), which hardware is built from: bring it "
+        "back, or use a configuration that is compiled in",
+        folder.string()));
   }
   std::sort(sources.begin(), sources.end(),
             [](const fs::path& a, const fs::path& b) { return a.filename() < b.filename(); });

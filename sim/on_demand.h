@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,13 +9,19 @@
 
 namespace bitloop::sim {
 
+/// What simulated hardware is made from: the folder of the RTL that bitloop was built from, or BITLOOP_RTL in
+/// the environment.
+std::filesystem::path rtl_folder();
+/// That folder is not there any more, and nobody names another one: only what is compiled in is left.
+bool rtl_is_gone();
+
 /// Why nothing can be built on demand on this machine, with what to do; empty where it can.
 std::string on_demand_obstacle();
 
 /// The first half of the fingerprint: what sim/verilate.cmake computes from the RTL and `parameters`.
 std::string rtl_fingerprint(const std::string& parameters);
 
-/// A device of a configuration that is not compiled in (what `configuration` makes is not looked at).
+/// A device of a configuration that is not compiled in, or not as the RTL is now.
 ///
 /// Its model is `$XDG_CACHE_HOME/bitloop/hardware/FINGERPRINT/model.so`, or `timing.so` beside it for
 /// `Detail::timing`; each is built when it is first used. Where the file is missing, damaged or

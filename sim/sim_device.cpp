@@ -25,11 +25,17 @@ const Configuration* named(std::string_view name) {
   return find_configuration([&](const Configuration& configuration) { return configuration.name == name; });
 }
 
+/// What is compiled in was made from the RTL as it is now, or that is gone.
+bool up_to_date(const Configuration& configuration) {
+  return rtl_is_gone() || rtl_fingerprint(configuration.parameters) == configuration.compiled_fingerprint();
+}
+
 std::unique_ptr<host::Device> make(const Configuration& configuration, const MemoryModel& memory,
                                    const std::optional<WaveWindow>& wave, Detail detail) {
   const MakeDevice compiled_in = configuration.make(detail);
-  return compiled_in != nullptr ? compiled_in(configuration, memory, wave)
-                                : make_on_demand(configuration, memory, wave, detail);
+  return compiled_in != nullptr && up_to_date(configuration)
+             ? compiled_in(configuration, memory, wave)
+             : make_on_demand(configuration, memory, wave, detail);
 }
 
 }  // namespace

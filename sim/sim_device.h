@@ -27,8 +27,9 @@ enum class Detail {
 
 /// The Verilated accelerator of a hardware configuration in this process: a name (`default`, `tiny`, `wide`),
 /// or parameters that differ from `default`: "p=4,f=8,activation_rows=2048,..." (sim/hardware_text.h). What
-/// is not compiled in is built on first use (sim/on_demand.h). Several devices may live in several threads,
-/// one thread per device. Throws InputError for a configuration that cannot be.
+/// is not compiled in is built on first use (sim/on_demand.h), and so is what was compiled in from other RTL
+/// than there is now: measured is always the RTL of the checkout. Several devices may live in several
+/// threads, one thread per device. Throws InputError for a configuration that cannot be.
 ///
 /// With `Detail::timing` the same RTL is elaborated without its datapath (`Datapath = 0`), and the device
 /// tells the same fingerprint: cycles, every counter and the counter records in memory are exactly those of

@@ -1,6 +1,6 @@
 # Script (cmake -P): turns the RTL into C++ for one hardware configuration.
 #   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder); AS_BUILT: not of the forms for speed
-# Writes OUT/PREFIX.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
+# Writes OUT/PREFIX.h, OUT/PREFIX_fingerprint.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
 # Fingerprint: the first 64 bits of the SHA-256 over all sources that are built, sorted by name, and all parameters except Datapath.
 include("${CMAKE_CURRENT_LIST_DIR}/../cmake/rtl_sources.cmake")
 rtl_sources(built "${RTL}")
@@ -54,5 +54,6 @@ foreach(file IN LISTS generated)
     string(APPEND fast "#include \"${file}\"\n")
   endif()
 endforeach()
+file(WRITE "${OUT}/${PREFIX}_fingerprint.h" "constexpr const char* k_${PREFIX}_fingerprint = \"${fingerprint}\";\n")
 file(WRITE "${OUT}/fast.cpp" "${fast}")
 file(WRITE "${OUT}/slow.cpp" "${slow}")
