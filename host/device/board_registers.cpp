@@ -39,21 +39,34 @@ std::string rtl_fingerprint(Device& device) {
   return fmt::format("{:08x}{:08x}", words[1], words[0]);
 }
 
-HardwareInfo read_board_info(Device& device, const std::string& board_name, double clock_hz) {
+void require_known_formats(Device& device, std::string_view name) {
+  constexpr const char* kRemedy = "build bitstream and program from the same sources";
   const std::uint32_t id = device.read_register(registers::kId);
   if (id != registers::kIdValue) {
     throw DeviceError(
         fmt::format("{}: no Bitloop accelerator answers: its ID register reads {:#010x}, not {:#010x}; check "
                     "the bitstream and the address of the registers",
-                    board_name, id, registers::kIdValue));
+                    name, id, registers::kIdValue));
   }
   const std::uint32_t map = device.read_register(registers::kRegmapHash);
   if (map != registers::kRegmapHashValue) {
-    throw DeviceError(
-        fmt::format("{}: the accelerator's register map has hash {:#010x} and this program's {:#010x}; build "
-                    "both from the same sources",
-                    board_name, map, registers::kRegmapHashValue));
+    throw DeviceError(fmt::format(
+        "{}: the accelerator's register map has version {}, hash {:#010x}, and this program's version {}, "
+        "hash {:#010x}; {}",
+        name, device.read_register(registers::kVersion), map, registers::kRegmapVersion,
+        registers::kRegmapHashValue, kRemedy));
   }
+  const std::uint32_t descriptors = device.read_register(registers::kDescriptorVersion);
+  if (descriptors != registers::kDescriptorVersionValue) {
+    throw DeviceError(
+        fmt::format("{}: the accelerator reads descriptors of version {}, and this program writes those of "
+                    "version {}; {}",
+                    name, descriptors, registers::kDescriptorVersionValue, kRemedy));
+  }
+}
+
+HardwareInfo read_board_info(Device& device, const std::string& board_name, double clock_hz) {
+  require_known_formats(device, board_name);
   const auto value = [&](std::uint32_t offset) { return static_cast<int>(device.read_register(offset)); };
   HardwareInfo info;
   const std::uint32_t array = device.read_register(registers::kConfigArray);

@@ -1,10 +1,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "host/device/device.h"
 
 namespace bitloop::host {
+
+/// Throws DeviceError, with both values, where a device's registers or the descriptors that it reads are not
+/// of the versions that this program was built for. `name`: of the device.
+void require_known_formats(Device& device, std::string_view name);
 
 /// What a board's registers tell of its hardware, under a fingerprint whose second half is of the board
 /// itself (host/device/board_identity.h). Throws DeviceError where they are not those of our accelerator.

@@ -98,19 +98,7 @@ Driver::Driver(Device& device)
 }
 
 void Driver::identify() {
-  const std::uint32_t id = device_.read_register(registers::kId);
-  if (id != registers::kIdValue) {
-    throw DeviceError(
-        fmt::format("the device is no Bitloop accelerator: its ID register reads {:#010x}, not {:#010x}", id,
-                    registers::kIdValue));
-  }
-  const std::uint32_t hash = device_.read_register(registers::kRegmapHash);
-  if (hash != registers::kRegmapHashValue) {
-    throw DeviceError(
-        fmt::format("the device's register map has hash {:#010x} and this program's {:#010x}; build both "
-                    "from the same sources",
-                    hash, registers::kRegmapHashValue));
-  }
+  require_known_formats(device_, "the device");
   rtl_fingerprint_ = rtl_fingerprint(device_);
   const std::string& known = device_.info().fingerprint;
   if (known.size() == kFingerprintDigits && !known.starts_with(rtl_fingerprint_)) {

@@ -150,6 +150,7 @@ module register_slave_properties (
       registers_pkg::ConfigStagingOffset:    value = 32'd256;
       registers_pkg::Fingerprint0Offset:     value = 32'h89ab_cdef;
       registers_pkg::Fingerprint1Offset:     value = 32'h0123_4567;
+      registers_pkg::DescriptorVersionOffset: value = registers_pkg::ResetDescriptorVersion;
       registers_pkg::StatusOffset:           value = {30'd0, resetting_i, busy_q};
       registers_pkg::ErrorOffset:            value = {29'd0, error_i};
       registers_pkg::ErrorInfoOffset:        value = error_info_i;

@@ -14,6 +14,7 @@ inline void fill_register_page(std::span<std::uint32_t> page) {
   page[registers::kId / 4] = registers::kIdValue;
   page[registers::kVersion / 4] = registers::kRegmapVersion;
   page[registers::kRegmapHash / 4] = registers::kRegmapHashValue;
+  page[registers::kDescriptorVersion / 4] = registers::kDescriptorVersionValue;
   page[registers::kConfigArray / 4] = 4u << 16 | 2;
   page[registers::kConfigActivation / 4] = 1024;
   page[registers::kConfigWeight / 4] = 512;

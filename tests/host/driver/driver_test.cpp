@@ -14,6 +14,10 @@
 namespace bitloop::host::test {
 namespace {
 
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
 /// An emulator with one defect at a time.
 class FaultyDevice : public Emulator {
  public:
@@ -21,7 +25,10 @@ class FaultyDevice : public Emulator {
 
   std::uint32_t read_register(std::uint32_t offset) override {
     if (offset == registers::kId && wrong_id) return 0x12345678;
-    if (offset == registers::kRegmapHash && wrong_map) return 0x12345678;
+    if (offset == registers::kRegmapHash && older_map) return 0x12345678;
+    if (offset == registers::kVersion && older_map) return registers::kRegmapVersion - 1;
+    if (offset == registers::kDescriptorVersion && older_descriptors)
+      return registers::kDescriptorVersionValue - 1;
     if (offset == registers::kStatus && busy) return 1;
     return Emulator::read_register(offset);
   }
@@ -37,7 +44,8 @@ class FaultyDevice : public Emulator {
   }
 
   bool wrong_id = false;
-  bool wrong_map = false;
+  bool older_map = false;
+  bool older_descriptors = false;
   bool hangs = false;
   bool busy = false;
   bool defect = false;  ///< waiting and resetting fail, each with a foreign exception
@@ -65,16 +73,20 @@ TEST_F(DriverTest, a_resident_job_runs_image_after_image) {
   EXPECT_EQ(device_.resets, 0);
 }
 
-TEST_F(DriverTest, strange_devices_are_refused_with_both_hashes) {
-  device_.wrong_map = true;
-  try {
-    Driver driver(device_);
-    FAIL();
-  } catch (const DeviceError& error) {
-    EXPECT_THAT(error.what(),
-                testing::AllOf(testing::HasSubstr("0x12345678"),
-                               testing::HasSubstr(fmt::format("{:#010x}", registers::kRegmapHashValue))));
-  }
+TEST_F(DriverTest, devices_of_older_formats_are_refused_with_both_versions) {
+  const auto refused_with = [&](const std::string& theirs, const std::string& ours) {
+    EXPECT_THAT(
+        [&] { Driver driver(device_); },
+        ThrowsMessage<DeviceError>(AllOf(HasSubstr(theirs), HasSubstr(ours), HasSubstr("same sources"))));
+  };
+  device_.older_map = true;
+  refused_with(fmt::format("register map has version {}, hash 0x12345678", registers::kRegmapVersion - 1),
+               fmt::format("this program's version {}, hash {:#010x}", registers::kRegmapVersion,
+                           registers::kRegmapHashValue));
+  device_.older_map = false;
+  device_.older_descriptors = true;
+  refused_with(fmt::format("descriptors of version {}", registers::kDescriptorVersionValue - 1),
+               fmt::format("of version {};", registers::kDescriptorVersionValue));
   device_.wrong_id = true;
   EXPECT_THROW(Driver{device_}, DeviceError);
 }

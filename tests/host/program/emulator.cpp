@@ -159,6 +159,8 @@ std::uint32_t Emulator::read_register(std::uint32_t offset) {
       return registers::kRegmapVersion;
     case registers::kRegmapHash:
       return registers::kRegmapHashValue;
+    case registers::kDescriptorVersion:
+      return registers::kDescriptorVersionValue;
     case registers::kConfigArray:
       return static_cast<std::uint32_t>(info_.pixels) | static_cast<std::uint32_t>(info_.filters) << 16;
     case registers::kConfigActivation:
