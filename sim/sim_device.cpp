@@ -82,7 +82,7 @@ std::vector<NamedHardware> named_hardware() {
     info.weight_rows = value("weight_rows");
     info.parameter_slots = value("parameter_slots");
     info.staging_words = value("staging_words");
-    all.push_back({configuration.make_full != nullptr, info});
+    all.push_back({configuration.make_full != nullptr && up_to_date(configuration), info});
   }
   return all;
 }

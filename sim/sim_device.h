@@ -44,7 +44,7 @@ std::unique_ptr<host::Device> make_sim_device(std::string_view hardware = "defau
 std::vector<std::string> hardware_names();
 
 struct NamedHardware {
-  bool compiled_in;         ///< in both details; false: built on first use
+  bool compiled_in;         ///< in both details, as the RTL is now; false: built on first use
   host::HardwareInfo info;  ///< without memory and fingerprint, which only a device has
 };
 

@@ -196,6 +196,29 @@ TEST_F(BuiltHardware, is_also_built_without_its_datapath_with_the_same_fingerpri
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
+TEST_F(BuiltHardware, follows_the_rtl_as_it_is_now_also_where_something_else_was_compiled_in) {
+  const fs::path rtl = cache_ / "rtl";
+  fs::copy(fs::path(BITLOOP_ROOT) / "rtl", rtl, fs::copy_options::recursive);
+  const auto append = [&](const char* text) {
+    std::ofstream(rtl / "common" / "fifo.sv", std::ios::app) << text;
+  };
+  const auto make = [] { return make_sim_device("tiny", {}, {}, Detail::timing)->info().fingerprint; };
+  const std::string compiled_in = make();
+  setenv("BITLOOP_RTL", rtl.c_str(), 1);
+  EXPECT_EQ(make(), compiled_in);
+  append("// another source\n");
+  ::testing::internal::CaptureStderr();
+  const std::string changed = make();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("is not what was compiled in"));
+  EXPECT_NE(changed, compiled_in);
+  EXPECT_EQ(make(), changed);
+  append("module\n");
+  EXPECT_THAT(make, ThrowsMessage<Error>(AllOf(HasSubstr("cannot be built: %Error"), HasSubstr("fifo.sv"))));
+  fs::remove_all(rtl);
+  EXPECT_THAT(make, ThrowsMessage<InputError>(HasSubstr("there is no RTL in")));
+  unsetenv("BITLOOP_RTL");
+}
+
 TEST_F(BuiltHardware, is_built_again_by_one_of_several_where_its_file_was_cut_off_or_is_garbage) {
   const fs::path file = model();
   // By renaming: what is loaded must not change under those who use it.
