@@ -20,10 +20,11 @@ struct Configuration {
   const char* name;
   double clock_hz;
   const char* parameters;  ///< of the RTL, as sim/verilate.cmake takes them: "ActivationRows=4096|F=16|..."
+  bool as_built = false;   ///< simulated as it is built, not in the forms for speed (rtl/simulation)
   /// Null where it is not compiled in but built on demand.
   MakeDevice make_full = nullptr;
   MakeDevice make_timing = nullptr;
-  const char* (*compiled_fingerprint)() = nullptr;  ///< of the RTL and parameters that are compiled in
+  const char* (*compiled_sources)() = nullptr;  ///< `rtl_sources_hash` of what is compiled in
 
   [[nodiscard]] MakeDevice make(Detail detail) const {
     return detail == Detail::full ? make_full : make_timing;

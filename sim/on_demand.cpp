@@ -42,14 +42,14 @@ std::string sha256_hex(std::string_view text) {
   return hex;
 }
 
-/// What model and program must have in common: generated code is for one processor, the rest is fixed by the
-/// build.
+/// What model and program must have in common: generated code is for one processor, and made from the RTL as
+/// it is now; the rest is fixed by the build.
 std::string model_stamp() {
   std::ifstream processor("/proc/cpuinfo");
   std::string line;
   while (std::getline(processor, line) && !line.starts_with("flags") && !line.starts_with("Features")) {
   }
-  return sha256_hex(BITLOOP_MODEL_STAMP " " + line);
+  return sha256_hex(BITLOOP_MODEL_STAMP " " + line + rtl_sources_hash());
 }
 
 /// A model file ends with this: dlopen crashes on a file that was cut off.
@@ -66,8 +66,31 @@ std::string fault_of(const fs::path& path) {
   if (end == want) return "";
   const std::size_t hash_at = want.rfind(' ');
   return end.substr(hash_at) == want.substr(hash_at)
-             ? "it was made for another build of bitloop or another processor"
+             ? "it was made for another build of bitloop, another processor or from another form of the RTL"
              : "it is damaged";
+}
+
+std::vector<fs::path> built_sources() {
+  const fs::path folder = rtl_folder();
+  std::vector<fs::path> sources;
+  std::ifstream list(folder / "accelerator.f");
+  for (std::string line; std::getline(list, line);) sources.push_back(folder / line);
+  if (!sources.empty()) return sources;
+  throw InputError(fmt::format(
+      "there is no RTL in {} (accelerator.f lists its sources), which hardware is built from: bring it "
+      "back, or use a configuration that is compiled in",
+      folder.string()));
+}
+
+/// "NAME HASH" of each, a line, by name.
+std::string hashes(std::vector<fs::path> sources, const char* prefix) {
+  std::sort(sources.begin(), sources.end(),
+            [](const fs::path& a, const fs::path& b) { return a.filename() < b.filename(); });
+  std::string text;
+  for (const fs::path& source : sources) {
+    text += fmt::format("{}{} {}\n", prefix, source.filename().string(), sha256_hex(read_file(source)));
+  }
+  return text;
 }
 
 /// A folder for each fingerprint in the user's cache.
@@ -147,7 +170,8 @@ void build(const Configuration& configuration, const std::string& fingerprint, D
       {BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}{}", configuration.parameters, timing ? "|Datapath=0" : ""),
        "-DFINGERPRINT=" + fingerprint,
        fmt::format("-DPREFIX=accelerator_{}{}", timing ? "timing_" : "", fingerprint),
-       "-DRTL=" + rtl_folder().string(), "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
+       "-DRTL=" + rtl_folder().string(), fmt::format("-DAS_BUILT={}", configuration.as_built ? "ON" : "OFF"),
+       "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
       log);
   if (status != 0) {
     throw Error(fmt::format("hardware {} cannot be built: {} (all of it: {})", configuration.name,
@@ -200,24 +224,17 @@ std::string on_demand_obstacle() {
   return "";
 }
 
+std::string rtl_sources_hash() {
+  std::vector<fs::path> forms;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(rtl_folder() / "simulation", none)) {
+    if (entry.path().extension() == ".sv") forms.push_back(entry.path());
+  }
+  return sha256_hex(hashes(built_sources(), "") + hashes(forms, "simulation/"));
+}
+
 std::string rtl_fingerprint(const std::string& parameters) {
-  const fs::path folder = rtl_folder();
-  std::vector<fs::path> sources;
-  std::ifstream list(folder / "accelerator.f");
-  for (std::string line; std::getline(list, line);) sources.push_back(folder / line);
-  if (sources.empty()) {
-    throw InputError(fmt::format(
-        "there is no RTL in {} (accelerator.f lists its sources), which hardware is built from: bring it "
-        "back, or use a configuration that is compiled in",
-        folder.string()));
-  }
-  std::sort(sources.begin(), sources.end(),
-            [](const fs::path& a, const fs::path& b) { return a.filename() < b.filename(); });
-  std::string text;
-  for (const fs::path& source : sources) {
-    text += fmt::format("{} {}\n", source.filename().string(), sha256_hex(read_file(source)));
-  }
-  text += parameters + "\n";
+  std::string text = hashes(built_sources(), "") + parameters + "\n";
   std::replace(text.begin(), text.end(), '|', '\n');
   return sha256_hex(text).substr(0, 16);
 }

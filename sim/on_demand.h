@@ -18,6 +18,10 @@ bool rtl_is_gone();
 /// Why nothing can be built on demand on this machine, with what to do; empty where it can.
 std::string on_demand_obstacle();
 
+/// SHA-256 over all sources that models are made from, with the forms for speed (rtl/simulation), in
+/// hexadecimal.
+std::string rtl_sources_hash();
+
 /// The first half of the fingerprint: what sim/verilate.cmake computes from the RTL and `parameters`.
 std::string rtl_fingerprint(const std::string& parameters);
 

@@ -27,7 +27,7 @@ const Configuration* named(std::string_view name) {
 
 /// What is compiled in was made from the RTL as it is now, or that is gone.
 bool up_to_date(const Configuration& configuration) {
-  return rtl_is_gone() || rtl_fingerprint(configuration.parameters) == configuration.compiled_fingerprint();
+  return rtl_is_gone() || rtl_sources_hash() == configuration.compiled_sources();
 }
 
 std::unique_ptr<host::Device> make(const Configuration& configuration, const MemoryModel& memory,
@@ -69,6 +69,8 @@ std::vector<std::string> hardware_names() {
   return names;
 }
 
+std::string simulated_sources() { return rtl_is_gone() ? "" : rtl_sources_hash(); }
+
 std::vector<NamedHardware> named_hardware() {
   std::vector<NamedHardware> all;
   for (const Configuration& configuration : configurations()) {
@@ -82,7 +84,8 @@ std::vector<NamedHardware> named_hardware() {
     info.weight_rows = value("weight_rows");
     info.parameter_slots = value("parameter_slots");
     info.staging_words = value("staging_words");
-    all.push_back({configuration.make_full != nullptr && up_to_date(configuration), info});
+    all.push_back(
+        {configuration.make_full != nullptr && up_to_date(configuration), configuration.as_built, info});
   }
   return all;
 }

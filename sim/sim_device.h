@@ -43,8 +43,13 @@ std::unique_ptr<host::Device> make_sim_device(std::string_view hardware = "defau
 /// Names of the configurations that have one.
 std::vector<std::string> hardware_names();
 
+/// A hash of the RTL that devices are made from now, with the forms for speed, which fingerprints do not
+/// cover; empty where it is gone.
+std::string simulated_sources();
+
 struct NamedHardware {
   bool compiled_in;         ///< in both details, as the RTL is now; false: built on first use
+  bool as_built;            ///< simulated in no other form than it is built (rtl/simulation)
   host::HardwareInfo info;  ///< without memory and fingerprint, which only a device has
 };
 

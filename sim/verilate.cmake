@@ -1,7 +1,8 @@
 # Script (cmake -P): turns the RTL into C++ for one hardware configuration.
 #   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder); AS_BUILT: not of the forms for speed
-# Writes OUT/PREFIX.h, OUT/PREFIX_fingerprint.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
+# Writes OUT/PREFIX.h, OUT/PREFIX_sources.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
 # Fingerprint: the first 64 bits of the SHA-256 over all sources that are built, sorted by name, and all parameters except Datapath.
+# PREFIX_sources.h says what the model was made from: the same over all sources, forms for speed last, without parameters.
 include("${CMAKE_CURRENT_LIST_DIR}/../cmake/rtl_sources.cmake")
 rtl_sources(built "${RTL}")
 if(AS_BUILT)
@@ -18,6 +19,15 @@ foreach(source IN LISTS by_name)
   file(SHA256 "${source}" hash)
   string(APPEND text "${name} ${hash}\n")
 endforeach()
+set(all "${text}")
+file(GLOB forms "${RTL}/simulation/*.sv")
+list(SORT forms COMPARE FILE_BASENAME)
+foreach(form IN LISTS forms)
+  get_filename_component(name "${form}" NAME)
+  file(SHA256 "${form}" hash)
+  string(APPEND all "simulation/${name} ${hash}\n")
+endforeach()
+string(SHA256 all "${all}")
 set(arguments "")
 # Tracing keeps signals alive that nothing else needs: a seventh of the timing-only model's time.
 set(trace --trace-fst)
@@ -54,6 +64,6 @@ foreach(file IN LISTS generated)
     string(APPEND fast "#include \"${file}\"\n")
   endif()
 endforeach()
-file(WRITE "${OUT}/${PREFIX}_fingerprint.h" "constexpr const char* k_${PREFIX}_fingerprint = \"${fingerprint}\";\n")
+file(WRITE "${OUT}/${PREFIX}_sources.h" "constexpr const char* k_${PREFIX}_sources = \"${all}\";\n")
 file(WRITE "${OUT}/fast.cpp" "${fast}")
 file(WRITE "${OUT}/slow.cpp" "${slow}")

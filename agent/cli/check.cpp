@@ -24,7 +24,8 @@ using nlohmann::ordered_json;
 constexpr const char* kAboutCheck =
     R"(bitloop check: measures what a baseline file lists, and fails where a total or a layer takes other cycles than it
 says: the step for a project's CI. What became faster fails too, so that the file always tells what is; --update accepts
-what is measured now.
+what is measured now. Simulated is the RTL as it lies in the checkout: what differs from what was compiled in is built
+first, and must pass its self-test (docs/changing_rtl.md).
 
   bitloop check --baseline cycles.json --update --model lenet --policy w8a8,w4a4        make it, or add to it
   bitloop check --baseline cycles.json --update --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1"

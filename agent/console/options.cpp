@@ -282,17 +282,28 @@ std::unique_ptr<host::Device> open_address(const host::DeviceAddress& address, c
   return device;
 }
 
-/// Of simulated devices the full model behind the default memory, whose speed no result depends on.
+/// The full model behind the default memory, whose speed no result depends on.
+std::shared_ptr<host::DevicePool> full_models(const std::string& hardware) {
+  return std::make_shared<host::DevicePool>("sim", [hardware] { return sim::make_sim_device(hardware); });
+}
+
+/// Simulated hardware is sound with the small one that is simulated as it is built: forms for speed leave out
+/// what stands in their place on a board.
 host::SoundnessCheck soundness_check(const std::shared_ptr<host::DevicePool>& pool,
                                      const DeviceChoice& choice, sim::Detail detail) {
-  const host::HardwareInfo& hardware = pool->hardware();
-  host::SoundnessCheck check{
-      .name = hardware.name, .fingerprint = hardware.fingerprint, .open = [=] { return pool; }};
+  host::SoundnessCheck check{.name = pool->hardware().name, .key = pool->hardware().fingerprint, .open = [=] {
+                               return std::vector{pool};
+                             }};
   if (simulates(addresses_of(choice))) {
-    check.fingerprint = sim::make_sim_device(choice.hardware, {}, {}, detail)->info().fingerprint;
-    check.open = [choice] {
-      return std::make_shared<host::DevicePool>("sim",
-                                                [choice] { return sim::make_sim_device(choice.hardware); });
+    check.key = sim::make_sim_device(choice.hardware, {}, {}, detail)->info().fingerprint + " " +
+                sim::simulated_sources();
+    check.open = [name = check.name, hardware = choice.hardware] {
+      std::vector<std::shared_ptr<host::DevicePool>> pools;
+      for (const sim::NamedHardware& named : sim::named_hardware()) {
+        if (named.as_built && named.info.name != name) pools.push_back(full_models(named.info.name));
+      }
+      pools.push_back(full_models(hardware));
+      return pools;
     };
   }
   check.folder = host::MeasurementStore::default_path();

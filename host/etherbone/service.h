@@ -31,7 +31,7 @@ inline constexpr std::uint32_t kRepeatable = 2;
 inline constexpr std::uint32_t kComputes = 4;
 inline constexpr std::uint32_t kRecordWords = 0x028;  ///< the largest record that the server takes
 
-inline constexpr std::uint32_t kPatience = 0x02c;     ///< HardwareInfo::patience; 0: not known
+inline constexpr std::uint32_t kPatience = 0x02c;  ///< HardwareInfo::patience; 0: not known
 
 /// Read: answered when the job that runs ends, or after kWaitMilliseconds; one of the values below.
 inline constexpr std::uint32_t kWait = 0x030;

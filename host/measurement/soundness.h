@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "host/driver/pool.h"
 
@@ -12,12 +13,12 @@ namespace bitloop::host {
 /// Before hardware is measured: does it compute what the golden functions say? A fault in RTL often takes
 /// other cycles, too, and would pass for an improvement.
 struct SoundnessCheck {
-  std::string name;         ///< of the hardware
-  std::string fingerprint;  ///< of the devices that `open` gives
-  /// Devices that compute, of the hardware that is to be measured. Called only where it is not known to be
-  /// sound.
-  std::function<std::shared_ptr<DevicePool>()> open;
-  /// Of a file per fingerprint whose self-test passed; empty: nothing is remembered.
+  std::string name;  ///< of the hardware
+  std::string key;   ///< what is remembered: its fingerprint, and all else that its results depend on
+  /// Devices that compute, of the hardware that is to be measured and of others that it is sound with. Called
+  /// only where it is not known to be sound.
+  std::function<std::vector<std::shared_ptr<DevicePool>>()> open;
+  /// Of a file per key whose self-test passed; empty: nothing is remembered.
   std::filesystem::path folder{};
   DevicePool::Note note{};      ///< is told, in one line, that the check ran and how long it took
   Driver::Progress progress{};  ///< of the self-test

@@ -19,10 +19,11 @@ local_tiny="--device sim --hardware tiny"
 # What it is, and that it computes as the simulator in this process does.
 works '' devices "$first" --format json
 [ "$(grep -c '"alive": true' out)" -eq 1 ] || fail "not alive: $(cat out)"
-grep -q '"passed": 18' out || fail "the self-test failed: $(cat out)"
+cases=$(value cases)
+[ "$cases" -gt 40 ] && [ "$(value passed)" -eq "$cases" ] || fail "the self-test failed: $(cat out)"
 works '' devices sim "$default" --compare --format csv
-[ "$(grep -c ',yes,' out)" -eq 18 ] || fail "the devices differ: $(cat out)"
-[ "$(grep -c ',1.000,$' out)" -eq 18 ] || fail "the cycles differ: $(cat out)"
+[ "$(grep -c ',yes,' out)" -eq "$cases" ] || fail "the devices differ: $(cat out)"
+[ "$(grep -c ',1.000,$' out)" -eq "$cases" ] || fail "the cycles differ: $(cat out)"
 works '' devices "$counting"
 grep -q 'counters only' out || fail "a device that only counts is not told: $(cat out)"
 

@@ -35,14 +35,14 @@ class Soundness : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  SoundnessCheck check(bool sound, const std::string& fingerprint = "1234") {
+  SoundnessCheck check(bool sound, const std::string& key = "1234") {
     return {.name = "default",
-            .fingerprint = fingerprint,
+            .key = key,
             .open =
                 [this, sound] {
                   ++opened_;
-                  return std::make_shared<DevicePool>(
-                      "emulated", [sound] { return std::make_unique<StuckDevice>(sound); }, 2);
+                  return std::vector{std::make_shared<DevicePool>(
+                      "emulated", [sound] { return std::make_unique<StuckDevice>(sound); }, 2)};
                 },
             .folder = folder_,
             .note = [this](const std::string& line) { notes_.push_back(line); }};
@@ -54,7 +54,7 @@ class Soundness : public testing::Test {
   std::vector<std::string> notes_;
 };
 
-TEST_F(Soundness, of_a_fingerprint_is_tested_once) {
+TEST_F(Soundness, is_tested_once) {
   require_sound(check(true));
   ASSERT_EQ(notes_.size(), 1u);
   EXPECT_THAT(notes_.front(), AllOf(HasSubstr("default"), HasSubstr("passed")));
