@@ -331,10 +331,10 @@ module accelerator #(
   logic                  read_run_valid, read_run_ready;
   logic [31:0]           read_run_address, read_run_words;
   logic                  load_beat_valid, load_beat_ready;
-  logic                  ld_valid, ld_ready;
-  logic [PixelBits-1:0]  ld_bank;
-  logic [15:0]           ld_row;
-  logic [63:0]           ld_data;
+  logic [1:0]            ld_valid, ld_ready;  // of an even and an odd bank
+  logic [2*PixelBits-1:0] ld_bank;
+  logic [31:0]           ld_row;
+  logic [127:0]          ld_data;
   logic                  weight_write;
   logic [FilterBits-1:0] weight_bank;
   logic [15:0]           weight_row;

@@ -24,34 +24,52 @@ ImageFeed::ImageRows ImageFeed::image_rows(int first, int rows) const {
   return {std::clamp(begin, 0L, height), std::clamp(end, 0L, height)};
 }
 
+ImageFeed::Words ImageFeed::image_words(const ImageRows& rows) const {
+  return {rows.begin * packing_.image_row_bytes() / 8, divide_up(rows.end * packing_.image_row_bytes(), 8)};
+}
+
 int ImageFeed::rows_that_fit(const Area& area) const {
-  for (int rows = area.rows; rows >= 1; rows = rows == 1 ? 0 : (rows + 1) / 2) {
-    const ImageRows needed = image_rows(area.first_row, rows);
-    const long first_word = needed.begin * packing_.image_row_bytes() / 8;
-    const long end_word = divide_up(needed.end * packing_.image_row_bytes(), 8);
-    if (end_word - first_word <= staging_words_) return rows;
+  const auto fit = [&](int rows) {
+    const Words needed = image_words(image_rows(area.first_row, rows));
+    return needed.end - needed.begin <= staging_words_;
+  };
+  int rows = area.rows;
+  while (rows > 1 && !fit(rows)) rows = (rows + 1) / 2;
+  if (!fit(rows)) {
+    throw InputError(
+        fmt::format("layer {}: {} image rows of {} bytes do not fit the staging ring of {} bytes; use a "
+                    "narrower image, a lower kernel or hardware with more",
+                    op_.name, packing_.rows, packing_.image_row_bytes(), staging_words_ * 8));
   }
-  throw InputError(
-      fmt::format("layer {}: {} image rows of {} bytes do not fit the staging ring of {} bytes; use a "
-                  "narrower image, a lower kernel or hardware with more",
-                  op_.name, packing_.rows, packing_.image_row_bytes(), staging_words_ * 8));
+  // The next rows are staged while these are packed where both fit.
+  int beside = rows;
+  while (beside > 1 && !fit(2 * beside)) beside = (beside + 1) / 2;
+  return fit(2 * beside) ? beside : rows;
+}
+
+/// Whether two stretches of words share a place in the ring.
+bool ImageFeed::meet(const Words& a, const Words& b) const {
+  return modulo(b.begin - a.begin, staging_words_) < a.end - a.begin ||
+         modulo(a.begin - b.begin, staging_words_) < b.end - b.begin;
 }
 
 void ImageFeed::stage(const ImageRows& rows, Program& program) {
   if (rows.begin >= rows.end) return;
-  const long first = rows.begin * packing_.image_row_bytes() / 8;
-  long end = divide_up(rows.end * packing_.image_row_bytes(), 8);
-  if (first < staged_begin_ || first > staged_end_) staged_begin_ = staged_end_ = first;
-  if (end <= staged_end_) return;
-  // Some words more than needed make fewer loads, unless they would push out rows that are needed.
+  const auto [first, needed] = image_words(rows);
+  if (first < staged_.begin || first > staged_.end) staged_.begin = staged_.end = first;
+  if (needed <= staged_.end) return;
+  // Some words more than needed make fewer loads, unless they would push out rows that are needed or being
+  // packed.
   const long image_end = divide_up(packing_.image.elements(), 8);
-  end = std::clamp(staged_end_ + kStagedAtOnce, end,
-                   std::max(end, std::min(image_end, first + staging_words_)));
-  program.append(LoadImage{static_cast<std::uint32_t>(image_ + staged_end_ * 8),
-                           static_cast<std::uint32_t>(end - staged_end_),
-                           static_cast<int>(staged_end_ % staging_words_)});
-  staged_end_ = end;
-  staged_begin_ = std::max(staged_begin_, end - staging_words_);
+  const long kept = packed_.begin <= first && first <= packed_.end ? packed_.begin : first;
+  const long end = std::clamp(staged_.end + kStagedAtOnce, needed,
+                              std::max(needed, std::min(image_end, kept + staging_words_)));
+  const Words loaded{staged_.end, end};
+  program.append(LoadImage{static_cast<std::uint32_t>(image_ + loaded.begin * 8),
+                           static_cast<std::uint32_t>(loaded.end - loaded.begin),
+                           static_cast<int>(loaded.begin % staging_words_), !meet(loaded, packed_)});
+  staged_.end = end;
+  staged_.begin = std::max(staged_.begin, end - staging_words_);
 }
 
 void ImageFeed::pack(const Area& area, int first_block, int end_block, const ChipRows& chip,
@@ -63,7 +81,9 @@ void ImageFeed::pack(const Area& area, int first_block, int end_block, const Chi
     part.rows = area.rows - done;
     part.rows = rows_that_fit(part);
     at.first = (chip.first + done * chip.pitch) % chip.ring;
-    stage(image_rows(part.first_row, part.rows), program);
+    const ImageRows rows = image_rows(part.first_row, part.rows);
+    stage(rows, program);
+    packed_ = image_words(rows);
     for (int block = first_block; block < end_block; ++block) {
       at.base = chip.base + (block - first_block) * words_per_block(8) * chip.stride;
       pack_block(part, block, at, program);

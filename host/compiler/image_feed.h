@@ -30,8 +30,15 @@ class ImageFeed {
     long begin;
     long end;
   };
+  /// Words of the image: [begin, end).
+  struct Words {
+    long begin = 0;
+    long end = 0;
+  };
   [[nodiscard]] ImageRows image_rows(int first, int rows) const;
+  [[nodiscard]] Words image_words(const ImageRows& rows) const;
   [[nodiscard]] int rows_that_fit(const Area& area) const;
+  [[nodiscard]] bool meet(const Words& a, const Words& b) const;
   void stage(const ImageRows& rows, Program& program);
   void pack_block(const Area& area, int block, const ChipRows& chip, Program& program) const;
 
@@ -39,8 +46,8 @@ class ImageFeed {
   const ImagePacking& packing_;
   long staging_words_;
   Address image_;
-  long staged_begin_ = 0;  ///< words of the image in the ring: [begin, end)
-  long staged_end_ = 0;
+  Words staged_;  ///< that lie in the ring
+  Words packed_;  ///< that the last PACK reads
 };
 
 }  // namespace bitloop::host

@@ -28,7 +28,7 @@ double Timeline::transfer_cycles(const Operation& operation) const {
   if (const auto* i = std::get_if<LoadParam>(&operation))
     return i->slots * parameter_words(hardware_.filters);
   if (std::holds_alternative<LoadTable>(operation)) return LoadTable::kWords;
-  if (const auto* i = std::get_if<LoadImage>(&operation)) return i->words;
+  if (const auto* i = std::get_if<LoadImage>(&operation)) return i->beside ? 0 : i->words;
   if (const auto* i = std::get_if<Pack>(&operation)) return kPackCycles * i->packed_rows * i->packed_width;
   return 0;
 }

@@ -185,6 +185,7 @@ struct LoadImage {
   std::uint32_t offset = 0;
   std::uint32_t words = 0;
   int first_word = 0;  ///< in the staging ring
+  bool beside = false;  ///< may run beside the PACK before it, which reads none of these words
   bool operator==(const LoadImage&) const = default;
 
   template <class Self, class Visit>
@@ -192,6 +193,7 @@ struct LoadImage {
     visit(i.offset, FieldPlace{.name = "offset", .word = 2, .low = 0, .bits = 32});
     visit(i.words, FieldPlace{.name = "words", .word = 4, .low = 0, .bits = 16});
     visit(i.first_word, FieldPlace{.name = "first word", .word = 6, .low = 0, .bits = 16});
+    visit(i.beside, FieldPlace{.name = "beside", .word = 6, .low = 16, .bits = 1});
   }
 };
 

@@ -37,7 +37,8 @@ struct Describe {
   }
   std::string operator()(const LoadTable& i) const { return fmt::format("LOAD_TABLE @{:#x}", i.offset); }
   std::string operator()(const LoadImage& i) const {
-    return fmt::format("LOAD_IMAGE @{:#x} words {} first {}", i.offset, i.words, i.first_word);
+    return fmt::format("LOAD_IMAGE @{:#x} words {} first {}{}", i.offset, i.words, i.first_word,
+                       i.beside ? " beside" : "");
   }
   std::string operator()(const Pack& i) const {
     return fmt::format(

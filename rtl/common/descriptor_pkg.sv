@@ -65,6 +65,7 @@ package descriptor_pkg;
   localparam int RunOffset = 64;  // 32 bits
   localparam int RunWords = 128;  // 16 bits
   localparam int RunBase = 192;  // 16 bits
+  localparam int RunBeside = 208;  // 1 bit
   localparam int PackImageHeight = 64;  // 16 bits
   localparam int PackImageWidth = 80;  // 16 bits
   localparam int PackChannels = 96;  // 8 bits

@@ -24,12 +24,13 @@ module compute_engine #(
   output logic                   instr_ready_o,
   input  logic [511:0]           instr_i,
   output logic                   done_o,
-  // activation SRAM, load side: accepted when valid and ready; the drain goes first
-  input  logic                   ld_valid_i,
-  output logic                   ld_ready_o,
-  input  logic [BankWidth-1:0]   ld_bank_i,
-  input  logic [15:0]            ld_row_i,
-  input  logic [63:0]            ld_data_i,
+  // activation SRAM, load side, a port for the even and one for the odd banks: accepted when valid and ready; the drain
+  // goes first
+  input  logic [1:0]             ld_valid_i,
+  output logic [1:0]             ld_ready_o,
+  input  logic [2*BankWidth-1:0] ld_bank_i,
+  input  logic [31:0]            ld_row_i,
+  input  logic [127:0]           ld_data_i,
   // activation SRAM, store side: data in the cycle after valid and ready
   input  logic                   st_valid_i,
   output logic                   st_ready_o,
@@ -243,9 +244,11 @@ module compute_engine #(
   assign stall_fetch_o = busy_o && !array_active_o && !pool_active_o && !channel_active_o && !stall_drain_o;
 
   // a bank's write port: the writer first, then the load engine
-  assign ld_ready_o = !write_we[ld_bank_i];
+  for (genvar i = 0; i < 2; i++) begin : g_load
+    assign ld_ready_o[i] = !write_we[ld_bank_i[i*BankWidth+:BankWidth]];
+  end
   assign weight_read_o = weight_re;
-  assign activation_writes_o = 8'($countones(write_we)) + 8'(ld_valid_i && ld_ready_o);
+  assign activation_writes_o = 8'($countones(write_we)) + 8'($countones(ld_valid_i & ld_ready_o));
 
   logic unused;
   assign unused = ^{ld_row_i, wgt_row_i, par_slot_i, bank_row, write_row};  // as wide as a descriptor's field
@@ -265,7 +268,8 @@ module compute_engine #(
     logic [BankWidth-1:0]  st_bank_q;
 
     logic [P-1:0] load_banks, drain_banks;
-    assign load_banks  = P'(ld_valid_i) << ld_bank_i;
+    assign load_banks  = (P'(ld_valid_i[0]) << ld_bank_i[BankWidth-1:0])
+                         | (P'(ld_valid_i[1]) << ld_bank_i[2*BankWidth-1:BankWidth]);
     assign drain_banks = P'(result_valid) << result_lane;
 
     for (genvar b = 0; b < P; b++) begin : g_bank
@@ -282,7 +286,7 @@ module compute_engine #(
         .clk_i,
         .re_i(bank_re[b]), .raddr_i(bank_row[16*b+:RowWidth]), .rdata_o(bank_words[64*b+:64]),
         .we_i(write_we[b]), .wmask_i(write_mask), .waddr_i(write_row[16*b+:RowWidth]), .wdata_i(write_word),
-        .load_i(load_banks[b]), .load_addr_i(RowWidth'(ld_row_i)), .load_data_i(ld_data_i)
+        .load_i(load_banks[b]), .load_addr_i(ld_row_i[16*(b%2)+:RowWidth]), .load_data_i(ld_data_i[64*(b%2)+:64])
       );
     end
     always_ff @(posedge clk_i) begin

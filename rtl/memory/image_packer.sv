@@ -1,5 +1,6 @@
 // PACK, and the staging ring that LOAD_IMAGE fills: image bytes (HWC) to 8-bit plane words of one channel block.
-// One instruction at a time from `start_i` to `done_o`; max(4, rows * ceil(columns * C / 9)) cycles per position.
+// One instruction at a time from `start_i` to `done_o`; max(2, rows * ceil(columns * C / 9)) cycles per position.
+// Words go to the even and the odd banks side by side.
 module image_packer #(
   parameter int P            = 8,
   parameter int StagingWords = 4096,
@@ -13,11 +14,11 @@ module image_packer #(
   input  logic                            start_i,
   input  logic [319:0]                    fields_i,
   output logic                            done_o,
-  output logic                            act_valid_o,
-  input  logic                            act_ready_i,
-  output logic [$clog2(P)-1:0]            act_bank_o,
-  output logic [15:0]                     act_row_o,
-  output logic [63:0]                     act_data_o
+  output logic [1:0]                      act_valid_o,
+  input  logic [1:0]                      act_ready_i,
+  output logic [2*$clog2(P)-1:0]          act_bank_o,
+  output logic [31:0]                     act_row_o,
+  output logic [127:0]                    act_data_o
 );
 
   logic                            read;
@@ -35,8 +36,8 @@ module image_packer #(
   logic [4:0]                      place_lane;
   logic [3:0]                      place_count;
   logic                            place_first;
-  logic                            transfer;
-  logic                            shift;
+  logic [1:0]                      transfer;
+  logic [3:0]                      plane;
 
   image_packer_ctrl #(
     .P           (P),
@@ -67,7 +68,7 @@ module image_packer #(
     .place_count_o    (place_count),
     .place_first_o    (place_first),
     .transfer_o       (transfer),
-    .shift_o          (shift)
+    .plane_o          (plane)
   );
 
   image_packer_dpath #(
@@ -94,8 +95,8 @@ module image_packer #(
     .place_count_i    (place_count),
     .place_first_i    (place_first),
     .transfer_i       (transfer),
-    .shift_i          (shift),
-    .word_o           (act_data_o)
+    .plane_i          (plane),
+    .words_o          (act_data_o)
   );
 
 endmodule

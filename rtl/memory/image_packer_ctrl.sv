@@ -3,8 +3,8 @@
 //   gather  issues one chunk of up to 9 bytes of an image row per cycle to the staging ring,
 //   align   (1 cycle later) shifts the bytes to the bottom and replaces those outside the image,
 //   place   (1 cycle later) puts them into the lanes of the position,
-//   emit    writes the four plane words of the position before.
-// max(4, rows * ceil(columns * C / 9)) cycles per position. Sees no data.
+//   emit    writes the four plane words of two positions before, one in an even and one in an odd bank.
+// max(2, rows * ceil(columns * C / 9)) cycles per position. Sees no data.
 module image_packer_ctrl #(
   parameter int P            = 8,
   parameter int StagingWords = 4096
@@ -15,11 +15,11 @@ module image_packer_ctrl #(
   input  logic [319:0]                    fields_i,        // d2..d11
   output logic                            done_o,
 
-  // Plane words to the activation SRAM.
-  output logic                            act_valid_o,
-  input  logic                            act_ready_i,
-  output logic [$clog2(P)-1:0]            act_bank_o,
-  output logic [15:0]                     act_row_o,
+  // Plane words to the activation SRAM's even and odd banks.
+  output logic [1:0]                      act_valid_o,
+  input  logic [1:0]                      act_ready_i,
+  output logic [2*$clog2(P)-1:0]          act_bank_o,
+  output logic [31:0]                     act_row_o,
 
   // To the datapath.
   output logic                            read_o,         // gather: read two words from the ring
@@ -37,8 +37,8 @@ module image_packer_ctrl #(
   output logic [4:0]                      place_lane_o,   // lane of its first byte
   output logic [3:0]                      place_count_o,  // bytes
   output logic                            place_first_o,  // first chunk of the position: other lanes become zero
-  output logic                            transfer_o,     // lanes to plane words
-  output logic                            shift_o         // next plane word
+  output logic [1:0]                      transfer_o,     // lanes to plane words for an even or odd bank
+  output logic [3:0]                      plane_o         // which word of each goes
 );
 
   localparam int PixelBits = $clog2(P);
@@ -134,14 +134,13 @@ module image_packer_ctrl #(
   logic       full_q;         // the lanes hold a whole position
   logic       align;
   logic       place;
-  logic       transfer;
+  logic       transfer;       // a position goes from the lanes to emit
 
   assign place            = place_q && (!full_q || transfer);
   assign align            = align_q && (!place_q || place);
   assign issue            = gather_q && (!align_q || align);
   assign align_o          = align;
   assign place_o          = place;
-  assign transfer_o       = transfer;
   assign align_channels_o = channels_q;
   assign align_pads_o     = pads_q;
 
@@ -237,21 +236,23 @@ module image_packer_ctrl #(
     end
   end
 
-  // Emit: four words of a position.
-  logic        emit_q;
-  logic [1:0]  plane_q;
-  logic [15:0] emit_columns_q;
-  logic [15:0] emit_rows_q;
-  logic [15:0] pitch_positions_q;
-  logic [15:0] base_q;
-  logic [15:0] stride_q;
-  logic [15:0] ring_q;
-  logic [15:0] row_start_q;
-  logic [15:0] position_q;
-  logic [15:0] plane_base_q;
-  logic        emit;
-  logic        last_plane;
-  logic        last_column;
+  // Emit: four words of a position, side by side for one position in an even and one in an odd bank.
+  logic [1:0]             emit_q;
+  logic [3:0]             plane_q;
+  logic [2*PixelBits-1:0] bank_q;
+  logic [31:0]            row_q;
+  logic [15:0]            emit_columns_q;  // positions that are not transferred yet: of this row, rows
+  logic [15:0]            emit_rows_q;
+  logic [15:0]            pitch_positions_q;
+  logic [15:0]            base_q;
+  logic [15:0]            stride_q;
+  logic [15:0]            ring_q;
+  logic [15:0]            row_start_q;
+  logic [15:0]            position_q;
+  logic [1:0]             emit;
+  logic [1:0]             last;            // the last word of its position goes
+  logic                   odd;
+  logic                   last_column;
 
   function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] pitch, input logic [15:0] ring);
     logic [16:0] sum;
@@ -259,47 +260,54 @@ module image_packer_ctrl #(
     wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
   endfunction
 
-  assign emit        = emit_q && act_ready_i;
-  assign last_plane  = plane_q == 2'd3;
+  assign emit        = emit_q & act_ready_i;
+  assign last        = emit & {plane_q[3:2] == 2'd3, plane_q[1:0] == 2'd3};
+  assign odd         = position_q[0];
   assign last_column = emit_columns_q == 16'd1;
-  assign transfer    = full_q && (!emit_q || (emit && last_plane));
-  assign shift_o     = emit;
+  assign transfer    = full_q && (!emit_q[odd] || last[odd]);
+  assign transfer_o  = {transfer && odd, transfer && !odd};
+  assign plane_o     = plane_q;
   assign act_valid_o = emit_q;
-  assign act_bank_o  = position_q[PixelBits-1:0];
-  assign act_row_o   = plane_base_q + 16'(position_q >> PixelBits);
-  assign done_o      = emit && last_plane && last_column && emit_rows_q == 16'd1;
+  assign act_bank_o  = bank_q;
+  assign act_row_o   = row_q;
+  assign done_o      = emit_rows_q == 16'd0 && emit_q != 2'd0 && (emit_q & ~last) == 2'd0;
 
   always_ff @(posedge clk_i) begin
-    if (emit) begin
-      plane_q      <= plane_q + 2'd1;
-      plane_base_q <= last_plane ? base_q : plane_base_q + stride_q;
-      if (last_plane) begin
-        emit_q <= 1'b0;
-        if (!last_column) begin
-          emit_columns_q <= emit_columns_q - 16'd1;
-          position_q     <= position_q + 16'd1;
-        end else begin
-          emit_columns_q <= packed_width_q;
-          emit_rows_q    <= emit_rows_q - 16'd1;
-          position_q     <= wrapped(row_start_q, pitch_positions_q, ring_q);
-          row_start_q    <= wrapped(row_start_q, pitch_positions_q, ring_q);
-        end
+    for (int i = 0; i < 2; i++) begin
+      if (emit[i]) begin
+        plane_q[2*i+:2] <= plane_q[2*i+:2] + 2'd1;
+        row_q[16*i+:16] <= row_q[16*i+:16] + stride_q;
+        if (last[i]) emit_q[i] <= 1'b0;
+      end
+      if (transfer_o[i]) begin
+        emit_q[i]                      <= 1'b1;
+        plane_q[2*i+:2]                <= 2'd0;
+        bank_q[PixelBits*i+:PixelBits] <= position_q[PixelBits-1:0];
+        row_q[16*i+:16]                <= base_q + 16'(position_q >> PixelBits);
       end
     end
-    if (transfer) emit_q <= 1'b1;
+    if (transfer) begin
+      if (!last_column) begin
+        emit_columns_q <= emit_columns_q - 16'd1;
+        position_q     <= position_q + 16'd1;
+      end else begin
+        emit_columns_q <= packed_width_q;
+        emit_rows_q    <= emit_rows_q - 16'd1;
+        position_q     <= wrapped(row_start_q, pitch_positions_q, ring_q);
+        row_start_q    <= wrapped(row_start_q, pitch_positions_q, ring_q);
+      end
+    end
     if (start_i) begin
-      plane_q           <= 2'd0;
       emit_columns_q    <= fields_i[95:80];
       emit_rows_q       <= fields_i[79:64];
       pitch_positions_q <= fields_i[127:112];
       base_q            <= fields_i[143:128];
-      plane_base_q      <= fields_i[143:128];
       stride_q          <= fields_i[159:144];
       row_start_q       <= fields_i[175:160];
       position_q        <= fields_i[175:160];
       ring_q            <= fields_i[191:176];
     end
-    if (rst_i) emit_q <= 1'b0;
+    if (rst_i) emit_q <= 2'd0;
   end
 
   logic unused_bits;

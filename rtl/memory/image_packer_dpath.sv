@@ -1,6 +1,7 @@
 // Data of PACK: the staging ring (even and odd words in two banks, so that 9 bytes at any alignment come in one
 // read), the chunk that is aligned, and the 32 lanes of a position as 8 bit planes, which leave as four words of two
-// planes each. All decisions are image_packer_ctrl's. Datapath = 0 elides everything.
+// planes each, for an even and an odd bank side by side. All decisions are image_packer_ctrl's. Datapath = 0 elides
+// everything.
 module image_packer_dpath #(
   parameter int StagingWords = 4096,
   parameter bit Datapath     = 1'b1
@@ -24,9 +25,9 @@ module image_packer_dpath #(
   input  logic [4:0]                      place_lane_i,
   input  logic [3:0]                      place_count_i,
   input  logic                            place_first_i,
-  input  logic                            transfer_i,
-  input  logic                            shift_i,
-  output logic [63:0]                     word_o
+  input  logic [1:0]                      transfer_i,
+  input  logic [3:0]                      plane_i,
+  output logic [127:0]                    words_o
 );
 
   if (Datapath) begin : g_data
@@ -81,7 +82,8 @@ module image_packer_dpath #(
     // Align, place, transfer. Plane b is planes_q[32 * b +: 32].
     logic [71:0]  chunk_q;
     logic [255:0] planes_q;
-    logic [255:0] words_q;
+    logic [255:0] even_position_q;
+    logic [255:0] odd_position_q;
 
     always_ff @(posedge clk_i) begin
       if (align_i) begin
@@ -93,18 +95,18 @@ module image_packer_dpath #(
           planes_q[32*b+:32] <= placed(planes_q[32*b+:32], chunk_q, b, place_count_i, place_lane_i, place_first_i);
         end
       end
-      if (transfer_i) words_q <= planes_q;
-      else if (shift_i) words_q <= {64'd0, words_q[255:64]};
+      if (transfer_i[0]) even_position_q <= planes_q;
+      if (transfer_i[1]) odd_position_q <= planes_q;
     end
 
-    assign word_o = words_q[63:0];
+    assign words_o = {odd_position_q[64*plane_i[3:2]+:64], even_position_q[64*plane_i[1:0]+:64]};
   end else begin : g_no_data
-    assign word_o = 64'd0;
+    assign words_o = 128'd0;
     logic unused_bits;
     assign unused_bits = ^{clk_i, write_i, write_address_i, write_data_i, read_i, even_address_i, odd_address_i,
                            align_i, align_swap_i, align_byte_i, align_low_i, align_high_i, align_channels_i,
                            align_phase_i, align_pads_i, place_i, place_lane_i, place_count_i, place_first_i,
-                           transfer_i, shift_i};
+                           transfer_i, plane_i};
   end
 
 endmodule

@@ -25,11 +25,12 @@ module load_engine #(
   output logic                 word_ready_o,
   input  logic [63:0]          word_i,
 
-  output logic                 act_valid_o,
-  input  logic                 act_ready_i,
-  output logic [$clog2(P)-1:0] act_bank_o,
-  output logic [15:0]          act_row_o,
-  output logic [63:0]          act_data_o,
+  // activation SRAM: one word for an even and one for an odd bank
+  output logic [1:0]             act_valid_o,
+  input  logic [1:0]             act_ready_i,
+  output logic [2*$clog2(P)-1:0] act_bank_o,
+  output logic [31:0]            act_row_o,
+  output logic [127:0]           act_data_o,
   output logic                 weight_write_o,
   output logic [$clog2(F)-1:0] weight_bank_o,
   output logic [15:0]          weight_row_o,
@@ -61,10 +62,10 @@ module load_engine #(
   logic [$clog2(StagingWords)-1:0] staging_address;
   logic                            pack_start;
   logic                            pack_done;
-  logic                            pack_valid;
-  logic [$clog2(P)-1:0]            pack_bank;
-  logic [15:0]                     pack_row;
-  logic [63:0]                     pack_data;
+  logic [1:0]                      pack_valid;
+  logic [2*$clog2(P)-1:0]          pack_bank;
+  logic [31:0]                     pack_row;
+  logic [127:0]                    pack_data;
 
   assign busy_o = request_busy || write_busy || context_valid;
 
@@ -119,7 +120,7 @@ module load_engine #(
     .word_valid_i,
     .word_ready_o,
     .act_valid_o      (row_valid),
-    .act_ready_i,
+    .act_ready_i      (act_ready_i[row_bank[0]]),
     .act_bank_o       (row_bank),
     .act_row_o        (row_row),
     .weight_write_o,
@@ -156,10 +157,10 @@ module load_engine #(
     .act_data_o     (pack_data)
   );
 
-  assign act_valid_o   = row_valid || pack_valid;
-  assign act_bank_o    = pack_valid ? pack_bank : row_bank;
-  assign act_row_o     = pack_valid ? pack_row : row_row;
-  assign act_data_o    = pack_valid ? pack_data : word_i;
+  assign act_valid_o   = {row_valid && row_bank[0], row_valid && !row_bank[0]} | pack_valid;
+  assign act_bank_o    = row_valid ? {2{row_bank}} : pack_bank;
+  assign act_row_o     = row_valid ? {2{row_row}} : pack_row;
+  assign act_data_o    = row_valid ? {2{word_i}} : pack_data;
   assign weight_data_o = word_i;
   assign param_data_o  = word_i;
   assign table_data_o  = word_i;

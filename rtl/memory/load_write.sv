@@ -1,5 +1,6 @@
 // Data side of the load engine, control: where each arriving word goes. One word per cycle, also from one instruction
-// to the next. Sees no data. PACK is handed to the image packer and runs to its end before the next instruction.
+// to the next. Sees no data. PACK is handed to the image packer and runs to its end before the next instruction, but for
+// one LOAD_IMAGE that may run beside it. Instructions end in order: the end of such a LOAD_IMAGE is told after PACK's.
 //
 // One set of three nested counters serves all opcodes (position within word within row, see Descriptors):
 //            position              word of the position    row         SRAM row = base + word * stride + q / P
@@ -78,8 +79,10 @@ module load_write #(
     endcase
   end
 
-  logic        active_q;
-  logic        act_q, weight_q, param_q, image_q, pack_q, table_q;
+  logic        active_q;   // an instruction that writes words
+  logic        packing_q;  // PACK
+  logic        early_q;    // a LOAD_IMAGE beside PACK is through: its end has not been told
+  logic        act_q, weight_q, param_q, image_q, table_q;
   logic [15:0] position;
   logic [15:0] word_base;
   logic        beat;
@@ -87,13 +90,18 @@ module load_write #(
   logic        finish;
   logic        accept;
 
-  assign word_ready_o    = active_q && !pack_q && (!act_q || act_ready_i);
+  // Whether the next instruction may start, as far as PACK is concerned: behind a PACK at its end, beside it at once.
+  logic        beside, free;
+  assign beside          = opcode == OpImage && instr[descriptor_pkg::RunBeside];
+  assign free            = !early_q && (!packing_q || (!active_q && (pack_done_i || beside)));
+
+  assign word_ready_o    = active_q && (!act_q || act_ready_i);
   assign beat            = word_valid_i && word_ready_o;
-  assign finish          = pack_q ? pack_done_i : beat && last;
-  assign context_ready_o = !active_q || finish;
+  assign finish          = beat && last;
+  assign context_ready_o = (!active_q || finish) && free;
   assign accept          = context_valid_i && context_ready_o;
-  assign busy_o          = active_q;
-  assign done_o          = active_q && finish;
+  assign busy_o          = active_q || packing_q || early_q;
+  assign done_o          = packing_q ? pack_done_i : finish || early_q;
   assign pack_start_o    = accept && opcode == OpPack;
 
   row_walker u_walker (
@@ -134,11 +142,17 @@ module load_write #(
       weight_q     <= opcode == OpWeight;
       param_q      <= opcode == OpParam;
       image_q      <= opcode == OpImage;
-      pack_q       <= opcode == OpPack;
       table_q      <= opcode == OpTable;
     end
-    if (context_ready_o) active_q <= context_valid_i;
-    if (rst_i) active_q <= 1'b0;
+    if (accept || finish) active_q <= accept && opcode != OpPack;
+    if (pack_start_o) packing_q <= 1'b1;
+    else if (pack_done_i) packing_q <= 1'b0;
+    early_q <= packing_q && (finish || early_q);
+    if (rst_i) begin
+      active_q  <= 1'b0;
+      packing_q <= 1'b0;
+      early_q   <= 1'b0;
+    end
   end
 
   logic unused_bits;

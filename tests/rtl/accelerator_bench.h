@@ -314,6 +314,8 @@ struct Rows {
 constexpr std::uint32_t kLoadAct = 1, kLoadWeight = 2, kLoadParam = 3, kLoadImage = 4, kPack = 5,
                         kLoadTable = 6, kConv = 0x10, kMaxPool = 0x11, kStore = 0x20;
 
+constexpr std::uint32_t kBeside = 1U << 16;  // in d6 of LOAD_IMAGE
+
 inline Descriptor load_words(std::uint32_t opcode, std::uint32_t offset, std::uint32_t count,
                              std::uint32_t base) {
   Descriptor d = instruction(opcode);

@@ -28,6 +28,7 @@ EmulatorCore::EmulatorCore(const HardwareInfo& info, Bus bus)
       parameters_(static_cast<std::size_t>(info.parameter_slots) * parameter_words(info.filters)),
       table_(LoadTable::kWords),
       staging_(info.staging_words),
+      packed_(info.staging_words),
       accumulators_(static_cast<std::size_t>(info.pixels) * info.filters),
       row_sums_(info.pixels) {
   start_job();
@@ -114,11 +115,13 @@ void EmulatorCore::run(const LoadTable& i) {
 void EmulatorCore::run(const LoadImage& i) {
   require(i.words > 0 && i.words <= staging_.size() && i.offset % 8 == 0, "LOAD_IMAGE");
   for (std::size_t k = 0; k < i.words; ++k) {
-    staging_[(i.first_word + k) % staging_.size()] = bus_.read(i.offset + 8 * k);
+    const std::size_t word = (i.first_word + k) % staging_.size();
+    require(!i.beside || !packed_[word], "LOAD_IMAGE replaces what the PACK beside it reads");
+    staging_[word] = bus_.read(i.offset + 8 * k);
   }
 }
 
-std::uint8_t EmulatorCore::packed_byte(const Pack& i, int lane, int packed_row, int packed_column) const {
+std::uint8_t EmulatorCore::packed_byte(const Pack& i, int lane, int packed_row, int packed_column) {
   if (lane >= i.rows * i.columns * i.channels) return 0;
   const int channel = lane % i.channels;
   const int column = i.ix + packed_column * i.stride_x + lane / i.channels % i.columns;
@@ -129,6 +132,7 @@ std::uint8_t EmulatorCore::packed_byte(const Pack& i, int lane, int packed_row, 
   const std::int64_t byte = (i.staging_byte + static_cast<std::int64_t>(below) * i.image_row_bytes +
                              static_cast<std::int64_t>(column) * i.channels + channel) %
                             ring;
+  packed_[byte / 8] = true;
   return static_cast<std::uint8_t>(staging_[byte / 8] >> (8 * (byte % 8)));
 }
 
@@ -136,6 +140,7 @@ void EmulatorCore::run(const Pack& i) {
   require(i.channels >= 1 && i.channels <= 4 && i.columns * i.channels <= 24 &&
               i.rows * i.columns * i.channels <= 32,
           "PACK shape");
+  packed_.assign(staging_.size(), false);
   int first = i.chip.first;
   for (int row = 0; row < i.packed_rows; ++row) {
     for (int x = 0; x < i.packed_width; ++x) {

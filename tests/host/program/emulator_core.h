@@ -60,7 +60,7 @@ class EmulatorCore {
   void for_each_position(const WindowWalk& walk, const Visit& visit);
   std::uint64_t& activation(std::int64_t bank_row, std::int64_t position);
   std::uint64_t input_word(const WindowWalk& walk, const Position& position, int row, int column, int word);
-  std::uint8_t packed_byte(const Pack& i, int lane, int packed_row, int packed_column) const;
+  std::uint8_t packed_byte(const Pack& i, int lane, int packed_row, int packed_column);
   void accumulate(const Conv& i, const Position& position, int lane);
   void accumulate_tap(const Conv& i, const Position& position, int lane, int block, int row, int column);
   std::uint64_t activation_plane(const Conv& i, const Position& position, int block, int row, int column,
@@ -91,6 +91,7 @@ class EmulatorCore {
   std::vector<std::uint64_t> parameters_;   ///< slot after slot
   std::vector<std::uint64_t> table_;        ///< eight codes to a word
   std::vector<std::uint64_t> staging_;
+  std::vector<bool> packed_;                ///< words of it that the last PACK read
   std::vector<std::int64_t> accumulators_;  ///< position lane p, filter f at p * F + f
   std::vector<std::int64_t> row_sums_;      ///< per position lane
 };

@@ -81,10 +81,18 @@ TEST(Instruction, every_kind_decodes_to_what_was_encoded) {
   const RowTransfer rows{8, 16, 3, 4, 5, chip};
   Pack pack{28, 27, 3, 5, 2, 1, 2, 10, 11, chip, -2, -3, {1, 2, 3, 4}, 4096, 84};
   MaxPool pool{static_cast<WindowWalk>(example_conv())};
-  const Operation operations[] = {
-      LoadAct{rows},        Store{rows},    Store{rows, 15},         LoadWeight{64, 9, 10},
-      LoadParam{128, 3, 4}, LoadTable{256}, LoadImage{8, 100, 4095}, pack,
-      example_conv(),       pool,           example_depthwise(),     example_add()};
+  const Operation operations[] = {LoadAct{rows},
+                                  Store{rows},
+                                  Store{rows, 15},
+                                  LoadWeight{64, 9, 10},
+                                  LoadParam{128, 3, 4},
+                                  LoadTable{256},
+                                  LoadImage{8, 100, 4095, true},
+                                  pack,
+                                  example_conv(),
+                                  pool,
+                                  example_depthwise(),
+                                  example_add()};
   for (const Operation& operation : operations) {
     const Instruction instruction{operation, {1, 2, 65535}};
     EXPECT_EQ(decode_instruction(encode(instruction)), instruction) << to_string(instruction);

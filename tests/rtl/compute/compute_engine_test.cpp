@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -59,12 +60,14 @@ class Bench {
   }
 
   void load(int bank, int row, std::uint64_t word) {
-    top_->ld_valid_i = 1;
-    top_->ld_bank_i = bank;
-    top_->ld_row_i = row;
-    top_->ld_data_i = word;
+    const int odd = bank % 2;
+    const std::uint32_t halves[] = {static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32)};
+    top_->ld_valid_i = 1 << odd;
+    top_->ld_bank_i = bank << (odd ? std::countr_zero(static_cast<unsigned>(kP)) : 0);
+    top_->ld_row_i = static_cast<std::uint32_t>(row) << (16 * odd);
+    std::copy_n(halves, 2, &top_->ld_data_i[2 * odd]);
     top_->eval();
-    while (!top_->ld_ready_o) tick();
+    while (!(top_->ld_ready_o >> odd & 1)) tick();
     tick();
     top_->ld_valid_i = 0;
   }

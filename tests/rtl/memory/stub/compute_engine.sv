@@ -14,11 +14,11 @@ module compute_engine #(
   output logic                 instr_ready_o,
   input  logic [511:0]         instr_i,
   output logic                 done_o,
-  input  logic                 ld_valid_i,
-  output logic                 ld_ready_o,
-  input  logic [$clog2(P)-1:0] ld_bank_i,
-  input  logic [15:0]          ld_row_i,
-  input  logic [63:0]          ld_data_i,
+  input  logic [1:0]           ld_valid_i,
+  output logic [1:0]           ld_ready_o,
+  input  logic [2*$clog2(P)-1:0] ld_bank_i,
+  input  logic [31:0]          ld_row_i,
+  input  logic [127:0]         ld_data_i,
   input  logic                 st_valid_i,
   output logic                 st_ready_o,
   input  logic [$clog2(P)-1:0] st_bank_i,
@@ -49,6 +49,7 @@ module compute_engine #(
 );
 
   localparam logic [15:0] ComputeCycles = 16'd40;
+  localparam int BankBits = $clog2(P);
   localparam int ActBits = $clog2(P * ActivationRows);
   localparam int WgtBits = $clog2(F * WeightRows);
   localparam int ParBits = $clog2(ParameterSlots * 256);
@@ -71,7 +72,7 @@ module compute_engine #(
   assign instr_ready_o       = left_q == 16'd0;
   assign done_o              = left_q == 16'd1;
   assign drain               = conflicts && phase_q == 3'd4;
-  assign ld_ready_o          = !drain;
+  assign ld_ready_o          = {2{!drain}};
   assign st_ready_o          = !(conflicts && phase_q == 3'd1);
   assign array_active_o      = busy_o && !pool_q && !channel_q && left_q > 16'd10;
   assign pool_active_o       = busy_o && pool_q;
@@ -81,12 +82,16 @@ module compute_engine #(
   assign drain_busy_o        = busy_o && !pool_q && left_q <= 16'd10;
   assign requantize_o        = drain_busy_o;
   assign activation_reads_o  = {7'd0, st_valid_i && st_ready_o};
-  assign activation_writes_o = {7'd0, ld_valid_i && ld_ready_o};
+  assign activation_writes_o = 8'($countones(ld_valid_i & ld_ready_o));
   assign weight_read_o       = array_active_o;
 
   always_ff @(posedge clk_i) begin
     phase_q <= (phase_q == 3'd4) ? 3'd0 : phase_q + 3'd1;
-    if (ld_valid_i && ld_ready_o) act[ActBits'({ld_row_i, ld_bank_i})] <= ld_data_i;
+    for (int i = 0; i < 2; i++) begin
+      if (ld_valid_i[i] && ld_ready_o[i]) begin
+        act[ActBits'({ld_row_i[16*i+:16], ld_bank_i[BankBits*i+:BankBits]})] <= ld_data_i[64*i+:64];
+      end
+    end
     if (st_valid_i && st_ready_o) st_data_o <= act[ActBits'({st_row_i, st_bank_i})];
     else st_data_o <= 64'hdeaddeaddeaddead;
     if (wgt_we_i) wgt[WgtBits'({wgt_row_i, wgt_bank_i})] <= wgt_data_i;
