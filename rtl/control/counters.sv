@@ -3,7 +3,7 @@
 // which stand in LUT RAM. `take_i` starts the sweep anew, which then also writes the segment's record: the totals less
 // those of the take before. `step_i` reads it word by word, never ahead of the sweep. At the job's end the same sweep,
 // with `latch_i` in its take, also fills the latched words that registers read. `snapshot_i` latches the totals of the
-// next whole sweep: within 64 cycles, or 32 more where a take comes first. Reading counters changes no cycle.
+// next whole sweep: within 64 cycles, or 96 where a take comes first. Reading counters changes no cycle.
 //
 // A record's words are all of the cycle of its take: an event that may occur while its turn is awaited is counted as
 // many cycles late as its turn comes. Those are the states and what the record's own words cause on their way to memory;
