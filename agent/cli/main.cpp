@@ -27,6 +27,7 @@ usage: bitloop VERB [options]        bitloop VERB --help explains a verb with ex
   train     train a float checkpoint                    bitloop train --model lenet --epochs 5 --out lenet.pt
   eval      accuracy of a policy on the test split      bitloop eval --model lenet --policy w4a4
   export    write a quantized network for others        bitloop export --run runs/demo --format onnx
+  replay    run an exported job on any device           bitloop replay demo.job --image shirt.bin
   serve     put a device behind a socket                bitloop serve --listen 127.0.0.1:1234
   devices   is a device alive, how fast, and right?     bitloop devices tcp://127.0.0.1:1234
   check     fail where measured cycles changed (CI)     bitloop check --baseline cycles.json
@@ -38,7 +39,8 @@ Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usag
 int run(const Arguments& arguments) {
   if (arguments.empty()) {
     throw bitloop::InputError(
-        "no verb given: name one of search, infer, measure, train, eval, export, serve, devices, check, "
+        "no verb given: name one of search, infer, measure, train, eval, export, replay, serve, devices, "
+        "check, "
         "info, or "
         "--help");
   }
@@ -56,14 +58,16 @@ int run(const Arguments& arguments) {
   if (verb == "info") return bitloop::cli::info(rest);
   if (verb == "serve") return bitloop::cli::serve(rest);
   if (verb == "check") return bitloop::cli::check(rest);
+  if (verb == "replay") return bitloop::cli::replay(rest);
   if (verb == "devices") return bitloop::cli::devices(rest);
   if (verb == "search" || verb == "infer" || verb == "train" || verb == "eval" || verb == "export") {
     return bitloop::cli::learning_verb(verb, rest);
   }
-  throw bitloop::InputError(fmt::format(
-      "unknown verb '{}': choose search, infer, measure, train, eval, export, serve, devices, check or info "
-      "(bitloop --help)",
-      verb));
+  throw bitloop::InputError(
+      fmt::format("unknown verb '{}': choose search, infer, measure, train, eval, export, replay, serve, "
+                  "devices, check or info "
+                  "(bitloop --help)",
+                  verb));
 }
 
 int report(std::string message, int status) {

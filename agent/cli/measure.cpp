@@ -5,8 +5,10 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 
+#include "agent/cli/counters.h"
 #include "agent/cli/verbs.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
@@ -35,6 +37,7 @@ a run of the whole network counts, to the cycle. --fresh runs the whole network 
   bitloop measure --model network.onnx --policy w4a4 --pin first,last
   bitloop measure --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1" --policy w2a2
   bitloop measure --model lenet --policy w4a4 --fresh
+  bitloop measure --model lenet --policy w4a4 --images-per-job 16
   bitloop measure --model lenet --policy w8a8 --memory latency=100,outstanding=4
   bitloop measure --model lenet --policy w4a4 --device tcp://board:1234,tcp://other:1234 --insecure
   bitloop measure --model resnet20 --policy w4a4 --energy asic45_horowitz
@@ -81,13 +84,6 @@ void note_raised_widths(const std::string& policy_text, const host::Policy& poli
              policy_text, raised, policy.layers.size());
 }
 
-nlohmann::ordered_json counters_json(const host::Counters& counters) {
-  nlohmann::ordered_json json;
-  const auto names = host::counter_names();
-  for (std::size_t i = 0; i < names.size() && i < counters.size(); ++i) json[names[i]] = counters[i];
-  return json;
-}
-
 double share(double roofline, const host::Counters& counters) {
   return counters[0] == 0 ? 0 : roofline / static_cast<double>(counters[0]);
 }
@@ -121,7 +117,7 @@ console::Table counters_table(const host::HardwareInfo& hardware, const host::Ne
   double least = 0;
   host::Counters rest = measured.total;
   for (std::size_t i = 0; i < measured.segments.size(); ++i) {
-    const host::Roofline roofline = host::roofline(measured.segments[i], hardware);
+    const host::Roofline roofline = host::roofline(measured.segments[i], hardware).times(measured.runs[i]);
     add(host::segment_name(network, measured.segments[i]), measured.counters[i], roofline, roofline.cycles(),
         roofline.bound());
     sum.compute += roofline.compute;
@@ -142,6 +138,16 @@ nlohmann::ordered_json roofline_json(const host::Roofline& roofline, const host:
           {"cycles", roofline.cycles()},
           {"achieved", share(roofline.cycles(), counters)},
           {"bound", roofline.bound()}};
+}
+
+std::size_t segments_run(const host::MeasuredNetwork& measured) {
+  return std::accumulate(measured.runs.begin(), measured.runs.end(), std::size_t{0});
+}
+
+/// Of a job of several images.
+std::string images_text(const host::MeasuredNetwork& measured) {
+  if (measured.images == 1) return "";
+  return fmt::format("; {} images, {:.1f} cycles per image", measured.images, measured.cycles_per_image());
 }
 
 nlohmann::ordered_json energy_json(const host::Counters& counters, const host::EnergyProfile& profile,
@@ -171,8 +177,10 @@ nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, cons
   json["policy_key"] = policy.key();
   json["milliseconds"] = 1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz;
   json["segments"] = {{"measured", measured.measured},
-                      {"remembered", measured.segments.size() - measured.measured}};
+                      {"remembered", segments_run(measured) - measured.measured}};
   json["total"] = counters_json(measured.total);
+  json["total"]["images"] = measured.images;
+  json["total"]["cycles_per_image"] = measured.cycles_per_image();
   if (profile) {
     json["energy_profile"] = {
         {"name", profile->name}, {"source", profile->source}, {"calibrated", profile->calibrated}};
@@ -186,9 +194,10 @@ nlohmann::ordered_json measurement_json(const host::HardwareInfo& hardware, cons
       layer["fused"].push_back(network.layers[static_cast<std::size_t>(segment.layers[k])].name);
     }
     layer.update(counters_json(measured.counters[i]));
-    layer["macs"] = host::macs(segment);
+    layer["macs"] = measured.runs[i] * host::macs(segment);
     if (profile) layer["energy"] = energy_json(measured.counters[i], *profile, hardware);
-    layer["roofline"] = roofline_json(host::roofline(segment, hardware), measured.counters[i]);
+    layer["roofline"] =
+        roofline_json(host::roofline(segment, hardware).times(measured.runs[i]), measured.counters[i]);
     json["layers"].push_back(layer);
   }
   return json;
@@ -288,6 +297,8 @@ void check_combinations(const console::Options& options) {
   if (options.has("wave-cycles") && !options.has("wave")) throw InputError("--wave-cycles needs --wave FILE");
   if (options.given("out-bits") && !pairs)
     throw InputError("--out-bits needs --all-pairs; a layer's text has out_bits=");
+  if (pairs && options.given("images-per-job"))
+    throw InputError("--all-pairs measures layers by themselves: leave out --images-per-job");
   if (pairs && options.given("policy"))
     throw InputError("--all-pairs measures all widths: leave out --policy");
   if (pairs && options.has("energy"))
@@ -306,14 +317,15 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
                                        const host::Policy& policy, host::HardwareInfo& hardware) {
   const console::DeviceChoice choice = console::device_choice(options);
   console::LateProgressBar bar("measure");
+  const auto images = static_cast<int>(options.integer_of("images-per-job", 1, host::kMostImages));
   if (options.has("wave") || options.is_set("fresh")) {
     std::optional<sim::WaveWindow> wave;
     if (options.has("wave")) wave = wave_window(options);
     const auto devices =
         wave ? console::open_traced(choice, *wave) : console::open_pool(choice, Purpose::full_cycles);
     hardware = devices->hardware();
-    auto measured = host::run_network(*devices, network, policy,
-                                      [&](double done) { bar.update(done, "of the instructions"); });
+    auto measured = host::run_network(
+        *devices, network, policy, [&](double done) { bar.update(done, "of the instructions"); }, images);
     if (wave && !std::filesystem::exists(wave->file)) {
       throw InputError(fmt::format("waveform {}: the run ended before cycle {}, where it was to begin",
                                    wave->file.string(), wave->first));
@@ -323,7 +335,7 @@ host::MeasuredNetwork measured_network(const console::Options& options, const ho
   const auto store = console::open_store(options);
   host::SegmentMeter meter(console::open_pool(choice, Purpose::cycles), store.get());
   hardware = meter.hardware();
-  return host::measure_network(meter, network, policy, segment_progress(bar));
+  return host::measure_network(meter, network, policy, segment_progress(bar), images);
 }
 
 }  // namespace
@@ -338,6 +350,8 @@ int measure(const console::Arguments& arguments) {
       "one layer instead of a model: \"conv in=CxHxW out=F kernel=K stride=S pad=P\", dwconv or linear");
   options.text("policy", "w8a8", "wXaY (uniform) or a policy.json");
   options.text("pin", "", "layers that keep 8 bits, separated by commas; also: first, last");
+  options.integer("images-per-job", 1,
+                  "images that one job takes: linear layers at the end load their weights once");
   options.flag("all-pairs", "every layer by itself at every legal pair of widths, instead of a policy");
   options.integer("out-bits", 0, "with --all-pairs: width of results (0: as wide as the layer's input)");
   options.device_options();
@@ -371,12 +385,12 @@ int measure(const console::Arguments& arguments) {
     console::print(counters_table(hardware, network, measured, profile, true).csv());
   } else {
     console::print(fmt::format(
-        "{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz\n"
+        "{} at {} on {} hardware, memory {}: {} cycles, {:.3f} ms at {:.0f} MHz{}\n"
         "segments: {} measured, {} remembered\n{}\n{}",
         options.has("layer") ? options.text_of("layer") : network.name, policy_text, hardware.name,
         hardware.memory, measured.cycles(), 1e3 * static_cast<double>(measured.cycles()) / hardware.clock_hz,
-        hardware.clock_hz / 1e6, measured.measured, measured.segments.size() - measured.measured,
-        energy_text(hardware, measured, profile),
+        hardware.clock_hz / 1e6, images_text(measured), measured.measured,
+        segments_run(measured) - measured.measured, energy_text(hardware, measured, profile),
         counters_table(hardware, network, measured, profile, false).text()));
   }
   return 0;

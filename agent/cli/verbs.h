@@ -11,6 +11,7 @@ int info(const console::Arguments& arguments);
 int serve(const console::Arguments& arguments);
 int check(const console::Arguments& arguments);
 int devices(const console::Arguments& arguments);
+int replay(const console::Arguments& arguments);
 
 /// Runs a verb of the learning module (search, infer, train, eval, export), which is opened for it.
 int learning_verb(const std::string& verb, const console::Arguments& arguments);

@@ -21,7 +21,7 @@ constexpr const char* kAboutExport =
 
   onnx     ONNX with QONNX Quant nodes: the form that FINN and hls4ml read
   guide    JSON that suffices to rerun the integer arithmetic without Bitloop (docs/guide.md)
-  job      one image through the network on the accelerator; replays on any device
+  job      one image, or --images-per-job, through the network on the accelerator; bitloop replay runs it on any device
   policy   the bit-widths, as --policy takes them
 
   bitloop export --run runs/demo --format onnx
@@ -64,7 +64,7 @@ std::optional<host::HardwareInfo> hardware_of(const console::Options& options, c
 }
 
 void write(const std::string& format, const quant::QuantizedModel& model,
-           const std::optional<host::HardwareInfo>& hardware, const std::filesystem::path& path) {
+           const std::optional<host::HardwareInfo>& hardware, int images, const std::filesystem::path& path) {
   if (format == "onnx") {
     quant::export_onnx(model, path);
   } else if (format == "guide") {
@@ -72,7 +72,7 @@ void write(const std::string& format, const quant::QuantizedModel& model,
   } else if (format == "policy") {
     host::write_file_atomically(path, host::to_json(model.integers.policy).dump(2) + "\n");
   } else {
-    host::write_job(host::compile(model.integers, hardware.value()), path);
+    host::write_job(host::compile(model.integers, hardware.value(), {.images = images}), path);
   }
 }
 
@@ -81,6 +81,7 @@ void write(const std::string& format, const quant::QuantizedModel& model,
 int export_network(const console::Arguments& arguments) {
   console::Options options("export", kAboutExport);
   options.text("format", "onnx", "onnx, guide, job or policy");
+  options.integer("images-per-job", 1, "with --format job: images that it takes");
   options.text("out", "file to write (with --run, by default one in its folder)");
   options.text("run", "folder of a finished search: its stored integers");
   add_task_options(options);
@@ -91,12 +92,15 @@ int export_network(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const std::string format = options.text_of("format");
   console::require_name("format", format, form_names());
+  const auto images = static_cast<int>(options.integer_of("images-per-job", 1, host::kMostImages));
+  if (options.given("images-per-job") && format != "job")
+    throw InputError(fmt::format("--images-per-job goes with --format job: leave it out for {}", format));
   const std::filesystem::path path = target(options, format);
   options.require_writable(path, {"model", "checkpoint", "policy"});
   // Before the work, which may be long, so that a device that is not there costs nothing.
   const std::optional<host::HardwareInfo> hardware = hardware_of(options, format);
   const auto quantized = quantized_model(options, static_cast<int>(options.integer_of("retrain", 0, 10'000)));
-  write(format, quantized.model, hardware, path);
+  write(format, quantized.model, hardware, images, path);
   console::print(fmt::format("{}: {} bytes\n", path.string(), std::filesystem::file_size(path)));
   return 0;
 }

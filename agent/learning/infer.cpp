@@ -26,6 +26,7 @@ Exit status 1 where a byte differs.
 
   bitloop infer --run runs/demo --images 100
   bitloop infer --run runs/demo --images 1000 --layers 0 --format json
+  bitloop infer --run runs/demo --images 1000 --images-per-job 16
 )";
 
 /// What the device did on images, against the integer reference.
@@ -54,34 +55,48 @@ std::size_t argmax(const std::vector<std::int32_t>& codes) {
 class Comparer {
  public:
   Comparer(const host::HardwareInfo& hardware, const quant::QuantizedModel& model, const quant::Split& split,
-           bool every_tensor)
+           bool every_tensor, std::size_t images_per_job)
       : model_(model),
         split_(split),
         reference_(model.integers),
         job_(std::make_shared<const host::Job>(
-            host::compile(model.integers, hardware, {.spill_all = every_tensor}))) {
+            host::compile(model.integers, hardware,
+                          {.spill_all = every_tensor, .images = static_cast<int>(images_per_job)}))) {
     if (every_tensor) require_every_tensor();
   }
 
   /// Compares all tensors that the job keeps.
-  Comparison compare(host::Driver& driver, std::size_t image) const {
+  /// Images `first` .. `end` - 1 in one job; where it takes more, the last one fills it up and counts no
+  /// more.
+  Comparison compare(host::Driver& driver, std::size_t first, std::size_t end) const {
     const auto bytes = static_cast<std::size_t>(job_->image_shape.elements());
-    const auto pixels = std::span(split_.pixels).subspan(image * bytes, bytes);
+    const auto pixels_of = [&](std::size_t image) {
+      return std::span(split_.pixels).subspan(image * bytes, bytes);
+    };
+    std::vector<std::uint8_t> pixels;
+    for (std::size_t i = first; i < first + images_per_job(); ++i) {
+      const auto image = pixels_of(std::min(i, end - 1));
+      pixels.insert(pixels.end(), image.begin(), image.end());
+    }
     driver.load(job_);
     Comparison comparison{.cycles = driver.run(pixels).cycles()};
-    std::vector<host::CodeTensor> tensors;
-    for (const host::TensorPlace& place : job_->tensors) tensors.push_back(driver.read_tensor(place));
-    const auto expected = reference_.run(pixels).at(0);
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      const host::TensorPlace& place = job_->tensors[i];
-      compare(image, place.name, tensors[i], form(expected, place), comparison);
+    for (std::size_t image = first; image < end; ++image) {
+      const auto expected = reference_.run(pixels_of(image)).at(0);
+      std::vector<std::int32_t> last;  // the network's result
+      for (const host::TensorPlace& place : job_->tensors) {
+        if (static_cast<std::size_t>(place.image) != image - first) continue;
+        const host::CodeTensor tensor = driver.read_tensor(place);
+        compare(image, place.name, tensor, form(expected, place), comparison);
+        last = tensor.codes;
+      }
+      if (argmax(quant::class_codes(model_.integers, last)) == split_.labels[image]) ++comparison.correct;
     }
-    comparison.correct =
-        argmax(quant::class_codes(model_.integers, tensors.back().codes)) == split_.labels[image] ? 1 : 0;
     return comparison;
   }
 
-  [[nodiscard]] std::size_t tensors() const { return job_->tensors.size(); }
+  [[nodiscard]] std::size_t images_per_job() const { return static_cast<std::size_t>(job_->images); }
+
+  [[nodiscard]] std::size_t tensors() const { return job_->tensors.size() / images_per_job(); }
 
  private:
   /// A tensor that the job did not keep would pass uncompared.
@@ -163,10 +178,11 @@ class ImageProgress {
 /// The first `images`, shared by the devices, and added in their order.
 Comparison compare_images(host::DevicePool& devices, const Comparer& comparer, std::size_t images,
                           ImageProgress& progress) {
-  std::vector<Comparison> each(images);
-  devices.for_each(images, [&](host::Driver& driver, std::size_t image) {
-    each[image] = comparer.compare(driver, image);
-    progress.add(each[image]);
+  const std::size_t in_job = comparer.images_per_job();
+  std::vector<Comparison> each((images + in_job - 1) / in_job);
+  devices.for_each(each.size(), [&](host::Driver& driver, std::size_t job) {
+    each[job] = comparer.compare(driver, job * in_job, std::min(images, (job + 1) * in_job));
+    progress.add(each[job]);
   });
   Comparison sum;
   for (const Comparison& comparison : each) sum.add(comparison);
@@ -179,6 +195,8 @@ int infer(const console::Arguments& arguments) {
   console::Options options("infer", kAboutInfer);
   options.text("run", "folder of a finished search");
   options.integer("images", 100, "images of the test split");
+  options.integer("images-per-job", 1,
+                  "images that one job takes: their results are compared, layers one by one");
   options.integer("layers", 10, "images of which every tensor is compared");
   options.device_options();
   options.format_option();
@@ -200,27 +218,30 @@ int infer(const console::Arguments& arguments) {
   const auto devices = console::open_pool(choice, console::Purpose::results);
   const host::HardwareInfo& hardware = devices->hardware();
 
+  const auto in_job = static_cast<std::size_t>(options.integer_of("images-per-job", 1, host::kMostImages));
+  const std::size_t jobs = (images + in_job - 1) / in_job;
   Comparison c;
   Comparison of_layers;
   std::size_t tensors = 0;  ///< of the network, in all forms, that were compared at least once
   {
-    ImageProgress progress(images + layer_images);
-    const Comparer results(hardware, model, data.test, false);
+    ImageProgress progress(jobs + layer_images);
+    const Comparer results(hardware, model, data.test, false, in_job);
     c = compare_images(*devices, results, images, progress);
     tensors = results.tensors();
     if (layer_images > 0) {
-      const Comparer every_tensor(hardware, model, data.test, true);
+      const Comparer every_tensor(hardware, model, data.test, true, 1);
       of_layers = compare_images(*devices, every_tensor, layer_images, progress);
       tensors = every_tensor.tensors();
     }
   }
   const double accuracy = static_cast<double>(c.correct) / static_cast<double>(images);
-  const host::Cycles per_image = c.cycles / images;
+  const host::Cycles per_image = c.cycles / (jobs * in_job);
   c.add(of_layers);
   if (format == console::Format::json) {
     nlohmann::ordered_json json{{"images", images},
                                 {"accuracy", accuracy},
                                 {"mismatches", c.mismatches},
+                                {"images_per_job", in_job},
                                 {"cycles_per_image", per_image},
                                 {"layers_compared", tensors},
                                 {"layer_images", layer_images},

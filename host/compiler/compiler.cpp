@@ -36,7 +36,10 @@ struct PlannedNetwork {
 
 std::vector<SegmentPlan> plan_segments(const NetworkPlan& network, const HardwareInfo& hardware) {
   std::vector<SegmentPlan> plans;
-  for (const Segment& segment : network.segments) plans.push_back(plan_segment(segment, hardware));
+  for (const Segment& segment : network.segments) {
+    plans.push_back(segment.original < 0 ? plan_segment(segment, hardware)
+                                         : plans[static_cast<std::size_t>(segment.original)]);
+  }
   return plans;
 }
 
@@ -81,18 +84,23 @@ class JobBuilder {
     job_.policy = network_.policy.key();
     job_.image_shape = graph.tensors[graph.input].shape;
     job_.input_bits = graph.image_input ? 0 : plan_.network.bits.written[graph.input];
-    job_.image = plan_.network.place({graph.input, false}).offset;
+    const Form input{graph.input, false};
+    job_.image = plan_.network.place(input).offset;
+    job_.images = options_.images;
+    job_.image_bytes = plan_.network.image_bytes[static_cast<std::size_t>(input.index())];
     for (const Segment& segment : plan_.network.segments) job_.segments.push_back(segment.name);
   }
 
-  void name_tensor(const Form& form) {
+  void name_tensor(const Form& form, int image) {
     const Tensor& tensor = network_.network.tensors[form.tensor];
     const Place& place = plan_.network.place(form);
     const TensorBits& bits = plan_.network.bits;
     if (!place.in_memory) return;
-    TensorPlace named{tensor.name, tensor.shape,
-                      form.narrow ? bits.narrow[form.tensor] : bits.written[form.tensor], place.offset};
+    TensorPlace named{
+        tensor.name, tensor.shape, form.narrow ? bits.narrow[form.tensor] : bits.written[form.tensor],
+        place.offset + image * plan_.network.image_bytes[static_cast<std::size_t>(form.index())]};
     named.narrow = form.narrow;
+    named.image = image;
     named.words = place.words;
     named.first_word = place.first_word;
     named.lanes = plan_.network.lanes[form.index()];
@@ -103,10 +111,11 @@ class JobBuilder {
     const Network& graph = network_.network;
     for (const Layer& layer : graph.layers) {
       if (!options_.spill_all || graph.is_output(layer.output)) continue;
-      name_tensor({layer.output, false});
-      name_tensor({layer.output, true});
+      name_tensor({layer.output, false}, 0);
+      name_tensor({layer.output, true}, 0);
     }
-    for (const int output : graph.outputs) name_tensor({output, false});
+    for (int image = 0; image < options_.images; ++image)
+      for (const int output : graph.outputs) name_tensor({output, false}, image);
   }
 
   Address add_block(std::vector<std::byte> bytes) {
@@ -118,6 +127,14 @@ class JobBuilder {
   void place_constants() {
     for (std::size_t i = 0; i < plan_.segments.size(); ++i) {
       Segment& segment = plan_.network.segments[i];
+      if (segment.original >= 0) {
+        const Segment& original = plan_.network.segments[static_cast<std::size_t>(segment.original)];
+        segment.op = original.op;
+        segment.weights = original.weights;
+        segment.parameters = original.parameters;
+        segment.table = original.table;
+        continue;
+      }
       if (segment.narrowed < 0) {
         set_padding(segment.op, network_.layers[static_cast<std::size_t>(segment.layers.front())]);
       }

@@ -15,6 +15,7 @@ class FormUses {
 
   /// The next segment of the plan.
   void add(const Segment& segment, const Operands& operands);
+  void bind_to_memory(int root) { bound_to_memory_.insert(root); }
   [[nodiscard]] bool any(std::size_t root) const { return !uses_[root].empty(); }
   /// The roots that could stay in activation SRAM: not the network's ends, nothing that is copied to (a copy
   /// goes through activation SRAM, not within it), loaded as weights, or used by rows and columns.

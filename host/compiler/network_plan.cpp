@@ -12,6 +12,7 @@
 #include "host/base/integers.h"
 #include "host/compiler/channel_runs.h"
 #include "host/compiler/form_uses.h"
+#include "host/compiler/image_copies.h"
 #include "host/compiler/pool_regions.h"
 #include "host/compiler/residency.h"
 #include "host/compiler/segment_streams.h"
@@ -39,7 +40,7 @@ class Planner {
         hardware_(hardware),
         options_(options),
         weight_bits_(weight_bits_of(network, policy)),
-        plan_{stored_bits(network, tensor_bits(network, policy), weight_bits_, hardware), {}, {}, {}, 0},
+        plan_{stored_bits(network, tensor_bits(network, policy), weight_bits_, hardware), {}, {}, {}, 0, {}},
         channels_(network, plan_.bits, weight_bits_, hardware),
         uses_(2 * network.tensors.size()) {
     plan_.forms.resize(2 * network.tensors.size());
@@ -52,9 +53,12 @@ class Planner {
       if (network_.layers[i].kind == LayerKind::interleave) interleave(static_cast<int>(i));
     if (has_narrow(network_.input)) add_narrowing(network_.input);
     for (std::size_t i = 0; i < network_.layers.size(); ++i) add_layer(static_cast<int>(i));
-    place_in_memory();
-    keep_on_chip();
+    const ImageCopies copies(network_, options_.images, plan_.segments, operands_);
+    copies.join_images(plan_.segments);
+    place_in_memory(copies);
+    keep_on_chip(copies);
     give_places();
+    plan_.segments = copies.repeat(std::move(plan_.segments), operands_, plan_.image_bytes);
     return std::move(plan_);
   }
 
@@ -343,7 +347,8 @@ class Planner {
 
   /// Gives every form that exists an offset in memory, whether it will lie there or not: a job's memory is
   /// not scarce.
-  void place_in_memory() {
+  void place_in_memory(const ImageCopies& copies) {
+    plan_.image_bytes.resize(plan_.forms.size());
     for (std::size_t i = 0; i < plan_.forms.size(); ++i) {
       if (!uses_.any(i) && static_cast<int>(i) != 2 * network_.input) continue;
       const Form form{static_cast<int>(i / 2), i % 2 == 1};
@@ -356,12 +361,14 @@ class Planner {
       const Address bytes = image ? round_up(static_cast<Address>(shape.elements()), kWordBytes)
                                   : kWordBytes * static_cast<Address>(shape.height) *
                                         static_cast<Address>(shape.width) * static_cast<Address>(place.words);
-      plan_.tensor_bytes += round_up(bytes, kPageBytes);
+      plan_.image_bytes[i] = copies.image_bytes(static_cast<int>(i), bytes);
+      plan_.tensor_bytes += round_up((copies.images() - 1) * plan_.image_bytes[i] + bytes, kPageBytes);
     }
   }
 
-  void keep_on_chip() {
+  void keep_on_chip(const ImageCopies& copies) {
     std::vector<Life> lives;
+    for (const int root : copies.joined()) uses_.bind_to_memory(root);
     if (!options_.spill_all && !options_.separate)
       lives = uses_.lives(network_, channels_.layout().words, hardware_);
     std::vector<std::vector<Stream>> streams;

@@ -14,6 +14,9 @@ struct CompileOptions {
   bool spill_all = false;
   /// One operation per segment, and nothing stays on chip: for SRAMs that are too small for more.
   bool separate = false;
+  /// Images that one job takes. The linear layers at the network's end take them all at once, so that their
+  /// weights are loaded once; what comes before runs image by image.
+  int images = 1;
 };
 
 /// A network under a policy as segments in execution order, every operand and result in its place. Needs no
@@ -32,6 +35,8 @@ struct NetworkPlan {
   /// form's first word; empty: channel c is in lane c.
   std::vector<std::vector<int>> lanes;
   Address tensor_bytes = 0;  ///< memory for tensors, from offset 0
+  /// By Form::index(): bytes from image to image; 0 where the images take turns in the same memory.
+  std::vector<Address> image_bytes;
 
   [[nodiscard]] const Place& place(const Form& form) const { return forms[form.index()]; }
 };

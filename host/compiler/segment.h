@@ -110,6 +110,7 @@ struct Segment {
   int set = 0;                   ///< of an average pool's sets of parameters, the one that it uses
   int function = -1;             ///< the layer whose table one result's codes go through; -1: none
   int narrowed = -1;             ///< the tensor, where the operation only makes its narrow form
+  int original = -1;             ///< of a job of several images: the first image's segment that this repeats
   Address weights = 0;           ///< in memory
   Address parameters = 0;        ///< in memory: those of the stages, then the operation's
   Address table = 0;             ///< in memory, of `function`

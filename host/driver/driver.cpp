@@ -205,7 +205,25 @@ Measurement Driver::run_once(Cycles limit, const Progress& progress) {
   return measurement;
 }
 
-std::vector<std::byte> Driver::pack_input(std::span<const std::uint8_t> hwc_image) const {
+/// All images of the job, where they lie in its memory.
+std::vector<std::byte> Driver::pack_input(std::span<const std::uint8_t> hwc_images) const {
+  if (job_->images == 1) return pack_image(hwc_images);
+  const auto elements = static_cast<std::size_t>(job_->image_shape.elements());
+  const auto images = static_cast<std::size_t>(job_->images);
+  if (hwc_images.size() != images * elements) {
+    throw InputError(
+        fmt::format("{} bytes are no {} images of {} bytes each, which the job of network {} takes",
+                    hwc_images.size(), images, elements, job_->network));
+  }
+  std::vector<std::byte> input(input_bytes(*job_));
+  for (std::size_t i = 0; i < images; ++i) {
+    const std::vector<std::byte> image = pack_image(hwc_images.subspan(i * elements, elements));
+    std::copy(image.begin(), image.end(), input.begin() + static_cast<std::ptrdiff_t>(i * job_->image_bytes));
+  }
+  return input;
+}
+
+std::vector<std::byte> Driver::pack_image(std::span<const std::uint8_t> hwc_image) const {
   if (job_->input_bits != 0) {
     return pack_tensor(input_codes(job_->image_shape, job_->input_bits, hwc_image));
   }
@@ -213,7 +231,7 @@ std::vector<std::byte> Driver::pack_input(std::span<const std::uint8_t> hwc_imag
     throw InputError(fmt::format("the image has {} bytes and network {} takes {}", hwc_image.size(),
                                  job_->network, job_->image_shape.elements()));
   }
-  std::vector<std::byte> padded(input_bytes(*job_));  // whole words
+  std::vector<std::byte> padded(one_image_bytes(*job_));  // whole words
   for (std::size_t i = 0; i < hwc_image.size(); ++i) padded[i] = static_cast<std::byte>(hwc_image[i]);
   return padded;
 }

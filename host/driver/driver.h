@@ -40,7 +40,7 @@ class Driver {
   /// job. Throws DeviceError on sticky hardware errors (with their names), and DeviceTimeout after `limit`
   /// cycles or, with what waits there, where the job stands still; after any exception of the device it has
   /// been reset and the next job runs.
-  Measurement run(std::span<const std::uint8_t> hwc_image, Cycles limit = kDefaultLimit,
+  Measurement run(std::span<const std::uint8_t> hwc_images, Cycles limit = kDefaultLimit,
                   const Progress& progress = {});
   /// A tensor of the loaded job after a run.
   CodeTensor read_tensor(const TensorPlace& place);
@@ -52,7 +52,8 @@ class Driver {
   using Mark = std::array<std::byte, 16>;
 
   void identify();
-  [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_image) const;
+  [[nodiscard]] std::vector<std::byte> pack_input(std::span<const std::uint8_t> hwc_images) const;
+  [[nodiscard]] std::vector<std::byte> pack_image(std::span<const std::uint8_t> hwc_image) const;
   void check_fit(const Job& job) const;
   void place_blocks();
   Measurement run_once(Cycles limit, const Progress& progress);

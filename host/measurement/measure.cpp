@@ -54,7 +54,8 @@ Address give_room(Place& place, int height, int width, Address offset) {
 
 Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, const Driver::Progress& progress) {
   const unsigned mask = job->input_bits == 0 ? 255 : (1u << job->input_bits) - 1;
-  std::vector<std::uint8_t> input(static_cast<std::size_t>(job->image_shape.elements()));
+  const auto images = static_cast<std::size_t>(job->images);
+  std::vector<std::uint8_t> input(images * static_cast<std::size_t>(job->image_shape.elements()));
   for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::uint8_t>((i * 37 + 1) & mask);
   driver.load(std::move(job));
   return driver.run(input, Driver::kDefaultLimit, progress);
@@ -209,41 +210,65 @@ std::string segment_name(const Network& network, const Segment& segment) {
 
 namespace {
 
-MeasuredNetwork measure_plan(SegmentMeter& meter, NetworkPlan plan, const SegmentMeter::Progress& progress) {
+/// What runs image by image is one segment, with the sum of its records.
+void join_images(MeasuredNetwork& measured, std::vector<Segment> segments,
+                 const std::vector<Counters>& counters, int images) {
+  measured.images = images;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    if (segments[i].original < 0) {
+      measured.segments.push_back(std::move(segments[i]));
+      measured.counters.push_back(counters[i]);
+      measured.runs.push_back(1);
+      continue;
+    }
+    const auto original = static_cast<std::size_t>(segments[i].original);
+    add_to(measured.counters[original], counters[i]);
+    ++measured.runs[original];
+  }
+}
+
+MeasuredNetwork measure_plan(SegmentMeter& meter, NetworkPlan plan, const SegmentMeter::Progress& progress,
+                             int images) {
   std::vector<SegmentMeter::Request> requests;
   for (const Segment& segment : plan.segments) requests.push_back({&segment, requests.empty()});
   SegmentMeter::Result result = meter.measure(requests, progress);
-  MeasuredNetwork measured{std::move(plan.segments), std::move(result.counters), result.end, result.measured};
-  for (const Counters& counters : measured.counters) add_to(measured.total, counters);
+  MeasuredNetwork measured;
+  measured.measured = result.measured;
+  measured.total = result.end;
+  for (const Counters& counters : result.counters) add_to(measured.total, counters);
+  join_images(measured, std::move(plan.segments), result.counters, images);
   return measured;
 }
 
 }  // namespace
 
 MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, const Policy& policy,
-                                const SegmentMeter::Progress& progress) {
-  NetworkPlan plan = plan_network(network, policy, meter.hardware());
+                                const SegmentMeter::Progress& progress, int images) {
+  CompileOptions options;
+  options.images = images;
+  NetworkPlan plan = plan_network(network, policy, meter.hardware(), options);
   try {
-    return measure_plan(meter, std::move(plan), progress);
+    return measure_plan(meter, std::move(plan), progress, images);
   } catch (const SegmentMeter::TooSmall&) {  // as compile_network does
-    CompileOptions options;
     options.separate = true;
-    return measure_plan(meter, plan_network(network, policy, meter.hardware(), options), progress);
+    return measure_plan(meter, plan_network(network, policy, meter.hardware(), options), progress, images);
   }
 }
 
 MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy,
-                            const Driver::Progress& progress) {
-  CompiledNetwork compiled = compile_network(random_quantization(network, policy, kSeed), devices.hardware());
+                            const Driver::Progress& progress, int images) {
+  CompileOptions options;
+  options.images = images;
+  CompiledNetwork compiled =
+      compile_network(random_quantization(network, policy, kSeed), devices.hardware(), options);
   const auto job = std::make_shared<const Job>(std::move(compiled.job));
   Measurement measurement;
   devices.admit();
   devices.run([&](Driver& driver) { measurement = run_job(driver, job, progress); });
   MeasuredNetwork measured;
-  measured.segments = std::move(compiled.segments);
   measured.measured = measurement.segments.size();
   measured.total = measurement.total;
-  measured.counters = std::move(measurement.segments);
+  join_images(measured, std::move(compiled.segments), measurement.segments, images);
   return measured;
 }
 

@@ -68,21 +68,25 @@ class SegmentMeter {
 /// A network's counters under a policy, segment by segment.
 struct MeasuredNetwork {
   std::vector<Segment> segments;
-  std::vector<Counters> counters;  ///< per segment
+  std::vector<Counters> counters;  ///< per segment; of what runs image by image, of all images
+  std::vector<int> runs;           ///< per segment: how often it runs
+  int images = 1;                  ///< of the job
   Counters total{};
   std::size_t measured = 0;  ///< segments that ran for this; the others were remembered
   [[nodiscard]] Cycles cycles() const { return total[0]; }
+  [[nodiscard]] double cycles_per_image() const { return static_cast<double>(cycles()) / images; }
 };
 
 /// The layers that one segment computes: "conv1+add1", a layer and what is fused behind it.
 std::string segment_name(const Network& network, const Segment& segment);
 
-/// The counters of whole networks. A network's total is the sum of its segments' records and of the constant
-/// that a job counts besides: exactly what a run of the whole network counts (SegmentKey says why).
+/// The counters of whole networks, for a job of `images` images. A network's total is the sum of its
+/// segments' records and of the constant that a job counts besides: exactly what a run of the whole network
+/// counts (SegmentKey says why).
 MeasuredNetwork measure_network(SegmentMeter& meter, const Network& network, const Policy& policy,
-                                const SegmentMeter::Progress& progress = {});
+                                const SegmentMeter::Progress& progress = {}, int images = 1);
 /// The same from one run of the whole network.
 MeasuredNetwork run_network(DevicePool& devices, const Network& network, const Policy& policy,
-                            const Driver::Progress& progress = {});
+                            const Driver::Progress& progress = {}, int images = 1);
 
 }  // namespace bitloop::host

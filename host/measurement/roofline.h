@@ -11,6 +11,8 @@ struct Roofline {
   double bandwidth = 0;  ///< words between memory and chip, each once, at the memory's rate
   double drain = 0;      ///< results through the requantization lanes, F per cycle
   [[nodiscard]] double cycles() const;
+  /// Of a segment that runs that often.
+  [[nodiscard]] Roofline times(int runs) const { return {compute * runs, bandwidth * runs, drain * runs}; }
   /// "compute", "bandwidth" or "drain".
   [[nodiscard]] const char* bound() const;
 };

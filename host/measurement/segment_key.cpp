@@ -66,13 +66,14 @@ class Text {
 
   void add_segment(const Segment& segment) {
     const auto& [name, layers, op, channels, input, second, vector, stages, pool, results, free, set,
-                 function, narrowed, weights, parameters, table] = segment;
+                 function, narrowed, original, weights, parameters, table] = segment;
     (void)name;
     (void)layers;
     (void)channels;
     (void)set;
     (void)function;
     (void)narrowed;
+    (void)original;
     (void)weights;
     (void)parameters;
     (void)table;

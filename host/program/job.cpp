@@ -65,24 +65,29 @@ nlohmann::json header_json(const Job& job) {
                        {"words", t.words},
                        {"first_word", t.first_word}});
     if (!t.lanes.empty()) tensors.back()["lanes"] = t.lanes;
+    if (t.image != 0) tensors.back()["image"] = t.image;
   }
-  return {{"network", job.network},
-          {"policy", job.policy},
-          {"bytes", job.bytes},
-          {"descriptors", job.descriptors},
-          {"records", job.records},
-          {"image", job.image},
-          {"input_bits", job.input_bits},
-          {"image_shape", shape_json(job.image_shape)},
-          {"filters", job.filters},
-          {"pixels", job.pixels},
-          {"activation_rows", job.activation_rows},
-          {"weight_rows", job.weight_rows},
-          {"parameter_slots", job.parameter_slots},
-          {"staging_words", job.staging_words},
-          {"segments", job.segments},
-          {"tensors", tensors},
-          {"blocks", blocks}};
+  nlohmann::json header{{"network", job.network},
+                        {"policy", job.policy},
+                        {"bytes", job.bytes},
+                        {"descriptors", job.descriptors},
+                        {"records", job.records},
+                        {"image", job.image},
+                        {"input_bits", job.input_bits},
+                        {"image_shape", shape_json(job.image_shape)},
+                        {"filters", job.filters},
+                        {"pixels", job.pixels},
+                        {"activation_rows", job.activation_rows},
+                        {"weight_rows", job.weight_rows},
+                        {"parameter_slots", job.parameter_slots},
+                        {"staging_words", job.staging_words},
+                        {"segments", job.segments},
+                        {"tensors", tensors},
+                        {"blocks", blocks}};
+  if (job.images == 1) return header;
+  header["images"] = job.images;
+  header["image_bytes"] = job.image_bytes;
+  return header;
 }
 
 /// A member that is an integer in [0, most].
@@ -150,6 +155,10 @@ Job job_from(const nlohmann::json& header, std::span<const std::byte> data) {
   job.image = static_cast<Address>(number(header, "image", kLargestJob));
   job.input_bits = static_cast<int>(number(header, "input_bits", 32));
   job.image_shape = shape_from(header, "image_shape");
+  if (header.contains("images")) {
+    job.images = static_cast<int>(number(header, "images", kMostImages));
+    job.image_bytes = static_cast<Address>(number(header, "image_bytes", kLargestJob));
+  }
   job.filters = static_cast<int>(number(header, "filters", 65535));
   job.pixels = static_cast<int>(number(header, "pixels", 65535));
   job.activation_rows = static_cast<int>(number(header, "activation_rows", kLargestSram));
@@ -165,6 +174,7 @@ Job job_from(const nlohmann::json& header, std::span<const std::byte> data) {
                            number(t, "narrow", 1) != 0, static_cast<int>(number(t, "words", kLargestWords)),
                            static_cast<int>(number(t, "first_word", kLargestWords))});
     if (t.contains("lanes")) job.tensors.back().lanes = lanes_from(t.at("lanes"));
+    if (t.contains("image")) job.tensors.back().image = static_cast<int>(number(t, "image", kMostImages));
   }
   read_blocks(job, header, data);
   validate_job(job);
@@ -203,9 +213,13 @@ Address memory_bytes(const TensorPlace& tensor) {
          static_cast<Address>(tensor.words);
 }
 
-Address input_bytes(const Job& job) {
+Address one_image_bytes(const Job& job) {
   if (job.input_bits == 0) return static_cast<Address>(job.image_shape.elements() + 7) / 8 * 8;
   return tensor_bytes(job.image_shape, job.input_bits);
+}
+
+Address input_bytes(const Job& job) {
+  return static_cast<Address>(job.images - 1) * job.image_bytes + one_image_bytes(job);
 }
 
 namespace {
@@ -232,6 +246,9 @@ void validate_job(const Job& job) {
   if (job.input_bits != 0 && (!is_code_width(job.input_bits) || job.input_bits == 32)) {
     refuse("its input width is none");
   }
+  if (job.images < 1 || job.images > kMostImages) refuse("its number of images is none");
+  if (job.images > 1 && (job.image_bytes % 8 != 0 || job.image_bytes < one_image_bytes(job)))
+    refuse("its images overlap");
   if (job.segments.empty()) refuse("it has no segment");
   check_range("the input", job.image, input_bytes(job), job);
   check_range("the records", job.records, kRecordBytes * job.segments.size(), job);
@@ -249,6 +266,8 @@ void validate_job(const Job& job) {
   check_overlaps(job);
   for (const TensorPlace& tensor : job.tensors) {
     check_shape(tensor.name, tensor.shape);
+    if (tensor.image < 0 || tensor.image >= job.images)
+      refuse(fmt::format("tensor {} is of no image", tensor.name));
     if (!is_code_width(tensor.bits)) refuse(fmt::format("tensor {} has an impossible width", tensor.name));
     const auto lanes = tensor.lanes.size();
     const bool known =

@@ -22,6 +22,7 @@ struct TensorPlace {
   int words = 0;                ///< per position, of the tensor in memory that this is a part of; 0: its own
   int first_word = 0;           ///< of the part
   std::vector<int> lanes = {};  ///< of each channel, within the part; empty: channel c is in lane c
+  int image = 0;                ///< of the job's images, the one that it belongs to
   bool operator==(const TensorPlace&) const = default;
 };
 
@@ -39,7 +40,7 @@ struct Block {
 
 inline constexpr Address kLargestJob = Address{1} << 32;  ///< bytes: offsets have 32 bits
 
-/// One image through one network: everything that a device needs, in one replayable file.
+/// One image, or several, through one network: everything that a device needs, in one replayable file.
 /// Offsets count from a 4 KB-aligned base address that the driver chooses.
 struct Job {
   std::string network;
@@ -48,6 +49,8 @@ struct Job {
   Address descriptors = 0;  ///< offset of the first segment header
   Address records = 0;      ///< offset of the counter records, kRecordBytes each
   Address image = 0;        ///< offset of the input: HWC bytes, or plane words where input_bits is not 0
+  int images = 1;
+  Address image_bytes = 0;  ///< from image to image, where there are several
   Shape image_shape;
   int input_bits = 0;       ///< 0: an image; otherwise the input is a tensor of codes of this width
   int filters = 0;          ///< F that the job was compiled for
@@ -63,11 +66,13 @@ struct Job {
 };
 
 inline constexpr Address kRecordBytes = 256;
+inline constexpr int kMostImages = 4096;  ///< of a job
 
 /// Throws InputError unless all offsets and sizes of a job lie within its memory and make sense together: its
 /// input, records and blocks apart from each other, its descriptors at multiples of kDescriptorBytes.
 void validate_job(const Job& job);
-/// Bytes of the job's input in memory.
+/// Bytes of one of the job's images in memory, and of all with what lies between them.
+Address one_image_bytes(const Job& job);
 Address input_bytes(const Job& job);
 
 /// A job as a file holds it: a JSON header, the blocks, and a SHA-256 over both. `parse_job` checks bounds

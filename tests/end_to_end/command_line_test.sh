@@ -5,13 +5,14 @@
 source "$(dirname "$0")/common.sh"
 
 works 'usage: bitloop' --help
-for verb in search infer measure train eval info serve devices check; do works "  bitloop $verb " "$verb" --help; done
+for verb in search infer measure train eval info replay serve devices check; do works "  bitloop $verb " "$verb" --help; done
 works 'fingerprint' info
 works '"methods"' info --format json
 works 'conv1' measure --model lenet --policy w4a8
 works '"cycles"' measure --model lenet --policy w8a8 --format json
 works '"network"' measure --layer 'conv in=64x8x8 out=64 kernel=3 stride=1 pad=1' --policy w2a2 --format json
 works 'layer,cycles' measure --model lenet --format csv
+works '16 images' measure --model lenet --policy w4a4 --images-per-job 16
 
 # What was measured is remembered, and says the same as a run.
 works '"remembered": 5' measure --model lenet --policy w8a8 --format json && grep -v '"measured"\|"remembered"' out > remembered
@@ -25,7 +26,7 @@ works '0 measured, 5 remembered' measure --model lenet --policy w8a8
 
 # What a user tries first.
 works 'usage: bitloop' -h
-for verb in search infer measure train eval export info serve devices check; do works "  bitloop $verb " "$verb" -h; done
+for verb in search infer measure train eval export info replay serve devices check; do works "  bitloop $verb " "$verb" -h; done
 refused 'did you mean --model lenet' measure lenet
 refused 'did you mean --run runs/demo' infer runs/demo
 refused "'now' stands without" info now

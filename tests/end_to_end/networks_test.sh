@@ -55,6 +55,18 @@ works '"float"' eval --model exported.onnx $data --policy float --format json
 awk -v a="$(value accuracy)" 'BEGIN { exit !(a > 0.9) }' || fail "the exported network is another one: $(cat out)"
 works 'yolo.job' export --model yolov3-tiny --data noise --input 3x32x32 --policy w4a4 --hardware tiny --format job --out yolo.job
 
+# Exported jobs run, of one image and of several: each image gets the results that it gets alone.
+head -c 3072 /dev/urandom > first.bin && head -c 3072 /dev/urandom > second.bin && cat first.bin second.bin > both.bin
+codes() { python3 -c 'import json, sys; print(*(o["codes"] for o in json.load(open("out"))["outputs"]), sep="\n")'; }
+works '"cycles_per_image"' replay yolo.job --image first.bin --hardware tiny --format json && codes > alone
+works '"cycles_per_image"' replay yolo.job --image second.bin --hardware tiny --format json && codes >> alone
+works 'two.job' export --model yolov3-tiny --data noise --input 3x32x32 --policy w4a4 --hardware tiny --format job --images-per-job 2 --out two.job
+works '"images": 2' replay two.job --image both.bin --hardware tiny --format json && codes > together
+cmp -s alone together || fail "two images in a job give other results than one each"
+refused 'first.bin has 3072 bytes' replay two.job --image first.bin --hardware tiny
+refused 'own.onnx' replay own.onnx --image first.bin
+refused '--images-per-job' export $quantized --format guide --out x.json --images-per-job 2
+
 # Bad input.
 head -c 3000 own.onnx > torn.onnx
 refused 'torn.onnx' measure --model torn.onnx

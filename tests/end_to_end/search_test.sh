@@ -33,6 +33,7 @@ for file in episodes lines/random lines/uniform; do
 done
 
 works '"mismatches": 0' infer --run killed --images 20 --layers 5 --format json
+works '"mismatches": 0' infer --run killed --images 10 --layers 1 --images-per-job 4 --format json
 grep -q '"layers_compared": 7' out || fail "not every tensor was compared"
 
 # What eval says of a run is what its summary says.

@@ -20,8 +20,10 @@ std::shared_ptr<host::DevicePool> timing_devices(const char* hardware) {
       "timing", [hardware] { return make_sim_device(hardware, {}, {}, Detail::timing); });
 }
 
-/// `count` random policies of a network, each composed from its segments and run whole.
-void expect_composed_equals_run(const host::Network& network, const char* hardware, int count) {
+/// `count` random policies of a network, each composed from its segments and run whole, in jobs of `images`
+/// images.
+void expect_composed_equals_run(const host::Network& network, const char* hardware, int count,
+                                int images = 1) {
   host::MeasurementStore store{{}};
   const auto devices = timing_devices(hardware);
   host::SegmentMeter meter(devices, &store);
@@ -29,8 +31,8 @@ void expect_composed_equals_run(const host::Network& network, const char* hardwa
   std::mt19937_64 random(seed);
   for (int i = 0; i < count; ++i) {
     const Policy policy = host::test::random_policy(network, random);
-    const host::MeasuredNetwork composed = host::measure_network(meter, network, policy);
-    const host::MeasuredNetwork run = host::run_network(*devices, network, policy);
+    const host::MeasuredNetwork composed = host::measure_network(meter, network, policy, {}, images);
+    const host::MeasuredNetwork run = host::run_network(*devices, network, policy, {}, images);
     ASSERT_EQ(composed.total, run.total) << policy.key() << ", seed " << seed;
     ASSERT_EQ(composed.counters, run.counters) << policy.key() << ", seed " << seed;
   }
@@ -50,6 +52,11 @@ TEST(ComposedMeasurement, equals_the_run_of_the_whole_mobilenet_v2) {
 
 TEST(ComposedMeasurement, equals_the_run_of_the_whole_resnet18) {
   expect_composed_equals_run(host::zoo_network("resnet18", host::Shape{3, 32, 32}), "default", 200);
+}
+
+TEST(ComposedMeasurement, equals_the_run_of_jobs_of_several_images) {
+  expect_composed_equals_run(host::zoo_network("lenet"), "default", 20, 3);
+  expect_composed_equals_run(host::zoo_network("resnet18", host::Shape{3, 32, 32}), "default", 5, 2);
 }
 
 TEST(ComposedMeasurement, the_full_model_counts_what_the_timing_only_model_counts) {

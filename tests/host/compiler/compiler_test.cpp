@@ -414,5 +414,65 @@ TEST(Compiler, codes_of_one_bit_that_fill_less_than_half_a_word_are_stored_in_tw
   EXPECT_EQ(stored(16, 2), 1);  // weights of two bits read blocks of 32 channels at 1 bit as well
 }
 
+/// Every image's results of a job of several, in every order that its waits allow.
+void expect_images(const Network& network, const Policy& policy, int images, const HardwareInfo& info) {
+  SCOPED_TRACE(fmt::format("{} {}, {} images", network.name, policy.key(), images));
+  const QuantizedNetwork quantized = random_quantization(network, policy, 5);
+  const Job job = compile(quantized, info, {.images = images});
+  std::mt19937_64 random(5);
+  std::vector<std::uint8_t> pixels;
+  std::vector<TensorCodes> golden;
+  for (int i = 0; i < images; ++i) {
+    const auto image = random_input(network.tensors[static_cast<std::size_t>(network.input)].shape,
+                                    quantized.bits.read(network.input), random);
+    golden.push_back(golden_run(quantized, image));
+    pixels.insert(pixels.end(), image.begin(), image.end());
+  }
+  ASSERT_EQ(job.tensors.size(), static_cast<std::size_t>(images) * network.outputs.size());
+  for (const Interleaving interleaving : kInterleavings) {
+    Emulator emulator(info, {interleaving, job.bytes + kPageBytes});
+    Driver driver(emulator);
+    driver.load(job);
+    driver.run(pixels);
+    for (const TensorPlace& place : job.tensors) {
+      const std::vector<std::int32_t> codes = driver.read_tensor(place).codes;
+      const TensorCodes& expected = golden[static_cast<std::size_t>(place.image)];
+      EXPECT_EQ(codes, expected.written[static_cast<std::size_t>(network.output())].codes)
+          << "image " << place.image;
+    }
+  }
+}
+
+TEST(Compiler, jobs_of_several_images_give_each_image_its_results) {
+  const Network lenet = zoo_network("lenet");
+  const Network resnet = zoo_network("resnet18", Shape{3, 32, 32});
+  for (const int bits : {1, 4}) {
+    expect_images(lenet, uniform_policy(lenet, bits, bits), 3, HardwareInfo{});
+    expect_images(lenet, uniform_policy(lenet, bits, bits), 5, hardware(2, 4, 1024, 256, 32, 512));
+  }
+  expect_images(resnet, uniform_policy(resnet, 4, 4), 2, HardwareInfo{});
+  for (const char* layer : {"linear in=100x3x2 out=21 out_bits=32", "conv in=40x9x7 out=37 kernel=3 pad=1"}) {
+    const Network network = single_layer_network(layer);
+    expect_images(network, uniform_policy(network, 2, 4), 9, HardwareInfo{});
+  }
+}
+
+TEST(Compiler, weights_of_linear_layers_are_loaded_once_for_all_images) {
+  const Network network = zoo_network("lenet");
+  const Policy policy = uniform_policy(network, 4, 4);
+  const auto weight_words = [&](int images) {
+    const HardwareInfo info;
+    long words = 0;
+    for (const Segment& segment : plan_network(network, policy, info, {.images = images}).segments) {
+      if (!segment.name.starts_with("fc")) continue;
+      for (const Instruction& instruction : schedule_segment(segment, plan_segment(segment, info), info)) {
+        if (const auto* load = std::get_if<LoadWeight>(&instruction.operation)) words += load->words;
+      }
+    }
+    return words;
+  };
+  EXPECT_EQ(weight_words(16), weight_words(1));
+}
+
 }  // namespace
 }  // namespace bitloop::host::test
