@@ -1,5 +1,6 @@
 common/descriptor_pkg.sv
 control/registers_pkg.sv
+common/ring_pkg.sv
 common/fifo.sv
 common/popcount32.sv
 control/counters.sv

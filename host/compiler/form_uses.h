@@ -25,10 +25,13 @@ class FormUses {
 
  private:
   void use(const Part& part);
+  void read(const Part& part, const WindowOp& op);
 
   int segments_ = 0;
   std::vector<std::vector<int>> uses_;  ///< per root: segments
   std::set<int> bound_to_memory_;       ///< roots
+  std::set<int> apart_,
+      neighbours_;  ///< roots whose words are read so, or whose pool writes only to the latter
 };
 
 }  // namespace bitloop::host

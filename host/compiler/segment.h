@@ -17,6 +17,8 @@ struct Ring {
   int pitch = 0;   ///< positions from row to row
   int rows = 0;
   int words = 0;  ///< per position
+  /// Its banks are those for windows that are two positions apart, not for such that follow each other.
+  bool spread = false;
   [[nodiscard]] int positions() const { return pitch * rows; }
   [[nodiscard]] int bank_rows() const { return stride * words; }
   bool operator==(const Ring&) const = default;

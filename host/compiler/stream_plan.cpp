@@ -85,6 +85,9 @@ class Candidate {
         const int rows = i == last || place.in_memory ? stored_rows(i, behind) : result_rows(i, 0);
         fits = place_one(buffer, place, segment_.extent(i).width, rows, segment_.result_bits(i));
       }
+      if (i == 0 && segment_.pool && !buffer.whole) {
+        buffer.ring.spread = op_.kind != OpKind::max_pool && segment_.pool->reads_apart();
+      }
       plan.results.push_back(buffer);
     }
     return fits && next_row_ <= segment_.free.end;

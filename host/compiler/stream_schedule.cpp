@@ -138,9 +138,12 @@ Provision StreamSchedule::provide_stages() {
 void StreamSchedule::load_rows(const RowFeed& feed, const Step& step, int first, int rows) {
   const Ring& ring = feed.buffer->ring;
   const bool image = feed.place == &segment_.input && image_;
-  ChipRows chip{ring.base, ring.stride,
+  ChipRows chip{ring.base,
+                ring.stride,
                 modulo(virtual_row(*feed.buffer, feed.height, step, first), ring.rows) * ring.pitch,
-                ring.pitch, ring.positions()};
+                ring.pitch,
+                ring.positions(),
+                ring.spread};
   if (image) {
     image_->pack({first, rows, 0, op_.input_width}, 0, op_.blocks, chip, program);
     return;
@@ -167,6 +170,7 @@ void StreamSchedule::place_walk(WindowWalk& walk, const Step& step, const Reduct
   walk.positions = step.positions;
   walk.input_stride = ring.stride;
   walk.input_ring = ring.positions();
+  walk.input_spread = ring.spread;
   walk.ring_position =
       modulo(virtual_row(plan_.input, op_.input_height, step, walk.iy), ring.rows) * ring.pitch;
   walk.step_output_row = modulo(op_.stride_y, ring.rows) * ring.pitch;
@@ -186,6 +190,7 @@ void StreamSchedule::place_flat_walk(WindowWalk& walk, const Step& step, const B
   walk.positions = step.positions;
   walk.input_stride = ring.stride;
   walk.input_ring = ring.positions();
+  walk.input_spread = ring.spread;
   walk.ring_position = ring_position(input, extent, step, walk.iy * extent.width);
   walk.step_output_row = modulo(1, ring.rows) * ring.pitch;
   walk.input_base = channel_row(input, 8, step);
@@ -196,6 +201,7 @@ void StreamSchedule::place_result(WindowWalk& walk, const Step& step) const {
   const Buffer& output = plan_.results[static_cast<std::size_t>(step.result)];
   walk.output_first = ring_position(output, segment_.extent(step.result), step, step.first);
   walk.output_ring = output.ring.positions();
+  walk.output_spread = output.ring.spread;
   walk.output_base = channel_row(output, segment_.result_bits(step.result), step);
   walk.output_stride = output.ring.stride;
 }
@@ -206,6 +212,7 @@ void StreamSchedule::place_second(Add& add, const Step& step) const {
   add.second_stride = buffer.ring.stride;
   add.second_first = ring_position(buffer, segment_.extent(step.result), step, step.first);
   add.second_ring = buffer.ring.positions();
+  add.second_spread = buffer.ring.spread;
 }
 
 void StreamSchedule::compute(int index) {
@@ -246,6 +253,7 @@ void StreamSchedule::compute_pool(const Step& step) {
   pool.input_base = word_row(input, op.input_bits, unit);
   pool.input_stride = input.ring.stride;
   pool.input_ring = input.ring.positions();
+  pool.input_spread = input.ring.spread;
   pool.ring_position =
       modulo(virtual_row(input, op.input_height, step, pool.iy), input.ring.rows) * input.ring.pitch;
   pool.step_output_row = modulo(op.stride_y, input.ring.rows) * input.ring.pitch;
@@ -318,9 +326,12 @@ void StreamSchedule::store_rows(const Step& step, const RowRange& rows) {
   const int bits = segment_.result_bits(step.result);
   const Unit& unit = unit_of(step);
   const Extent extent = segment_.extent(step.result);
-  const ChipRows chip{word_row(source, bits, unit), source.ring.stride,
-                      ring_position(source, extent, step, rows.first * extent.width), extent.width,
-                      source.ring.positions()};
+  const ChipRows chip{word_row(source, bits, unit),
+                      source.ring.stride,
+                      ring_position(source, extent, step, rows.first * extent.width),
+                      extent.width,
+                      source.ring.positions(),
+                      source.ring.spread};
   const Steps repeat = step.result == 0 ? op_.repeat : Steps();
   if (repeat == Steps()) {
     const Area area{rows.first,   rows.end - rows.first, 0,

@@ -68,6 +68,12 @@ struct WindowOp {
 
   /// Each channel block of the output depends on the same block of the input alone.
   [[nodiscard]] bool by_blocks() const { return kind != OpKind::conv; }
+  /// Whether it reads positions that are an even number apart at once: such a ring is spread.
+  [[nodiscard]] bool reads_apart() const { return !packing && stride_x % 2 == 0; }
+  /// Whether it reads neighbours from any position on: such a ring is not.
+  [[nodiscard]] bool reads_neighbours() const {
+    return stride_x % 2 != 0 && (stride_x > 1 || kernel_width > 1 || pad_x != 0);
+  }
   /// Channels whose weights and parameters go together: F filters of a convolution, else a block.
   [[nodiscard]] int group_channels(int lanes) const { return kind == OpKind::conv ? lanes : kBlockChannels; }
   [[nodiscard]] int groups(int lanes) const { return divide_up(filters, group_channels(lanes)); }

@@ -18,8 +18,8 @@ class Text {
     (numbers_.push_back(static_cast<std::int32_t>(numbers)), ...);
   }
   void add_ring(const Ring& ring) {
-    const auto& [base, stride, pitch, rows, words] = ring;
-    add(base, stride, pitch, rows, words);
+    const auto& [base, stride, pitch, rows, words, spread] = ring;
+    add(base, stride, pitch, rows, words, spread);
   }
 
   void add_place(const Place& place) {

@@ -36,6 +36,7 @@ struct ChipRows {
   int first = 0;  ///< first position in the ring
   int pitch = 0;  ///< positions from row to row
   int ring = 0;  ///< positions
+  bool spread = false;  ///< its banks are those for steps of two positions; not of PACK
   bool operator==(const ChipRows&) const = default;
 
   template <class Self, class Visit>
@@ -45,6 +46,7 @@ struct ChipRows {
     visit(i.first, FieldPlace{.name = "first", .word = 7, .low = 0, .bits = 16});
     visit(i.pitch, FieldPlace{.name = "pitch", .word = 5, .low = 16, .bits = 16});
     visit(i.ring, FieldPlace{.name = "ring", .word = 7, .low = 16, .bits = 16});
+    visit(i.spread, FieldPlace{.name = "spread", .word = 5, .low = 15, .bits = 1});
   }
 };
 
@@ -54,7 +56,7 @@ struct RowTransfer {
   std::uint32_t row_bytes = 0;  ///< from row to row in memory
   int rows = 0;
   int width = 0;  ///< positions
-  int words = 0;  ///< per position moved, at most 4095
+  int words = 0;  ///< per position moved
   ChipRows chip;
   bool operator==(const RowTransfer&) const = default;
 
@@ -64,7 +66,7 @@ struct RowTransfer {
     visit(i.row_bytes, FieldPlace{.name = "row bytes", .word = 3, .low = 0, .bits = 32});
     visit(i.rows, FieldPlace{.name = "rows", .word = 4, .low = 0, .bits = 16});
     visit(i.width, FieldPlace{.name = "width", .word = 4, .low = 16, .bits = 16});
-    visit(i.words, FieldPlace{.name = "words", .word = 5, .low = 0, .bits = 16});
+    visit(i.words, FieldPlace{.name = "words", .word = 5, .low = 0, .bits = 12});
     ChipRows::each_field(i.chip, visit);
   }
 };
@@ -100,6 +102,8 @@ struct WindowWalk {
   int zero_code = 0;  ///< padding; 0 at 1 input bit
   int last_block_channels = 0;  ///< 1..32, or 1..64 where both sides, or a pool's input, have 1 bit
   int blocks = 1;  ///< of channels
+  bool input_spread = false;  ///< the ring's banks are those for steps of two positions
+  bool output_spread = false;  ///< the same of the output's; not of MAX_POOL
   bool operator==(const WindowWalk&) const = default;
 
   template <class Self, class Visit>
@@ -133,6 +137,8 @@ struct WindowWalk {
     visit(i.zero_code, FieldPlace{.name = "zero code", .word = 12, .low = 16, .bits = 8});
     visit(i.last_block_channels, FieldPlace{.name = "last block channels", .word = 12, .low = 24, .bits = 8});
     visit(i.blocks, FieldPlace{.name = "blocks", .word = 13, .low = 0, .bits = 16});
+    visit(i.input_spread, FieldPlace{.name = "input spread", .word = 12, .low = 14, .bits = 1});
+    visit(i.output_spread, FieldPlace{.name = "output spread", .word = 12, .low = 15, .bits = 1});
   }
 };
 
@@ -342,6 +348,7 @@ struct Add : WindowWalk {
   int second_stride = 0;
   int second_first = 0;  ///< position, a multiple of P
   int second_ring = 0;  ///< positions, a multiple of P
+  bool second_spread = false;
   bool operator==(const Add&) const = default;
 
   template <class Self, class Visit>
@@ -359,6 +366,7 @@ struct Add : WindowWalk {
     visit(i.second_stride, FieldPlace{.name = "second stride", .word = 9, .low = 16, .bits = 16});
     visit(i.second_first, FieldPlace{.name = "second first", .word = 15, .low = 0, .bits = 16});
     visit(i.second_ring, FieldPlace{.name = "second ring", .word = 15, .low = 16, .bits = 16});
+    visit(i.second_spread, FieldPlace{.name = "second spread", .word = 13, .low = 22, .bits = 1});
   }
 };
 

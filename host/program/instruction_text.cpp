@@ -1,27 +1,32 @@
 // Instructions as people read them.
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include "host/program/instruction.h"
 
 namespace bitloop::host {
 namespace {
 
+std::string_view spread(bool is_spread) { return is_spread ? " spread" : ""; }
+
 std::string text(const RowTransfer& i) {
-  return fmt::format("@{:#x} +{} rows {} width {} words {} base {} stride {} first {} pitch {} ring {}",
+  return fmt::format("@{:#x} +{} rows {} width {} words {} base {} stride {} first {} pitch {} ring {}{}",
                      i.offset, i.row_bytes, i.rows, i.width, i.words, i.chip.base, i.chip.stride,
-                     i.chip.first, i.chip.pitch, i.chip.ring);
+                     i.chip.first, i.chip.pitch, i.chip.ring, spread(i.chip.spread));
 }
 
 std::string text(const WindowWalk& i) {
   return fmt::format(
-      "in {}x{} bits {} blocks {}/{} kernel {}x{} stride {},{} dilation {},{} at {},{} ring {}@{} base {}+{} "
+      "in {}x{} bits {} blocks {}/{} kernel {}x{} stride {},{} dilation {},{} at {},{} ring {}@{}{} base "
+      "{}+{} "
       "steps {},{} "
-      "out ox {} of {} n {} first {} ring {} base {}+{} bits 2^{} zero {}",
+      "out ox {} of {} n {} first {} ring {}{} base {}+{} bits 2^{} zero {}",
       i.input_height, i.input_width, 1 << i.input_bits_log2, i.blocks, i.last_block_channels, i.kernel_height,
       i.kernel_width, i.stride_y, i.stride_x, i.dilation_y, i.dilation_x, i.iy, i.ix, i.ring_position,
-      i.input_ring, i.input_base, i.input_stride, i.step_output_row, i.step_kernel_row, i.ox, i.output_width,
-      i.positions, i.output_first, i.output_ring, i.output_base, i.output_stride, i.output_bits_log2,
-      i.zero_code);
+      i.input_ring, spread(i.input_spread), i.input_base, i.input_stride, i.step_output_row,
+      i.step_kernel_row, i.ox, i.output_width, i.positions, i.output_first, i.output_ring,
+      spread(i.output_spread), i.output_base, i.output_stride, i.output_bits_log2, i.zero_code);
 }
 
 struct Describe {
@@ -62,9 +67,10 @@ struct Describe {
   }
   std::string operator()(const Add& i) const {
     return fmt::format(
-        "ADD {} operands {} extend {} table {} channels {} bit {} slot {} second base {}+{} first {} ring {}",
+        "ADD {} operands {} extend {} table {} channels {} bit {} slot {} second base {}+{} first {} ring "
+        "{}{}",
         text(i), i.operands, i.zero_extend, i.table, i.channels, i.bit_offset, i.parameter_slot,
-        i.second_base, i.second_stride, i.second_first, i.second_ring);
+        i.second_base, i.second_stride, i.second_first, i.second_ring, spread(i.second_spread));
   }
 };
 

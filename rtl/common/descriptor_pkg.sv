@@ -28,11 +28,12 @@ package descriptor_pkg;
   localparam int ChipFirst = 224;  // 16 bits
   localparam int ChipPitch = 176;  // 16 bits
   localparam int ChipRing = 240;  // 16 bits
+  localparam int ChipSpread = 175;  // 1 bit
   localparam int TransferOffset = 64;  // 32 bits
   localparam int TransferRowBytes = 96;  // 32 bits
   localparam int TransferRows = 128;  // 16 bits
   localparam int TransferWidth = 144;  // 16 bits
-  localparam int TransferWords = 160;  // 16 bits
+  localparam int TransferWords = 160;  // 12 bits
   localparam int InputHeight = 64;  // 16 bits
   localparam int InputWidth = 80;  // 16 bits
   localparam int KernelHeight = 96;  // 8 bits
@@ -62,6 +63,8 @@ package descriptor_pkg;
   localparam int ZeroCode = 400;  // 8 bits
   localparam int LastBlockChannels = 408;  // 8 bits
   localparam int Blocks = 416;  // 16 bits
+  localparam int InputSpread = 398;  // 1 bit
+  localparam int OutputSpread = 399;  // 1 bit
   localparam int RunOffset = 64;  // 32 bits
   localparam int RunWords = 128;  // 16 bits
   localparam int RunBase = 192;  // 16 bits
@@ -99,6 +102,7 @@ package descriptor_pkg;
   localparam int AddSecondStride = 304;  // 16 bits
   localparam int AddSecondFirst = 480;  // 16 bits
   localparam int AddSecondRing = 496;  // 16 bits
+  localparam int AddSecondSpread = 438;  // 1 bit
   localparam int StoreRepeat = 256;  // 4 bits
   localparam int SegmentLast = 8;  // 1 bit
   localparam int SegmentInstructions = 64;  // 32 bits

@@ -172,7 +172,7 @@ module compute_engine #(
   logic [SlotWidth-1:0] parameters_slot;
   logic [2:0]           row_group;
   logic                 direct, high_byte, low_byte, sum_on, choose;
-  logic [BankWidth-1:0] row_lane, result_lane;
+  logic [BankWidth-1:0] row_lane, result_bank;
   logic [3:0]           stage;
   logic [1:0]           log2_weight_bits, place_pass;
   logic [15:0]          result_row, result_stride;
@@ -192,7 +192,7 @@ module compute_engine #(
     .look_up_o(look_up), .looked_up_o(looked_up),
     .place_o(place), .place_pass_o(place_pass), .place_one_bit_o(place_one_bit), .place_offset_o(place_offset),
     .place_filters_o(place_filters), .place_zero_extend_o(place_zero_extend),
-    .result_valid_o(result_valid), .result_lane_o(result_lane), .result_last_o(result_last),
+    .result_valid_o(result_valid), .result_bank_o(result_bank), .result_last_o(result_last),
     .result_row_o(result_row), .result_stride_o(result_stride), .result_words_o(result_words),
     .requantize_o
   );
@@ -222,15 +222,15 @@ module compute_engine #(
     end
   end
 
-  logic [P-1:0]          write_we, result_lanes;
+  logic [P-1:0]          write_we, result_banks;
   logic [P*16-1:0]       write_row;
   logic                  writer_idle;
-  assign result_lanes = P'(1) << result_lane;
+  assign result_banks = P'(1) << result_bank;
 
   plane_writer_ctrl #(.P(P)) u_writer_ctrl (
     .clk_i, .rst_i,
     .load_i(result_valid || emit_q[1]),
-    .lanes_i(emit_q[1] ? emit_lanes_q : result_lanes),
+    .banks_i(emit_q[1] ? emit_lanes_q : result_banks),
     .row_i(emit_q[1] ? emit_row_q : result_row),
     .stride_i(emit_q[1] ? emit_stride_q : result_stride),
     .words_i(emit_q[1] ? emit_words_q : result_words),
@@ -270,7 +270,7 @@ module compute_engine #(
     logic [P-1:0] load_banks, drain_banks;
     assign load_banks  = (P'(ld_valid_i[0]) << ld_bank_i[BankWidth-1:0])
                          | (P'(ld_valid_i[1]) << ld_bank_i[2*BankWidth-1:BankWidth]);
-    assign drain_banks = P'(result_valid) << result_lane;
+    assign drain_banks = P'(result_valid) << result_bank;
 
     for (genvar b = 0; b < P; b++) begin : g_bank
       logic [63:0]           write_word;

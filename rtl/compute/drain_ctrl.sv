@@ -5,7 +5,8 @@
 // (DEPTHWISE, ADD). Rows go in *sweeps* over the tile's positions: 32-bit results go through four times, for 8 planes
 // each; DEPTHWISE and ADD once for each group of F channels. Where an operation has two sets of parameters, each row
 // takes two *beats* that follow each other, and the second one's result counts. A sweep starts no sooner after the
-// previous one than a bank needs to write the words of a result. Parameters are read as a row enters requantization,
+// previous one than a bank needs to write the words of a result, and a row later where the output's ring is spread: the
+// next tile then begins with the bank that this one took second. Parameters are read as a row enters requantization,
 // so that they follow the rows without a pause. A table of codes takes one more stage, in instructions that have one.
 module drain_ctrl #(
   parameter int P = 8,
@@ -53,7 +54,7 @@ module drain_ctrl #(
   output logic                 place_zero_extend_o,
   // words of a row to the plane writer
   output logic                 result_valid_o,
-  output logic [BankWidth-1:0] result_lane_o,
+  output logic [BankWidth-1:0] result_bank_o,
   output logic                 result_last_o,   // last of its instruction
   output logic [15:0]          result_row_o,
   output logic [15:0]          result_stride_o,
@@ -72,7 +73,7 @@ module drain_ctrl #(
   logic [1:0]           next_log2_weight_bits_q;
   logic [5:0]           next_offset_q, next_filters_q;
   logic [SlotWidth-1:0] next_slot_q;
-  logic                 next_zero_extend_q, next_channel_q, next_leaky_q, next_add_q, next_table_q;
+  logic                 next_zero_extend_q, next_channel_q, next_leaky_q, next_add_q, next_table_q, next_spread_q;
 
   // the same from capture on. Another instruction's first tile is captured when no row of the one before is left here.
   logic                 first_q, last_q;
@@ -87,8 +88,10 @@ module drain_ctrl #(
   logic                 leaky_q;      // two beats: leaky ReLU
   logic                 add_q;        // two beats: two operands
   logic                 table_q;      // codes go through the table
+  logic                 spread_q;     // banks of the output's ring
   logic [2:0]           sweeps_q;     // last value of sweep
   logic [2:0]           words_q;      // of a result
+  logic [2:0]           pause_q;      // cycles from one sweep's start to the next one's, at least
 
   logic unused;
   assign unused = ^finish_instr_i;  // each stage uses its own fields
@@ -114,7 +117,7 @@ module drain_ctrl #(
   // in requantization: the row read, its four stages, its codes looked up where there is a table, its words placed
   localparam int Stages = 7;
   logic [Stages-1:0]           pipe_q;
-  logic [BankWidth*Stages-1:0] pipe_lane_q;
+  logic [BankWidth*Stages-1:0] pipe_bank_q;    // of the lane's position
   logic [3*(Stages-1)-1:0]     pipe_sweep_q;   // the last stage needs none
   logic [3:0]                  pipe_second_q;  // a second beat
   logic [Stages-1:0]           pipe_whole_q;   // the last beat
@@ -136,7 +139,7 @@ module drain_ctrl #(
   logic                 next_to_last_sweep;
   logic [BankWidth+1:0] rows_left;
   logic [BankWidth+2:0] steps_left;
-  assign next_to_last_sweep = sweep_q + 3'd1 == sweeps_q && 32'(words_q) <= 32'(count_q);
+  assign next_to_last_sweep = sweep_q + 3'd1 == sweeps_q && 32'(pause_q) <= 32'(count_q);
   assign rows_left  = (BankWidth + 2)'(count_q) - (BankWidth + 2)'(lane_q)
                       + (last_sweep ? '0 : (BankWidth + 2)'(count_q));
   assign steps_left = two_beats ? {rows_left, 1'b0} - (BankWidth + 3)'(beat_q) : {1'b0, rows_left};
@@ -185,17 +188,20 @@ module drain_ctrl #(
   assign result_valid_o  = table_q ? pipe_q[6] && pipe_whole_q[6] : pipe_q[5] && pipe_whole_q[5];
   assign result_pass     = channel_q ? 2'd0 : 2'(pipe_sweep_q[3*5+:3]);  // 0 with a table
   assign result_row      = table_q ? pipe_row_q[16*6+:16] : pipe_row_q[16*5+:16];
-  assign result_lane_o   = table_q ? pipe_lane_q[BankWidth*6+:BankWidth] : pipe_lane_q[BankWidth*5+:BankWidth];
+  assign result_bank_o   = table_q ? pipe_bank_q[BankWidth*6+:BankWidth] : pipe_bank_q[BankWidth*5+:BankWidth];
   assign result_last_o   = table_q ? pipe_last_q[6] : pipe_last_q[5];
   assign result_row_o    = result_row + (result_pass[0] ? stride_q << 2 : 16'd0)
                            + (result_pass[1] ? stride_q << 3 : 16'd0);
   assign result_stride_o = stride_q;
   assign result_words_o  = words_q;
 
+  logic [BankWidth-1:0] bank;
+  assign bank = BankWidth'({ring_pkg::bank(16'({row_q[0], lane_q}), BankWidth, spread_q)});
+
   always_ff @(posedge clk_i) begin
     if (step || pipe_q != '0) begin
       pipe_q        <= {table_q && pipe_q[5], pipe_q[4:0], step};
-      pipe_lane_q   <= {pipe_lane_q[BankWidth*(Stages-1)-1:0], lane_q};
+      pipe_bank_q   <= {pipe_bank_q[BankWidth*(Stages-1)-1:0], bank};
       pipe_sweep_q  <= {pipe_sweep_q[3*(Stages-2)-1:0], sweep_q};
       pipe_second_q <= {pipe_second_q[2:0], beat_q};
       pipe_whole_q  <= {pipe_whole_q[Stages-2:0], last_beat};
@@ -220,6 +226,7 @@ module drain_ctrl #(
       next_leaky_q            <= finish_instr_i[descriptor_pkg::Leaky] && !finish_add;
       next_zero_extend_q      <= finish_instr_i[descriptor_pkg::ZeroExtend];
       next_table_q            <= finish_instr_i[descriptor_pkg::Table];
+      next_spread_q           <= finish_instr_i[descriptor_pkg::OutputSpread];
       next_add_q              <= finish_add && finish_instr_i[descriptor_pkg::AddOperands+:16] == 16'd2;
       next_filters_q          <= finish_instr_i[descriptor_pkg::ResultLanes+:6];
       next_offset_q           <= finish_instr_i[descriptor_pkg::BitOffset+:6];
@@ -228,7 +235,7 @@ module drain_ctrl #(
 
     timer_q <= (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
     if (step) begin
-      if (lane_q == '0 && !beat_q) timer_q <= words_q - 3'd1;
+      if (lane_q == '0 && !beat_q) timer_q <= pause_q - 3'd1;
       beat_q <= !last_beat;
       if (last_beat) begin
         lane_q <= last_lane ? '0 : lane_q + 1'b1;
@@ -253,10 +260,12 @@ module drain_ctrl #(
       log2_weight_bits_q <= next_log2_weight_bits_q;
       out_code_q         <= next_out_code_q;
       words_q            <= words(next_out_code_q);
+      pause_q            <= words(next_out_code_q) + (!next_spread_q ? 3'd0 : (next_leaky_q || next_add_q) ? 3'd2 : 3'd1);
       leaky_q            <= next_leaky_q;
       zero_extend_q      <= next_zero_extend_q;
       add_q              <= next_add_q;
       table_q            <= next_table_q;
+      spread_q           <= next_spread_q;
       filters_q          <= next_filters_q;
       offset_q           <= next_offset_q;
       slot_q             <= next_slot_q;

@@ -1,4 +1,4 @@
-// Writes results into the activation banks, one word per cycle and bank: a drained result into the bank of its lane,
+// Writes results into the activation banks, one word per cycle and bank: a drained result into the bank of its position,
 // a pooled block into the banks of all its lanes at once. Control only; result_lane.sv holds the words.
 // Tells when the last word of an instruction has been written.
 module plane_writer_ctrl #(
@@ -7,7 +7,7 @@ module plane_writer_ctrl #(
   input  logic                  clk_i,
   input  logic                  rst_i,
   input  logic                  load_i,
-  input  logic [P-1:0]          lanes_i,
+  input  logic [P-1:0]          banks_i,
   input  logic [15:0]           row_i,     // of the first word
   input  logic [15:0]           stride_i,  // from word to word
   input  logic [2:0]            words_i,   // 1, 2 or 4
@@ -25,7 +25,7 @@ module plane_writer_ctrl #(
   always_ff @(posedge clk_i) begin
     if (load_i || we_o != '0) begin
       for (int p = 0; p < P; p++) begin
-        if (load_i && lanes_i[p]) begin
+        if (load_i && banks_i[p]) begin
           we_o[p]         <= 1'b1;
           left_q[2*p+:2]  <= 2'(words_i - 3'd1);
           row_o[16*p+:16] <= row_i;

@@ -68,6 +68,7 @@ module window_fetch #(
   logic [15:0]        base_q, stride_q, ring_q, tap_row_step_q, blocks_q;
   logic [1:0]         log2_pairs_q;
   logic               one_half_q, pool_q, channel_q, upper_q;
+  logic               spread_q, spread2_q;  // banks of the input's ring and of ADD's second operand
   logic [15:0]        row2_q, base2_q, stride2_q;
   logic [7:0]         zero_code_q;
   logic [6:0]         tail_q;
@@ -83,7 +84,7 @@ module window_fetch #(
   logic                 req_valid_q;
   logic [P-1:0]         req_pending_q;
   logic                 req_new_q;   // in its first cycle: lanes that do not wait get the padding word
-  logic [P*16-1:0]      req_position_q;
+  logic [P*16-1:0]      req_position_q;  // the bank in place of the low bits
   logic [15:0]          req_word_q;
   logic                 req_upper_q, req_last_block_q;
   logic [1:0]           req_pair_q;
@@ -153,12 +154,6 @@ module window_fetch #(
   assign last_row   = (ky_q + 8'd1 == kernel_rows_q);
   assign last_block = (block_q + 16'd1 == blocks_q);
 
-  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] step, input logic [15:0] ring);
-    logic [16:0] sum;
-    sum = {1'b0, start} + {1'b0, step};
-    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
-  endfunction
-
   // the first word of the next block; `stay`: it is the upper half of the same words
   function automatic logic [15:0] next_base(input logic stay, input logic [15:0] base, input logic [15:0] stride,
                                             input logic [1:0] log2_pairs);
@@ -197,6 +192,10 @@ module window_fetch #(
     position = sum[15:0] + ix + dx;
   endfunction
 
+  function automatic logic [15:0] banked(input logic [15:0] place, input logic spread);
+    banked = {place[15:BankWidth], BankWidth'({ring_pkg::bank(place, BankWidth, spread)})};
+  endfunction
+
   function automatic logic inside_image(input logic signed [15:0] start, input logic signed [15:0] offset,
                                         input logic signed [16:0] size);
     logic signed [16:0] sum;
@@ -207,8 +206,8 @@ module window_fetch #(
   always_ff @(posedge clk_i) begin
     if (load) begin
       for (int p = 0; p < P; p++) begin
-        req_position_q[16*p+:16] <= second_q ? (row2_q << BankWidth) + 16'(p)
-            : position(lane_row_q[16*p+:16], tap_row_q, ring_q, lane_ix_q[16*p+:16], dx_q);
+        req_position_q[16*p+:16] <= second_q ? banked((row2_q << BankWidth) + 16'(p), spread2_q)
+            : banked(position(lane_row_q[16*p+:16], tap_row_q, ring_q, lane_ix_q[16*p+:16], dx_q), spread_q);
         req_pending_q[p] <= valid_q[p] && (second_q || (inside_image(lane_iy_q[16*p+:16], dy_q, height_q)
                                                         && inside_image(lane_ix_q[16*p+:16], dx_q, width_q)));
       end
@@ -229,7 +228,7 @@ module window_fetch #(
         if (last_col) begin
           ky_q      <= last_row ? 8'd0 : ky_q + 8'd1;
           dy_q      <= last_row ? 16'sd0 : dy_q + 16'(dilation_y_q);
-          tap_row_q <= last_row ? 16'd0 : wrapped(tap_row_q, tap_row_step_q, ring_q);
+          tap_row_q <= last_row ? 16'd0 : ring_pkg::wrapped(tap_row_q, tap_row_step_q, ring_q);
         end
       end
       if (channel_q) begin
@@ -290,6 +289,8 @@ module window_fetch #(
         upper_q        <= instr_i[12*32+9];
         base2_q        <= instr_i[14*32+:16];
         stride2_q      <= instr_i[9*32+16+:16];
+        spread_q       <= instr_i[descriptor_pkg::InputSpread];
+        spread2_q      <= instr_i[descriptor_pkg::AddSecondSpread];
         zero_code_q    <= instr_i[12*32+16+:8];
         tail_q         <= instr_i[12*32+24+:7];
         blocks_q       <= instr_i[13*32+:16];

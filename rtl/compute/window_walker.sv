@@ -44,12 +44,6 @@ module window_walker #(
   logic [P-1:0]         valid_q;
   (* nowrshmsk *) logic [P*16-1:0] lane_row_q, lane_iy_q, lane_ix_q;
 
-  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] step, input logic [15:0] ring);
-    logic [16:0] sum;
-    sum = {1'b0, start} + {1'b0, step};
-    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
-  endfunction
-
   logic taken, walk;
   assign taken = (state_q == StHold) && tile_ready_i;
   assign walk  = (state_q == StWalk) || (taken && left_q != 24'd0);
@@ -85,7 +79,7 @@ module window_walker #(
         ox_q  <= 16'd0;
         ix_q  <= ix_start_q;
         iy_q  <= iy_q + {12'd0, stride_y_q};
-        row_q <= wrapped(row_q, row_step_q, ring_q);
+        row_q <= ring_pkg::wrapped(row_q, row_step_q, ring_q);
       end else begin
         ox_q <= ox_q + 16'd1;
         ix_q <= ix_q + {12'd0, stride_x_q};

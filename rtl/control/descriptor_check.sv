@@ -97,8 +97,7 @@ module descriptor_check #(
         if ((rows_q || pack_q) && d[descriptor_pkg::TransferWidth+:16] == 16'd0) refused = 1'b1;
         if (run_q && d[descriptor_pkg::TransferWidth+:16] != 16'd0) refused = 1'b1;
         // a repeated row's words must fit 32 bits
-        if (rows_q && (d[descriptor_pkg::TransferWords+:16] == 16'd0 ||
-                       d[descriptor_pkg::TransferWords+:16] > 16'd4095)) refused = 1'b1;
+        if (rows_q && d[descriptor_pkg::TransferWords+:12] == 12'd0) refused = 1'b1;
         if (compute && d[descriptor_pkg::OutputWidth+:16] == 16'd0) refused = 1'b1;
       end
       3'd3: refused = compute && d[descriptor_pkg::Positions+:24] == 24'd0;
@@ -106,6 +105,7 @@ module descriptor_check #(
         if (conv_q && !channels_okay(d[descriptor_pkg::LastBlockChannels+:8],
                                      one_bit && d[descriptor_pkg::ConvWeightBitsLog2+:2] == 2'd0)) refused = 1'b1;
         if (pool_q && !channels_okay(d[descriptor_pkg::LastBlockChannels+:8], one_bit)) refused = 1'b1;
+        if (pool_q && d[descriptor_pkg::OutputSpread]) refused = 1'b1;  // its lanes write to their own banks
         if ((depthwise_q || add_q)
             && !channelwise_okay(out_code, d[descriptor_pkg::LastBlockChannels+:8], d[descriptor_pkg::ResultLanes+:6],
                                  d[descriptor_pkg::Blocks+:16], add_q, d[descriptor_pkg::Leaky])) refused = 1'b1;

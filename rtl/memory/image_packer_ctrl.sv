@@ -254,12 +254,6 @@ module image_packer_ctrl #(
   logic                   odd;
   logic                   last_column;
 
-  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] pitch, input logic [15:0] ring);
-    logic [16:0] sum;
-    sum = {1'b0, start} + {1'b0, pitch};
-    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
-  endfunction
-
   assign emit        = emit_q & act_ready_i;
   assign last        = emit & {plane_q[3:2] == 2'd3, plane_q[1:0] == 2'd3};
   assign odd         = position_q[0];
@@ -293,8 +287,8 @@ module image_packer_ctrl #(
       end else begin
         emit_columns_q <= packed_width_q;
         emit_rows_q    <= emit_rows_q - 16'd1;
-        position_q     <= wrapped(row_start_q, pitch_positions_q, ring_q);
-        row_start_q    <= wrapped(row_start_q, pitch_positions_q, ring_q);
+        position_q     <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
+        row_start_q    <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
       end
     end
     if (start_i) begin

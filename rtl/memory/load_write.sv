@@ -4,7 +4,7 @@
 //
 // One set of three nested counters serves all opcodes (position within word within row, see Descriptors):
 //            position              word of the position    row         SRAM row = base + word * stride + q / P
-// ACT        q = row start + x     stride                  pitch       bank = q mod P
+// ACT        q = row start + x     stride                  pitch       bank: ring_pkg
 // WEIGHT     filter = bank         word of the filter, 1   one
 // PARAM      word of the slot      slot, 1                 one
 // IMAGE      staging word          one                     one
@@ -67,7 +67,7 @@ module load_write #(
   assign count     = instr[descriptor_pkg::RunWords+:16];
   assign start     = (opcode == OpAct) ? instr[descriptor_pkg::ChipFirst+:16]
                      : (opcode == OpImage) ? instr[descriptor_pkg::RunBase+:16] : 16'd0;
-  assign words     = (opcode == OpAct) ? instr[descriptor_pkg::TransferWords+:16]
+  assign words     = (opcode == OpAct) ? {4'd0, instr[descriptor_pkg::TransferWords+:12]}
                      : (opcode == OpImage || opcode == OpTable) ? 16'd1 : count;
 
   always_comb begin
@@ -82,6 +82,7 @@ module load_write #(
   logic        active_q;   // an instruction that writes words
   logic        packing_q;  // PACK
   logic        early_q;    // a LOAD_IMAGE beside PACK is through: its end has not been told
+  logic        spread_q;   // banks of LOAD_ACT's ring
   logic        act_q, weight_q, param_q, image_q, table_q;
   logic [15:0] position;
   logic [15:0] word_base;
@@ -123,7 +124,7 @@ module load_write #(
   );
 
   assign act_valid_o       = word_valid_i && active_q && act_q;
-  assign act_bank_o        = position[PixelBits-1:0];
+  assign act_bank_o        = PixelBits'({ring_pkg::bank(position, PixelBits, spread_q)});
   assign act_row_o         = word_base + 16'(position >> PixelBits);
   assign weight_write_o    = beat && weight_q;
   assign weight_bank_o     = position[$clog2(F)-1:0];
@@ -139,6 +140,7 @@ module load_write #(
   always_ff @(posedge clk_i) begin
     if (accept) begin
       act_q        <= opcode == OpAct;
+      spread_q     <= instr[descriptor_pkg::ChipSpread];
       weight_q     <= opcode == OpWeight;
       param_q      <= opcode == OpParam;
       image_q      <= opcode == OpImage;

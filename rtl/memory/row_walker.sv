@@ -42,12 +42,6 @@ module row_walker (
   assign position_o    = position_q;
   assign word_base_o   = word_base_q;
 
-  function automatic logic [15:0] wrapped(input logic [15:0] start, input logic [15:0] pitch, input logic [15:0] ring);
-    logic [16:0] sum;
-    sum = {1'b0, start} + {1'b0, pitch};
-    wrapped = (sum >= {1'b0, ring}) ? 16'(sum - {1'b0, ring}) : sum[15:0];
-  endfunction
-
   always_ff @(posedge clk_i) begin
     if (step_i && !load_i) begin
       repeat_left_q <= last_repeat ? repeat_q : repeat_left_q - 4'd1;
@@ -61,8 +55,8 @@ module row_walker (
           words_left_q <= words_left_q - 16'd1;
           word_base_q  <= word_base_q + stride_q;
         end else begin
-          position_q   <= wrapped(row_start_q, pitch_q, ring_q);
-          row_start_q  <= wrapped(row_start_q, pitch_q, ring_q);
+          position_q   <= ring_pkg::wrapped(row_start_q, pitch_q, ring_q);
+          row_start_q  <= ring_pkg::wrapped(row_start_q, pitch_q, ring_q);
           words_left_q <= words_q;
           word_base_q  <= base_q;
           rows_left_q  <= rows_left_q - 16'd1;

@@ -86,6 +86,7 @@ module store_engine #(
 
   // Reads of the SRAM, one word per credit: a word of the buffer that is neither filled nor asked for.
   logic        active_q;
+  logic        spread_q;
   logic [2:0]  credit_q;
   logic [15:0] position;
   logic [15:0] word_base;
@@ -99,7 +100,7 @@ module store_engine #(
     .load_i     (context_valid && context_ready),
     .rows_i     (instr[descriptor_pkg::TransferRows+:16]),
     .width_i    (instr[descriptor_pkg::TransferWidth+:16]),
-    .words_i    (instr[descriptor_pkg::TransferWords+:16]),
+    .words_i    ({4'd0, instr[descriptor_pkg::TransferWords+:12]}),
     .pitch_i    (instr[descriptor_pkg::ChipPitch+:16]),
     .base_i     (instr[descriptor_pkg::ChipBase+:16]),
     .stride_i   (instr[descriptor_pkg::ChipStride+:16]),
@@ -113,13 +114,14 @@ module store_engine #(
   );
 
   assign act_valid_o   = active_q && credit_q != 3'd0;
-  assign act_bank_o    = position[PixelBits-1:0];
+  assign act_bank_o    = PixelBits'({ring_pkg::bank(position, PixelBits, spread_q)});
   assign act_row_o     = word_base + 16'(position >> PixelBits);
   assign read          = act_valid_o && act_ready_i;
   assign context_ready = !active_q || (read && last);
 
   always_ff @(posedge clk_i) begin
     if (context_ready) active_q <= context_valid;
+    if (context_ready) spread_q <= instr[descriptor_pkg::ChipSpread];
     credit_q <= credit_q - 3'(read) + 3'(drop);
     read_q   <= read;
     if (rst_i) begin

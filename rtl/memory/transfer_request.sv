@@ -91,7 +91,7 @@ module transfer_request #(
           left_q    <= (opcode_i == OpAct) ? instr_i[descriptor_pkg::TransferRows+:16] : 16'd1;
           words_q   <= run_words(opcode_i, instr_i[descriptor_pkg::RunWords+:16],
                                  instr_i[descriptor_pkg::TransferWidth+:16], repeat_i,
-                                 instr_i[descriptor_pkg::TransferWords+:16]);
+                                 {4'd0, instr_i[descriptor_pkg::TransferWords+:12]});
           state_q   <= StMerge;
         end
       end

@@ -281,6 +281,7 @@ inline Descriptor instruction(std::uint32_t opcode, int load = 0, int compute = 
 struct Rows {
   std::uint32_t offset = 0, memory_pitch = 0;
   std::uint32_t rows = 1, width = 1, words = 1, pitch = 1, base = 0, stride = 1, first = 0, ring = 1;
+  bool spread = false;
 
   [[nodiscard]] Descriptor descriptor(std::uint32_t opcode, int load = 0, int compute = 0,
                                       int store = 0) const {
@@ -288,7 +289,7 @@ struct Rows {
     d[2] = offset;
     d[3] = memory_pitch;
     d[4] = rows | width << 16;
-    d[5] = words | pitch << 16;
+    d[5] = words | static_cast<std::uint32_t>(spread) << 15 | pitch << 16;
     d[6] = base | stride << 16;
     d[7] = first | ring << 16;
     return d;
@@ -302,7 +303,9 @@ struct Rows {
       for (std::uint32_t w = 0; w < words; ++w) {
         for (std::uint32_t x = 0; x < width; ++x, at += 8) {
           const std::uint32_t q = start + x;
-          visit(at, (base + w * stride + q / kPixels) * kPixels + q % kPixels);
+          const std::uint32_t bank =
+              spread ? q % kPixels / 2 + (q + q / kPixels) % 2 * (kPixels / 2) : q % kPixels;
+          visit(at, (base + w * stride + q / kPixels) * kPixels + bank);
         }
       }
       start += pitch;

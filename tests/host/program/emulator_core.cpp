@@ -57,10 +57,12 @@ void EmulatorCore::execute(const Operation& operation) {
   std::visit([this](const auto& i) { run(i); }, operation);
 }
 
-std::uint64_t& EmulatorCore::activation(std::int64_t bank_row, std::int64_t position) {
+std::uint64_t& EmulatorCore::activation(std::int64_t bank_row, std::int64_t position, bool spread) {
   const std::int64_t row = bank_row + position / info_.pixels;
   require(position >= 0 && row >= 0 && row < info_.activation_rows, "activation SRAM row out of range");
-  return activations_[static_cast<std::size_t>(row * info_.pixels + position % info_.pixels)];
+  std::int64_t bank = position % info_.pixels;
+  if (spread) bank = bank / 2 + (position + position / info_.pixels) % 2 * (info_.pixels / 2);
+  return activations_[static_cast<std::size_t>(row * info_.pixels + bank)];
 }
 
 /// visit(offset in memory, word in SRAM), in memory order; each position fills `repeat` words of memory.
@@ -74,7 +76,8 @@ void EmulatorCore::for_each_row_word(const RowTransfer& rows, int repeat, const 
     for (int word = 0; word < rows.words; ++word) {
       const std::int64_t base = rows.chip.base + static_cast<std::int64_t>(word) * rows.chip.stride;
       for (int x = 0; x < rows.width; ++x) {
-        for (int n = 0; n < repeat; ++n, offset += 8) visit(offset, activation(base, first + x));
+        for (int n = 0; n < repeat; ++n, offset += 8)
+          visit(offset, activation(base, first + x, rows.chip.spread));
       }
     }
     first += rows.chip.pitch;
@@ -152,7 +155,7 @@ void EmulatorCore::run(const Pack& i) {
         }
       }
       for (int k = 0; k < 4; ++k)
-        activation(i.chip.base + std::int64_t{k} * i.chip.stride, first + x) = words[k];
+        activation(i.chip.base + std::int64_t{k} * i.chip.stride, first + x, false) = words[k];
     }
     first += i.chip.pitch;
     if (first >= i.chip.ring) first -= i.chip.ring;
@@ -187,7 +190,8 @@ std::uint64_t EmulatorCore::input_word(const WindowWalk& walk, const Position& p
   const std::int64_t ring_row =
       (position.ring_row + static_cast<std::int64_t>(row) * walk.step_kernel_row) % walk.input_ring;
   const int x = position.ix + column * walk.dilation_x;
-  return activation(walk.input_base + static_cast<std::int64_t>(word) * walk.input_stride, ring_row + x);
+  return activation(walk.input_base + static_cast<std::int64_t>(word) * walk.input_stride, ring_row + x,
+                    walk.input_spread);
 }
 
 namespace {
@@ -283,8 +287,8 @@ std::int32_t EmulatorCore::looked_up(bool table, std::int32_t code) const {
 }
 
 void EmulatorCore::write_bit(const WindowWalk& walk, int word, int bit, int position, bool value) {
-  std::uint64_t& target =
-      activation(walk.output_base + static_cast<std::int64_t>(word) * walk.output_stride, position);
+  std::uint64_t& target = activation(walk.output_base + static_cast<std::int64_t>(word) * walk.output_stride,
+                                     position, walk.output_spread);
   const std::uint64_t mask = std::uint64_t{1} << bit;
   target = value ? target | mask : target & ~mask;
 }
@@ -410,7 +414,8 @@ std::uint32_t EmulatorCore::second_code(const Add& i, int number, int channel) {
   std::uint32_t code = 0;
   for (int plane = 0; plane < 8; ++plane) {
     const std::int64_t base = i.second_base + std::int64_t{plane / 2} * i.second_stride;
-    code |= static_cast<std::uint32_t>(activation(base, position) >> (channel + 32 * (plane % 2)) & 1)
+    code |= static_cast<std::uint32_t>(
+                activation(base, position, i.second_spread) >> (channel + 32 * (plane % 2)) & 1)
             << plane;
   }
   return code;

@@ -58,7 +58,7 @@ class EmulatorCore {
   void for_each_row_word(const RowTransfer& rows, int repeat, const Visit& visit);
   template <typename Visit>
   void for_each_position(const WindowWalk& walk, const Visit& visit);
-  std::uint64_t& activation(std::int64_t bank_row, std::int64_t position);
+  std::uint64_t& activation(std::int64_t bank_row, std::int64_t position, bool spread);
   std::uint64_t input_word(const WindowWalk& walk, const Position& position, int row, int column, int word);
   std::uint8_t packed_byte(const Pack& i, int lane, int packed_row, int packed_column);
   void accumulate(const Conv& i, const Position& position, int lane);

@@ -73,12 +73,15 @@ Add example_add() {
   add.second_stride = 301;
   add.second_first = 24;
   add.second_ring = 48;
+  add.second_spread = true;
+  add.input_spread = true;
   return add;
 }
 
 TEST(Instruction, every_kind_decodes_to_what_was_encoded) {
   const ChipRows chip{1, 2, 3, 4, 5};
-  const RowTransfer rows{8, 16, 3, 4, 5, chip};
+  RowTransfer rows{8, 16, 3, 4, 5, chip};
+  rows.chip.spread = true;
   Pack pack{28, 27, 3, 5, 2, 1, 2, 10, 11, chip, -2, -3, {1, 2, 3, 4}, 4096, 84};
   MaxPool pool{static_cast<WindowWalk>(example_conv())};
   const Operation operations[] = {LoadAct{rows},
