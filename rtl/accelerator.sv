@@ -7,6 +7,7 @@ module accelerator #(
   parameter int          ActivationRows = 4096,   // words per activation bank
   parameter int          WeightRows     = 1024,   // words per weight bank
   parameter int          ParameterSlots = 64,     // filter groups whose requantization fits on chip
+  parameter int          ChannelLanes   = 32,     // channels a pass of the channelwise units, of 32
   parameter int          StagingWords   = 4096,   // image bytes before packing, in words
   parameter logic [63:0] Fingerprint    = 64'd0,
   // 0 elides data: every cycle, counter and bus address stays the same.
@@ -432,6 +433,7 @@ module accelerator #(
     .ActivationRows(ActivationRows),
     .WeightRows    (WeightRows),
     .ParameterSlots(ParameterSlots),
+    .ChannelLanes  (ChannelLanes),
     .Datapath      (Datapath)
   ) u_compute (
     .clk_i,

@@ -15,13 +15,14 @@ struct HardwareParameter {
 };
 
 /// Limits: P and F from the array and its drain, 64 parameter slots from the field of a descriptor that names
-/// one, the others from its 16-bit addresses.
+/// one, channelwise lanes from what a pass may be, the others from its 16-bit addresses.
 inline constexpr std::array kHardwareParameters = {
     HardwareParameter{"p", "P", 2, 32},
     HardwareParameter{"f", "F", 2, 32},
     HardwareParameter{"activation_rows", "ActivationRows", 64, 32'768},
     HardwareParameter{"weight_rows", "WeightRows", 64, 32'768},
     HardwareParameter{"parameter_slots", "ParameterSlots", 2, 64},
+    HardwareParameter{"channel_lanes", "ChannelLanes", 16, 32},
     HardwareParameter{"staging_words", "StagingWords", 64, 32'768},
 };
 

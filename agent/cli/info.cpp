@@ -37,7 +37,7 @@ nlohmann::json hardware_json(const sim::NamedHardware& named, const std::string&
 
 constexpr const char* kOthers =
     "Any other hardware is built on first use: --hardware p=4,f=8,activation_rows=2048 (also weight_rows,\n"
-    "parameter_slots, staging_words; what is not named is as in default), kept in "
+    "parameter_slots, channel_lanes, staging_words; what is not named is as in default), kept in "
     "$XDG_CACHE_HOME/bitloop/hardware.";
 
 std::string joined(const nlohmann::json& names) {

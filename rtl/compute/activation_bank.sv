@@ -1,6 +1,7 @@
 // One bank of the activation SRAM: one read port, one write port with a write enable per Granule bits. Read data one cycle
 // after `re_i`, held until the next read. A read of the row that is written in the same cycle gives the old word.
 // Two sources write, never in the same cycle: results, masked, and loads of whole words.
+// Models for speed take simulation/activation_bank.sv in its place.
 module activation_bank #(
   parameter int Width   = 64,
   parameter int Depth   = 4096,
@@ -21,19 +22,6 @@ module activation_bank #(
 );
   (* ram_style = "block" *) logic [Width-1:0] mem[Depth];
 
-`ifdef VERILATOR
-  // The same write as one statement on whole words, evaluated only where there is one: what simulates fastest.
-  function automatic logic [Width-1:0] bits_of(input logic [Width/Granule-1:0] mask);
-    for (int i = 0; i < Width / Granule; i++) bits_of[i*Granule+:Granule] = {Granule{mask[i]}};
-  endfunction
-
-  always_ff @(posedge clk_i) begin
-    if (we_i || load_i) begin
-      mem[we_i ? waddr_i : load_addr_i] <= !we_i ? load_data_i : (wmask_i == '1) ? wdata_i
-          : (mem[waddr_i] & ~bits_of(wmask_i)) | (wdata_i & bits_of(wmask_i));
-    end
-  end
-`else
   logic [Width/Granule-1:0] write;
   logic [RowWidth-1:0]      address;
   logic [Width-1:0]         data;
@@ -46,7 +34,6 @@ module activation_bank #(
       if (write[i]) mem[address][i*Granule+:Granule] <= data[i*Granule+:Granule];
     end
   end
-`endif
 
   always_ff @(posedge clk_i) begin
     if (re_i) rdata_o <= mem[raddr_i];

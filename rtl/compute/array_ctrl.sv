@@ -2,12 +2,14 @@
 // that window_fetch.sv delivers: which weights meet an entry, with which weight, and when a tile is finished. Control
 // only.
 //
-// An entry stays for `w` array cycles (w/2 where activations have 1 bit), one per weight plane, and one cycle in the
-// other units. Stages: *issue* (this module; pops an entry, reads weights), those of the units, *capture* (drain).
+// An entry stays for `w` array cycles (w/2 where activations have 1 bit), one per weight plane, for 32 / ChannelLanes in the
+// channelwise units, a pass each, and for one in the pooling unit. Stages: *issue* (this module; pops an entry, reads
+// weights), those of the units, *capture* (drain).
 module array_ctrl #(
-  parameter int P          = 8,
-  parameter int F          = 16,
-  parameter int WeightRows = 1024,
+  parameter int P            = 8,
+  parameter int F            = 16,
+  parameter int WeightRows   = 1024,
+  parameter int ChannelLanes = 32,
   localparam int WeightRowWidth = $clog2(WeightRows)
 ) (
   input  logic               clk_i,
@@ -45,6 +47,7 @@ module array_ctrl #(
   output logic [1:0]         pool_pair_o,       // of planes: 0 is the least significant and the position's last
   // channelwise units, with the weights
   output logic               channel_valid_o,
+  output logic               channel_upper_o,  // second pass
   output logic               channel_first_o,  // start the accumulators anew
   output logic               channel_shift_o,  // first tap of a further pair of planes
   output logic               channel_one_bit_o,
@@ -141,7 +144,8 @@ module array_ctrl #(
   assign take = tile_valid_i && tile_ready_o;
 
   // a row of weights serves several taps
-  assign weight_re_o  = issue && !pool_q && !(channel_q && (unit_q || slot_q != 3'd0 || (product_q && tap_q != 16'd0)));
+  assign weight_re_o  = issue && !pool_q &&
+                        !(channel_q && (unit_q || !entry_needed || slot_q != 3'd0 || (product_q && tap_q != 16'd0)));
   assign weight_row_o = WeightRowWidth'(weight_q + {13'd0, (log2_act_q == 2'd0) ? rep_q : {1'b0, rep_q[2:1]}});
 
   assign finish_o       = issue && last_issue && !pool_q && drain_q;
@@ -175,6 +179,7 @@ module array_ctrl #(
       pool_first_tap_o   <= (tap_q == 16'd0);
       pool_one_bit_o     <= (log2_act_q == 2'd0);
       pool_pair_o        <= pairs - pair_q;
+      channel_upper_o    <= rep_q[0];
       channel_first_o    <= !started_q;
       channel_shift_o    <= (tap_q == 16'd0);
       channel_one_bit_o  <= (log2_act_q == 2'd0);
@@ -184,10 +189,10 @@ module array_ctrl #(
       channel_unsigned_o <= taps_q != 16'd0;
       channel_start_o    <= product_q && signed_q && !started_q;
       channel_slot_o     <= slot_q;
-      started_q          <= 1'b1;
+      if (!channel_q || last_rep) started_q <= 1'b1;
 
       rep_q <= last_rep ? 3'd0 : rep_q + 3'd1;
-      if (channel_q) begin
+      if (channel_q && last_rep) begin
         // taps innermost, over the same weights for each pair of planes
         tap_q  <= last_tap ? 16'd0 : tap_q + 16'd1;
         slot_q <= (last_tap || slot_q == LastSlot) ? 3'd0 : slot_q + 3'd1;
@@ -243,9 +248,8 @@ module array_ctrl #(
         log2_act_q    <= instr_log2_act;
         log2_wgt_q    <= instr_log2_wgt;
         log2_pairs_q  <= (instr_log2_act == 2'd0) ? 2'd0 : instr_log2_act - 2'd1;
-        // last rep: w - 1, w/2 - 1 at 1-bit activations, 0 where a word holds one weight plane, and outside of
-        // CONV
-        reps_q        <= (instr_pool || instr_channel || instr_log2_wgt == 2'd0) ? 3'd0
+        // last rep: w - 1, w/2 - 1 at 1-bit activations, 0 where a word holds one weight plane; of passes
+        reps_q        <= instr_channel ? 3'(32 / ChannelLanes - 1) : (instr_pool || instr_log2_wgt == 2'd0) ? 3'd0
                          : 3'((4'd1 << (instr_log2_wgt - {1'b0, instr_log2_act == 2'd0})) - 4'd1);
         taps_q        <= {8'd0, instr_i[descriptor_pkg::KernelHeight+:8]}
                          * {8'd0, instr_i[descriptor_pkg::KernelWidth+:8]} - 16'd1;

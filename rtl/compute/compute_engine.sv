@@ -14,6 +14,7 @@ module compute_engine #(
   parameter int ActivationRows = 4096,
   parameter int WeightRows     = 1024,
   parameter int ParameterSlots = 64,
+  parameter int ChannelLanes   = 32,
   parameter bit Datapath       = 1'b1,
   localparam int BankWidth     = $clog2(P),
   localparam int FilterWidth   = $clog2(F)
@@ -75,6 +76,7 @@ module compute_engine #(
     if (F < 2 || F > 32 || (F & (F - 1)) != 0) $fatal(1, "F must be a power of two from 2 to 32");
     if (ActivationRows > 65536 || WeightRows > 65536) $fatal(1, "SRAM rows have 16-bit addresses");
     if (ParameterSlots < 2 || ParameterSlots > 64) $fatal(1, "ParameterSlots must be from 2 to 64");
+    if (ChannelLanes != 16 && ChannelLanes != 32) $fatal(1, "ChannelLanes must be 16 or 32");
   end
 
   // -- walker to fetch, and on to the array ------------------------------------------------------------------------
@@ -135,7 +137,7 @@ module compute_engine #(
   logic [2:0]                mul_rowsum_shift;
   logic                      mul_rowsum_full, pool_valid, pool_first_tap, pool_one_bit;
   logic [1:0]                pool_pair;
-  logic                      channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit;
+  logic                      channel_valid, channel_upper, channel_first, channel_shift, channel_one_bit, channel_unit;
   logic                      channel_product, channel_half, channel_unsigned, channel_start;
   logic [2:0]                channel_slot;
   logic                      finish, finish_first, pool_emit, emit_last, finish_quiet, array_busy;
@@ -145,7 +147,7 @@ module compute_engine #(
   logic [P-1:0]              emit_lanes;
   logic                      results_idle;
 
-  array_ctrl #(.P(P), .F(F), .WeightRows(WeightRows)) u_array_ctrl (
+  array_ctrl #(.P(P), .F(F), .WeightRows(WeightRows), .ChannelLanes(ChannelLanes)) u_array_ctrl (
     .clk_i, .rst_i,
     .tile_valid_i(tile_valid), .tile_ready_o(tile_ready), .instr_i(tile_instr_q), .first_i(tile[TileWidth-1]),
     .last_i(tile[TileWidth-2]), .out_row_i(tile[P+:16]), .valid_i(tile[P-1:0]), .hold_o(instr_held),
@@ -156,7 +158,7 @@ module compute_engine #(
     .mul_double_upper_o(mul_double), .mul_shift_o(mul_shift), .mul_rowsum_o(mul_rowsum),
     .mul_rowsum_shift_o(mul_rowsum_shift), .mul_rowsum_full_o(mul_rowsum_full),
     .pool_valid_o(pool_valid), .pool_first_tap_o(pool_first_tap), .pool_one_bit_o(pool_one_bit), .pool_pair_o(pool_pair),
-    .channel_valid_o(channel_valid), .channel_first_o(channel_first), .channel_shift_o(channel_shift),
+    .channel_valid_o(channel_valid), .channel_upper_o(channel_upper), .channel_first_o(channel_first), .channel_shift_o(channel_shift),
     .channel_one_bit_o(channel_one_bit), .channel_unit_o(channel_unit), .channel_product_o(channel_product),
     .channel_half_o(channel_half), .channel_unsigned_o(channel_unsigned), .channel_start_o(channel_start),
     .channel_slot_o(channel_slot),
@@ -314,8 +316,8 @@ module compute_engine #(
     );
 
     if (F >= 4) begin : g_channelwise
-      channelwise_array #(.P(P), .F(F)) u_channelwise (
-        .clk_i, .rst_i, .valid_i(channel_valid), .first_i(channel_first), .shift_i(channel_shift),
+      channelwise_array #(.P(P), .F(F), .Lanes(ChannelLanes)) u_channelwise (
+        .clk_i, .rst_i, .valid_i(channel_valid), .upper_i(channel_upper), .first_i(channel_first), .shift_i(channel_shift),
         .one_bit_i(channel_one_bit), .unit_i(channel_unit), .product_i(channel_product), .half_i(channel_half),
         .unsigned_i(channel_unsigned), .start_i(channel_start), .slot_i(channel_slot), .activations_i(lane_words),
         .weights_i(weight_words), .capture_i(capture_channel), .row_valid_i(row_channel), .row_lane_i(row_lane),
@@ -324,7 +326,7 @@ module compute_engine #(
     end else begin : g_no_channelwise
       logic unused_channelwise;
       assign row_sums = '0;
-      assign unused_channelwise = ^{channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit,
+      assign unused_channelwise = ^{channel_valid, channel_upper, channel_first, channel_shift, channel_one_bit, channel_unit,
                                     channel_product, channel_half, channel_unsigned, channel_start, channel_slot,
                                     capture_channel, row_channel, row_group};
     end
@@ -353,7 +355,7 @@ module compute_engine #(
                            upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
                            mul_rowsum_full, pool_valid, pool_first_tap, pool_one_bit, pool_pair, window_q,
-                           channel_valid, channel_first, channel_shift, channel_one_bit, channel_unit, channel_product,
+                           channel_valid, channel_upper, channel_first, channel_shift, channel_one_bit, channel_unit, channel_product,
                            channel_half, channel_unsigned, channel_start, channel_slot, capture_array, capture_channel, parameters_re, parameters_slot, row_array, row_channel, row_lane, row_group, stage, direct,
                            high_byte, low_byte, sum_on, choose, log2_weight_bits, place, place_pass,
                            place_one_bit, place_offset, place_filters, place_zero_extend};

@@ -15,28 +15,15 @@ module weight_sram #(
   input  logic [RowWidth-1:0]  wrow_i,
   input  logic [63:0]          wdata_i
 );
-`ifdef VERILATOR
   (* ram_style = "block" *) logic [F*64-1:0] mem[Rows];
 
   always_ff @(posedge clk_i) begin
-    if (we_i) mem[wrow_i][64*wbank_i+:64] <= wdata_i;
+    if (we_i) begin
+      for (int f = 0; f < F; f++) if (wbank_i == BankWidth'(f)) mem[wrow_i][64*f+:64] <= wdata_i;
+    end
   end
 
   always_ff @(posedge clk_i) begin
     if (re_i) words_o <= mem[rrow_i];
   end
-`else
-  // The same as F memories: as one, Yosys would give each bit of a row's enable a block RAM of its own.
-  for (genvar f = 0; f < F; f++) begin : g_bank
-    (* ram_style = "block" *) logic [63:0] mem[Rows];
-
-    always_ff @(posedge clk_i) begin
-      if (we_i && wbank_i == BankWidth'(f)) mem[wrow_i] <= wdata_i;
-    end
-
-    always_ff @(posedge clk_i) begin
-      if (re_i) words_o[64*f+:64] <= mem[rrow_i];
-    end
-  end
-`endif
 endmodule

@@ -28,11 +28,12 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 constexpr const char* kParameters =
-    "F=16|P=8|ActivationRows=4096|ParameterSlots=64|StagingWords=4096|WeightRows=1024";
+    "F=16|P=8|ActivationRows=4096|ChannelLanes=32|ParameterSlots=64|StagingWords=4096|WeightRows=1024";
 
 TEST(HardwareText, changes_what_it_names_and_keeps_the_rest) {
-  EXPECT_EQ(change_parameters(kParameters, "p=4,weight_rows=512"),
-            "F=16|P=4|ActivationRows=4096|ParameterSlots=64|StagingWords=4096|WeightRows=512");
+  EXPECT_EQ(
+      change_parameters(kParameters, "p=4,weight_rows=512"),
+      "F=16|P=4|ActivationRows=4096|ChannelLanes=32|ParameterSlots=64|StagingWords=4096|WeightRows=512");
   EXPECT_EQ(parameter_changes(kParameters, change_parameters(kParameters, "weight_rows=512,p=4,f=16")),
             "p=4,weight_rows=512");
   EXPECT_EQ(parameter_value(kParameters, "activation_rows"), 4096);

@@ -10,6 +10,7 @@ module bitloop_axi_top #(
   parameter         ActivationRows = 4096,
   parameter         WeightRows     = 1024,
   parameter         ParameterSlots = 64,
+  parameter         ChannelLanes   = 32,
   parameter         StagingWords   = 4096,
   parameter  [63:0] Fingerprint    = 64'd0,     // scripts/fingerprint prints it; cycles are filed under it
   parameter  [3:0]  AxiCache       = 4'b0011,   // coherent ports of UltraScale+ (HPC) take 4'b1111
@@ -160,6 +161,7 @@ module bitloop_axi_top #(
     .ActivationRows (ActivationRows),
     .WeightRows     (WeightRows),
     .ParameterSlots (ParameterSlots),
+    .ChannelLanes   (ChannelLanes),
     .StagingWords   (StagingWords),
     .Fingerprint    (Fingerprint)
   ) u_accelerator (

@@ -20,9 +20,11 @@ namespace {
 #ifndef BITLOOP_P
 #define BITLOOP_P 8
 #define BITLOOP_F 16
+#define BITLOOP_LANES 32
 #endif
 constexpr int kP = BITLOOP_P;
 constexpr int kF = BITLOOP_F;
+constexpr int kPasses = 32 / BITLOOP_LANES;  // of an entry through the channelwise units
 // SRAMs hold the operands of several instructions: a region each.
 constexpr int kRegions = 4;
 constexpr int kRows = 16384 / kRegions;
@@ -666,7 +668,7 @@ Case channelwise_case(Op op, int a, int kernel, int stride) {
 
 // What docs/accelerator.md says of a tile, and of the walker: one position per cycle.
 long tile_cycles(const Case& c) {
-  const long entries = c.kernel_h * c.kernel_w * std::max(c.a / 2, 1) * c.operands;
+  const long entries = c.kernel_h * c.kernel_w * std::max(c.a / 2, 1) * c.operands * kPasses;
   const long words = std::max(c.out / 2, 1);  // that a bank takes of a result
   const long drain = 32 / kF * std::max<long>(kP * (c.leaky || c.operands == 2 ? 2 : 1), words);
   return std::max<long>({entries, drain, kP});

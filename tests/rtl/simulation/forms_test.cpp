@@ -8,7 +8,13 @@
 #include <random>
 #include <vector>
 
+#include "Vbuilt_activation_bank.h"
+#include "Vbuilt_channelwise_array_16.h"
+#include "Vbuilt_channelwise_array_32.h"
 #include "Vbuilt_dot_product_array.h"
+#include "Vsimulated_activation_bank.h"
+#include "Vsimulated_channelwise_array_16.h"
+#include "Vsimulated_channelwise_array_32.h"
 #include "Vsimulated_dot_product_array.h"
 #include "verilated.h"
 
@@ -22,6 +28,7 @@ bool chance(Random& random, unsigned percent) { return random() % 100 < percent;
 void fill(Random& random, std::integral auto& port, unsigned bits) {
   port = static_cast<std::remove_reference_t<decltype(port)>>(random() & ((1u << bits) - 1));
 }
+void fill(Random& random, QData& port) { port = QData{random()} << 32 | random(); }
 /// Words of plane bits; all ones and all zeros are as likely as what counts of ones need.
 template <std::size_t words>
 void fill(Random& random, VlWide<words>& port) {
@@ -32,7 +39,10 @@ void fill(Random& random, VlWide<words>& port) {
   }
 }
 
-void append(std::vector<std::uint32_t>& words, std::integral auto port) { words.push_back(port); }
+void append(std::vector<std::uint32_t>& words, std::integral auto port) {
+  words.push_back(static_cast<std::uint32_t>(port));
+  if (sizeof port == 8) words.push_back(static_cast<std::uint32_t>(QData{port} >> 32));
+}
 template <std::size_t count>
 void append(std::vector<std::uint32_t>& words, const VlWide<count>& port) {
   for (std::size_t i = 0; i < count; ++i) words.push_back(port[i]);
@@ -61,6 +71,32 @@ void expect_the_same(Drive drive) {
     const auto got = step(simulated, drive, inputs);
     ASSERT_EQ(got, want) << "cycle " << cycle;
   }
+}
+
+template <class Model>
+struct ActivationBank : Model {
+  using Model::Model;
+  [[nodiscard]] std::vector<std::uint32_t> outputs() const {
+    std::vector<std::uint32_t> words;
+    append(words, this->rdata_o);
+    return words;
+  }
+};
+
+TEST(FormsForSpeed, activation_bank_is_what_is_built) {
+  expect_the_same<ActivationBank<Vbuilt_activation_bank>, ActivationBank<Vsimulated_activation_bank>>(
+      [](auto& m, Random& random) {
+        m.re_i = chance(random, 80);
+        m.we_i = chance(random, 30);
+        m.load_i = chance(random, 30);
+        fill(random, m.raddr_i, 3);
+        fill(random, m.waddr_i, 3);
+        fill(random, m.load_addr_i, 3);
+        fill(random, m.wmask_i, 8);
+        if (chance(random, 30)) m.wmask_i = 0xff;
+        fill(random, m.wdata_i);
+        fill(random, m.load_data_i);
+      });
 }
 
 template <class Model>
@@ -93,6 +129,48 @@ TEST(FormsForSpeed, dot_product_array_is_what_is_built) {
         fill(random, m.activations_i);
         fill(random, m.weights_i);
       });
+}
+
+/// Of each sum 22 bits count.
+template <class Model>
+struct ChannelwiseArray : Model {
+  using Model::Model;
+  [[nodiscard]] std::vector<std::uint32_t> outputs() const {
+    std::vector<std::uint32_t> words;
+    append(words, this->row_o);
+    for (std::uint32_t& word : words) word &= (1u << 22) - 1;
+    return words;
+  }
+};
+
+const auto drive_channelwise_array = [](auto& m, Random& random) {
+  m.rst_i = chance(random, 1);
+  m.valid_i = chance(random, 90);
+  m.first_i = chance(random, 5);
+  m.shift_i = chance(random, 10);
+  m.start_i = chance(random, 5);
+  m.unit_i = chance(random, 10);
+  m.half_i = chance(random, 10);
+  m.one_bit_i = chance(random, 10);
+  m.capture_i = chance(random, 10);
+  m.row_valid_i = chance(random, 90);
+  fill(random, m.upper_i, 1);
+  fill(random, m.product_i, 1);
+  fill(random, m.unsigned_i, 1);
+  fill(random, m.row_lane_i, 1);
+  fill(random, m.row_group_i, 3);
+  fill(random, m.activations_i);
+  fill(random, m.weights_i);
+};
+
+TEST(FormsForSpeed, channelwise_array_is_what_is_built) {
+  expect_the_same<ChannelwiseArray<Vbuilt_channelwise_array_32>,
+                  ChannelwiseArray<Vsimulated_channelwise_array_32>>(drive_channelwise_array);
+}
+
+TEST(FormsForSpeed, channelwise_array_of_two_passes_is_what_is_built) {
+  expect_the_same<ChannelwiseArray<Vbuilt_channelwise_array_16>,
+                  ChannelwiseArray<Vsimulated_channelwise_array_16>>(drive_channelwise_array);
 }
 
 }  // namespace

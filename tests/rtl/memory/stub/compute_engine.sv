@@ -6,6 +6,7 @@ module compute_engine #(
   parameter int ActivationRows = 4096,
   parameter int WeightRows     = 1024,
   parameter int ParameterSlots = 64,
+  parameter int ChannelLanes   = 32,
   parameter bit Datapath       = 1'b1
 ) (
   input  logic                 clk_i,
