@@ -104,7 +104,7 @@ TEST(Instruction, every_kind_decodes_to_what_was_encoded) {
   EXPECT_EQ(decode_segment(encode(header)), header);
 }
 
-/// Field by field as docs/accelerator.md lists them.
+/// Field by field as docs/descriptors.md lists them.
 TEST(Instruction, conv_lies_in_the_documented_bits) {
   const Descriptor d = encode({example_conv(), {0x1111, 0x2222, 0x3333}});
   EXPECT_EQ(d[0], 0x1111'0010u);
@@ -135,8 +135,8 @@ TEST(Instruction, add_lies_in_the_documented_bits) {
   const Descriptor d = encode({add, {}});
   EXPECT_EQ(d[0], 0x13u);
   EXPECT_EQ(d[9], 301u << 16 | 31u);
-  EXPECT_EQ(d[12], 32u << 24 | 128u << 16 | 1u << 11 | 1u << 10 | 1u << 4 | 3u);
-  EXPECT_EQ(d[13], 31u << 16 | 2u);
+  EXPECT_EQ(d[12], 32u << 24 | 128u << 16 | 1u << 14 | 1u << 11 | 1u << 10 | 1u << 4 | 3u);
+  EXPECT_EQ(d[13], 1u << 22 | 31u << 16 | 2u);
   EXPECT_EQ(d[14], 8u << 16 | 300u);
   EXPECT_EQ(d[15], 48u << 16 | 24u);
 }
