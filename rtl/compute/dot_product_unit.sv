@@ -1,6 +1,5 @@
-// One unit of dot_product_array.sv as synthesis wants it: 32-bit popcounts from 3:2 and 6:3 counters, each one LUT6 per
-// output, and the weighted accumulation in the form that becomes one DSP (count and plane weight in its input registers,
-// the accumulator in its output register).
+// One unit of dot_product_array.sv: two 32-bit popcounts, and the weighted accumulation in the form that becomes one DSP
+// (count and plane weight in its input registers, the accumulator in its output register).
 module dot_product_unit (
   input  logic        clk_i,
   // multiply
