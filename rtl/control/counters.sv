@@ -192,6 +192,7 @@ module counters #(
       fresh_q    <= 1'b1;
     end
     if (rst_i) begin
+      turn_q     <= 5'd0;
       taking_q   <= 1'b0;
       latching_q <= 1'b0;
       pending_q  <= 1'b0;
