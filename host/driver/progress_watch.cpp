@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "host/base/error.h"
 #include "host/device/registers.h"
 
 namespace bitloop::host {
@@ -55,17 +54,8 @@ Counters latched_counters(Device& device) {
 }
 
 void ProgressWatch::look() {
-  Counters now{};
-  try {
-    device_.write_register(registers::kControl, kSnapshot);
-    now = latched_counters(device_);
-  } catch (const DeviceLost&) {
-    throw;
-  } catch (const DeviceError& error) {  // a snapshot waits while a record is written
-    standstill_ =
-        std::string("waiting: the record of a segment, whose writing does not end (") + error.what() + ")";
-    return;
-  }
+  device_.write_register(registers::kControl, kSnapshot);
+  const Counters now = latched_counters(device_);
   const bool works =
       std::any_of(std::begin(kWork), std::end(kWork), [&](std::size_t i) { return now[i] != counters_[i]; });
   standstill_ = works ? "" : waits(counters_, now);
