@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/counters.h"
@@ -34,18 +34,22 @@ struct Output {
 };
 
 std::vector<std::uint8_t> read_images(const std::string& path, const host::Job& job) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(fmt::format("--image {} cannot be read", path));
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   const auto all =
       static_cast<std::size_t>(job.images) * static_cast<std::size_t>(job.image_shape.elements());
-  if (bytes.size() != all) {
+  std::error_code none;
+  const std::uintmax_t size = std::filesystem::file_size(path, none);
+  std::ifstream file(path, std::ios::binary);
+  if (none || !file) throw InputError(fmt::format("--image {} cannot be read, or is no file", path));
+  if (size != all) {
     throw InputError(fmt::format(
         "--image {} has {} bytes; the job takes {} image{} of {}x{}x{} (rows, columns, channels), {} bytes",
-        path, bytes.size(), job.images, job.images == 1 ? "" : "s", job.image_shape.height,
-        job.image_shape.width, job.image_shape.channels, all));
+        path, size, job.images, job.images == 1 ? "" : "s", job.image_shape.height, job.image_shape.width,
+        job.image_shape.channels, all));
   }
-  return {bytes.begin(), bytes.end()};
+  std::vector<std::uint8_t> bytes(all);
+  if (!file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(all)))
+    throw InputError(fmt::format("--image {} cannot be read to its end", path));
+  return bytes;
 }
 
 double cycles_per_image(const host::Job& job, const host::Measurement& measurement) {
