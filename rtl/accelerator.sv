@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The accelerator: registers behind AXI4-Lite, one AXI4 master, load, compute and store engines under a sequencer.
 // docs/accelerator.md describes it; docs/registers.md the registers. One clock; the reset pin is used synchronously.
 // The master has one ID, INCR bursts of at most 16 beats of 8 bytes inside 4 KB, at most 8 under way each way.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Watches one AXI4 port and remembers which rules were broken, a bit each (`violations_o`, sticky): those of AXI4, and the
 // narrower ones of this accelerator: INCR bursts of at most 16 whole words inside 4 KB, one ID, answers in order.
 // Drives nothing. Simulation only; an assertion reports the cycle where Verilator runs with --assert.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Watches one AXI4-Lite port and remembers which rules were broken, a bit each (`violations_o`, sticky). Drives nothing.
 // Simulation only; an assertion reports the cycle where Verilator runs with --assert.
 module axi_lite_checker (

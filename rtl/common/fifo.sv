@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Synchronous first-in first-out buffer with valid/ready on both sides.
 // Latency 1 cycle, one word per cycle; ready does not depend on the other side's ready of the same cycle, so it cuts
 // both handshake paths; valid and ready are registers. Depth must be a power of two.

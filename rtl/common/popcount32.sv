@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ones of `a & b`, 32 bits: 30 LUTs of six inputs. Eight groups of three ones give a unit and a two each, a LUT for either.
 // All else is counted in six carry chains, a LUT for each position: beside the bit of the chain's first row a LUT has five
 // inputs left, so that it forms the bit of the second row from those that this row is the sum of. The carry in counts as well.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a ring of positions lies in the activation SRAM, for everything that reads or writes it (docs/accelerator.md).
 package ring_pkg;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One bank of the activation SRAM: one read port, one write port with a write enable per Granule bits. Read data one cycle
 // after `re_i`, held until the next read. A read of the row that is written in the same cycle gives the old word.
 // Two sources write, never in the same cycle: results, masked, and loads of whole words.

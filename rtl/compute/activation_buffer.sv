@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Entry buffer between the activation banks and the array: steers the banks' words to lanes, forms padding words,
 // and holds whole entries of P words. Data only; window_fetch.sv controls it.
 module activation_buffer #(

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences the array (CONV), the pooling unit (MAX_POOL) and the channelwise units (DEPTHWISE, ADD) over the entries
 // that window_fetch.sv delivers: which weights meet an entry, with which weight, and when a tile is finished. Control
 // only.

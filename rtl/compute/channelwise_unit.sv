@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One unit of channelwise_array.sv: the sums of `Passes` channels that take turns. A LUT for each bit of what the entry adds
 // and of the sum, and no multiplexer before the carry chain.
 module channelwise_unit #(

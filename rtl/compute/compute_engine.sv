@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The compute engine and the on-chip memories around it: walker, fetch, array or pooling unit, drain, plane writer.
 // Control (`*_ctrl`, walker, fetch) and data (`*_dpath`, buffers, SRAMs, arrays) are separate modules; no data signal
 // enters control, so `Datapath = 0` leaves every cycle as it is.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // P x F bit-plane dot-product units. *Select* picks the half of each weight word, *multiply* counts the ones of
 // (activation word AND weight word) half by half, *accumulate* adds count * 2^shift; per lane p, the sum of its
 // activation codes as well. Captured accumulators wait here to be drained, a row (position p, all filters) at a time.

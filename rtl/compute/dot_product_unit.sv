@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One unit of dot_product_array.sv: two 32-bit popcounts, and the weighted accumulation in the form that becomes one DSP
 // (count and plane weight in its input registers, the accumulator in its output register).
 module dot_product_unit (

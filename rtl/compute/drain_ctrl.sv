@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequences the drain: captures a finished tile's accumulators, sends its rows (one position by F filters per cycle)
 // through requantization, and the results to the plane writer. Control only.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Data side of the drain: F requantization lanes, the zero point and the limits of their results, the table that these may
 // go through, and their codes as plane words, in pairs. Data only; drain_ctrl.sv. The first pair is complete two cycles
 // after the last stage of the requantization, three with a table; each further pair a cycle later.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Requantization parameters: a slot holds those of one group of F filters, written word by word as they lie in memory
 // (docs/accelerator.md: per filter B, then s and M; then the limits; then the zero point) and in that order: the first
 // word of a pair waits for the second. One read brings all of a slot; because a row of results needs them in successive

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes results into the activation banks, one word per cycle and bank: a drained result into the bank of its position,
 // a pooled block into the banks of all its lanes at once. Control only; result_lane.sv holds the words.
 // Tells when the last word of an instruction has been written.

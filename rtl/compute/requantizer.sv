@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // F requantization lanes, up to the shift: (d*M + B) >>> s, with the bit below the unit. d is alpha*acc - beta*rowsum, with
 // (alpha, beta) by weight width: 1 bit (2,1), 2 bits (2,3), 4 bits (1,8), 8 bits (1,128); or a channelwise sum of 22 bits,
 // or a byte of it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results of one bank: its lane of the pooling unit, and the words of a result, of there or of the drain, one per cycle.
 // Data only; array_ctrl.sv and plane_writer_ctrl.sv.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fetches the activation words of a tile's windows: for each channel block, kernel row, kernel column and plane pair
 // one *entry* of P words, lane p's word for its own output position. Control only: it drives the banks' read ports
 // and the entry buffer (activation_buffer.sv), and never sees a word.

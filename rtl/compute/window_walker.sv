@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Walks the output positions of an instruction, one position per cycle, and hands them on as tiles of up to P
 // positions: where each position's window starts in the input and in the input's ring, and for ADD, where the tile
 // stands in the second operand.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The performance counters of registers.json.
 // Each event has a small count. A sweep over all of them, one per cycle in record order, adds them to the job's totals,
 // which stand in LUT RAM. `take_i` starts the sweep anew, which then also writes the segment's record: the totals less

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decides whether an instruction descriptor is legal while it passes by, one 64-bit word per `valid_i`, in order.
 // `illegal_o` answers for all words of the descriptor up to the one in the cycle before. Checked is what would hang an
 // engine or reach outside its state: opcodes, zero counts, width codes, limits. Addresses in SRAM and order are the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Instructions of one engine, in order, and the wait check of the first.
 // Holds Depth instructions and one in the head register, which is valid 2 cycles after its push. `instr_valid_o` also
 // says that the waits are met; once high it stays high until taken, because done counts only grow. The load and store

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The register map (registers.json) behind AXI4-Lite.
 // Write address and data are taken independently, each into a register; a write takes place when both are there, its
 // response follows in the next cycle. A read answers 2 cycles after its address (COUNTERS wait while the counters are

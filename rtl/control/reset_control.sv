@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Derives the internal synchronous reset from the reset pin and from the soft reset request.
 // Soft reset: `halt_o` stops new bus transactions; when none is under way (`idle_i`), `rst_o` is held for HoldCycles.
 // `clear_o` pulses with its first cycle, for registers that outlive it; `busy_o` spans all of it.

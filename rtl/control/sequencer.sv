@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Walks a job: fetches each segment's header, then exactly its instructions, and dispatches them in order to the
 // engines' queues; waits until all have completed; takes the counters, writes the segment's record, waits for its
 // response; goes on, or latches the counters and ends the job.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What activation_bank.sv promises of its two writers: a result changes the granules of its mask in its row and nothing
 // else, a load the whole word; a result goes first. Any one row is followed; all inputs are free.
 module activation_bank_properties (

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What axi_reader.sv promises its two clients: one burst per cycle enters the bus, the sequencer's first; each client's
 // bursts ask for exactly its words, in order; each word goes to the client that asked for it; no more than Outstanding
 // bursts are under way; offers stand. `Streams` = 0 keeps only what a cycle decides by itself, which induction proves.

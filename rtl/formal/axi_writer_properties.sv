@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What axi_writer.sv promises its two clients: only the selected one's runs and words are taken; bursts ask for exactly
 // the words of the runs, in order; every burst gets its beats and WLAST with the last; no more than Outstanding bursts are
 // under way; `done_o` pulses once per run that is an instruction's last, after its response; offers stand.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What burst_splitter.sv promises: the bursts of a run follow each other from its first word to its last, none has
 // more than 16 beats or crosses a 4 KB boundary, none could be longer, `last` marks the final burst of a run that has it,
 // and an offered burst stands until it is taken. Assumed: a run has at least one word.

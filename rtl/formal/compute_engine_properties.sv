@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What compute_engine.sv promises of the activation banks' write ports: the load engine is refused exactly where results
 // are being written, so that no bank has two writers, and `activation_writes_o` counts them. All inputs are free.
 module compute_engine_properties #(

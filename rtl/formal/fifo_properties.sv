@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What fifo.sv promises: it holds what was pushed and not popped, at most Depth words, and gives it back in order.
 // `track_i` picks any one word; the proof follows it from its push to its pop. All inputs are free.
 module fifo_properties #(

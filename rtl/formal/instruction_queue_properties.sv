@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What instruction_queue.sv promises: instructions leave in the order in which they came, none is lost, one leaves only
 // when the other engines have done what it waits for, and an offer stands until it is taken. `track_i` picks any one.
 // Assumed: a push only while there is room; done counts grow one by one and stay within 2^14 of what the head waits for.

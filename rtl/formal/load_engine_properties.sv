@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What load_engine.sv promises of its activation port, which it shares between words from memory and the image packer:
 // never both at once, and no word from memory for it is taken while the packer has the port. Queue, requests, walker
 // and data are cut out, so that instructions come, words arrive and instructions of other kinds end whenever they like.

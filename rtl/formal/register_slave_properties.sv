@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What register_slave.sv promises on AXI4-Lite: one response per request and none without, responses stand until they are
 // taken, a write answers the cycle after its address and data are in, a read 2 cycles after its address; the right
 // responses; registers hold what was written to them; START starts only what may start.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What sequencer.sv promises the engines' queues: an instruction enters one queue, and only one with room. All inputs
 // are free, but a queue gets full only by a push.
 module sequencer_properties (

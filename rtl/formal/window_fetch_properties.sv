@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What window_fetch.sv promises of the activation banks' read ports: a bank serves one reader per cycle, lanes before the
 // store engine but the store engine after at most StoreWait refusals; whoever is served has its own row on the port; a
 // lane that waits is served as soon as its bank is free; `reads_o` counts those served. All inputs are free.

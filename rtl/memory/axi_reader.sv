@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AXI4 read master for two clients: the sequencer's descriptors and the load engine's words.
 // Requests are runs of words; bursts of the sequencer go first. At most Outstanding bursts are under way, in order on
 // one ID; a tag per burst names the client that its words are for. The bus meets registers only: a request stands in a

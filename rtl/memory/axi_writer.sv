@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AXI4 write master for two clients that never write at the same time: the store engine, and the sequencer with its
 // counter records (`record_select_i`).
 // A client asks for runs of words, names the last run of an instruction, and streams the words in the same order.

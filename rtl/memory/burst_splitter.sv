@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cuts a run of 8-byte words into AXI INCR bursts of at most 16 beats that do not cross a 4 KB boundary.
 // One burst per cycle, also from one run to the next; latency 1 cycle. A run has at least one word.
 module burst_splitter (

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // PACK, and the staging ring that LOAD_IMAGE fills: image bytes (HWC) to 8-bit plane words of one channel block.
 // One instruction at a time from `start_i` to `done_o`; max(2, rows * ceil(columns * C / 9)) cycles per position.
 // Words go to the even and the odd banks side by side.

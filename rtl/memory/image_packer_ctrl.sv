@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Control of PACK: which staged bytes make which lanes of which position, and where its plane words go.
 // Four stages that run side by side, for different positions where they can:
 //   gather  issues one chunk of up to 9 bytes of an image row per cycle to the staging ring,

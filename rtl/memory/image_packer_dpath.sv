@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Data of PACK: the staging ring (even and odd words in two banks, so that 9 bytes at any alignment come in one
 // read), the chunk that is aligned, and the 32 lanes of a position as 8 bit planes, which leave as four words of two
 // planes each, for an even and an odd bank side by side. All decisions are image_packer_ctrl's. Datapath = 0 elides

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The load engine: memory to activation, weight and parameter SRAM, the table of codes, and the image packer.
 // The request side runs up to 5 instructions ahead of the data side, which hides the memory's latency; the data side
 // writes one word per cycle in the order of the instructions. `done_o` pulses when an instruction's last word is

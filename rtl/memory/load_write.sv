@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Data side of the load engine, control: where each arriving word goes. One word per cycle, also from one instruction
 // to the next. Sees no data. PACK is handed to the image packer and runs to its end before the next instruction, but for
 // one LOAD_IMAGE that may run beside it. Instructions end in order: the end of such a LOAD_IMAGE is told after PACK's.

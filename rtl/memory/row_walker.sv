@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Walks the words of rows of a tensor: position within word within row (docs/accelerator.md, LOAD_ACT and STORE), each
 // `repeat_i` times in succession.
 // `load_i` takes the shape and starts at the first word; `step_i` goes on by one, both in the same cycle are `load_i`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The store engine: rows of activation SRAM to memory, one word per cycle.
 // Requests run ahead of the words (transfer_request), words are read while there is room in a small buffer, which the
 // writer empties. An instruction is done when the writer has its last response; the next one's words do not wait for

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Request side of the load and store engines: turns instructions into runs of words, ahead of the data.
 // Takes an instruction when it has asked for all words of the one before and the data side has room for its context,
 // which it gets at once. 3 cycles per instruction, one run per cycle within it; rows that follow each other in memory

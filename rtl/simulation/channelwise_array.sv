@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // P x Lanes channelwise units, for operations without a sum over channels (DEPTHWISE, ADD). *Select* takes the weights of
 // the entry's tap, *accumulate* adds code bits times weight, by Horner's rule over the plane pairs from the most
 // significant: the sum so far counts four times as much with each further pair. Captured accumulators wait here to be

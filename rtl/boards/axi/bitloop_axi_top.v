@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The accelerator for block-design tools: plain Verilog-2001, flat AXI4-Lite and AXI4 ports under the names that Vivado
 // infers interfaces from. Adds no logic and no latency: what rtl/accelerator.sv does not drive is constant.
 // Bursts are INCR, 8 bytes a beat, at most 16 beats (AXI3 memory ports take them), one ID, in order.

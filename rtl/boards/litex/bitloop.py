@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The accelerator in a LiteX SoC: `add_bitloop(soc)` in the SoC's __init__, after its memory (README.md).
 
 Registers are a region "bitloop" of the SoC's bus; the memory that jobs may use is told as a region "bitloop_memory":

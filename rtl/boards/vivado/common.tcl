@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What the scripts here share. Plain Tcl: tests/rtl/check_boards runs it without Vivado.
 set root [file normalize [file join [file dirname [info script]] .. .. ..]]
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Packages the accelerator as a Vivado IP, bitloop:user:bitloop_axi_top:1.0, of one hardware configuration:
 #   vivado -mode batch -source rtl/boards/vivado/package_ip.tcl -tclargs FOLDER [CONFIGURATION] [PARAMETER=VALUE ...]
 # FOLDER is then an IP repository. Not tried: see README.md.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A Zynq-7020 with the accelerator: registers behind GP0 at 0x43c00000, memory by HP0, interrupt IRQ_F2P[0], 100 MHz.
 #   vivado -mode batch -source rtl/boards/zynq/build.tcl -tclargs FOLDER PART_OR_BOARD [CONFIGURATION] [PARAMETER=VALUE ...]
 # PART_OR_BOARD: xc7z020clg484-1, or a board part such as em.avnet.com:zed:part0:1.4 (DDR and pins then come from it).

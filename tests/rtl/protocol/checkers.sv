@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Binds the protocol checkers to the accelerator's ports.
 bind accelerator axi_checker u_axi_checker (
   .clk_i,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Replays, in Icarus Verilog, what replay_recorder wrote of a Verilated run: drives the accelerator's inputs cycle by
 // cycle, and compares every output that means something (payloads while they are valid). Says REPLAY OK and the number
 // of cycles, or the first differences. +trace=FILE

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stand-in for compute_engine in tests of the memory side: the activation, weight and parameter SRAMs, the table, and
 // instructions that take ComputeCycles and change nothing. Every 5th cycle a "drain" takes the activation ports.
 module compute_engine #(
