@@ -66,6 +66,38 @@ module accelerator #(
   output logic        irq_o
 );
 
+  ////////////
+  // Limits //
+  ////////////
+
+  // Those of sim/hardware_text.h. What a tool says of a parameter beyond them is the name of a module that is not there:
+  // of all ways to stop an elaboration the one that Verilator, Icarus and Yosys have in common.
+  function automatic logic legal(input int value, input int low, input int high);
+    legal = value >= low && value <= high && (value & (value - 1)) == 0;
+  endfunction
+
+  if (!legal(P, 2, 32)) begin : g_p
+    P_must_be_a_power_of_two_from_2_to_32 u_refused ();
+  end
+  if (!legal(F, 2, 32)) begin : g_f
+    F_must_be_a_power_of_two_from_2_to_32 u_refused ();
+  end
+  if (!legal(ActivationRows, 64, 32768)) begin : g_activation_rows
+    ActivationRows_must_be_a_power_of_two_from_64_to_32768 u_refused ();
+  end
+  if (!legal(WeightRows, 64, 32768)) begin : g_weight_rows
+    WeightRows_must_be_a_power_of_two_from_64_to_32768 u_refused ();
+  end
+  if (!legal(ParameterSlots, 2, 64)) begin : g_parameter_slots
+    ParameterSlots_must_be_a_power_of_two_from_2_to_64 u_refused ();
+  end
+  if (!legal(ChannelLanes, 16, 32)) begin : g_channel_lanes
+    ChannelLanes_must_be_16_or_32 u_refused ();
+  end
+  if (!legal(StagingWords, 64, 32768)) begin : g_staging_words
+    StagingWords_must_be_a_power_of_two_from_64_to_32768 u_refused ();
+  end
+
   localparam int PixelBits  = $clog2(P);
   localparam int FilterBits = $clog2(F);
 

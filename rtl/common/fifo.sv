@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Synchronous first-in first-out buffer with valid/ready on both sides.
 // Latency 1 cycle, one word per cycle; ready does not depend on the other side's ready of the same cycle, so it cuts
-// both handshake paths; valid and ready are registers. Depth must be a power of two.
+// both handshake paths; valid and ready are registers.
 module fifo #(
   parameter int Width = 64,
   parameter int Depth = 4
@@ -17,6 +17,10 @@ module fifo #(
 );
 
   localparam int Bits = $clog2(Depth);
+
+  if (Depth < 2 || (Depth & (Depth - 1)) != 0) begin : g_depth
+    Depth_must_be_a_power_of_two u_refused ();
+  end
 
   logic [Width-1:0] words_q [Depth];
   logic [Bits-1:0]  head_q;
@@ -44,10 +48,6 @@ module fifo #(
       head_q  <= '0;
       tail_q  <= '0;
     end
-  end
-
-  initial begin
-    if (Depth < 2 || (Depth & (Depth - 1)) != 0) $fatal(1, "fifo: Depth must be a power of two");
   end
 
 endmodule

@@ -8,6 +8,7 @@ module activation_buffer #(
   localparam int EntryWidth = $clog2(Entries)
 ) (
   input  logic                   clk_i,
+  input  logic                   rst_i,         // for assertions
   input  logic [P*64-1:0]        bank_data_i,
   input  logic [P-1:0]           lane_we_i,
   input  logic [P-1:0]           lane_pad_i,
@@ -56,4 +57,10 @@ module activation_buffer #(
       for (int p = 0; p < P; p++) words_o[64*p+:64] <= entries_q[{entry_i, BankWidth'(p)}];
     end
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) assert ((pop_i && lane_we_i != '0 && fill_i == entry_i) !== 1'b1) else $error("popped while it is filled");
+  end
+`endif
 endmodule

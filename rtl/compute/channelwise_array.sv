@@ -111,4 +111,15 @@ module channelwise_array #(
       end
     end
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((capture_i && valid_q && from_q[1]) !== 1'b1) else $error("captured before it is whole");
+      assert ((valid_i && upper_i && Passes == 1) !== 1'b1) else $error("a second pass of one");
+      assert ((valid_i && slot_i != 3'd0 && 4 * (32'(slot_i) + 1) > F) !== 1'b1) else $error("slot %0d", slot_i);
+      assert ((row_valid_i && 32'(row_group_i) >= Groups) !== 1'b1) else $error("group %0d", row_group_i);
+    end
+  end
+`endif
 endmodule

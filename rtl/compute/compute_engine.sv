@@ -72,14 +72,6 @@ module compute_engine #(
   // a group's filters are written together: no finer than a group, no coarser than a byte
   localparam int Granule        = (F < 8) ? F : 8;
 
-  initial begin
-    if (P < 2 || (P & (P - 1)) != 0) $fatal(1, "P must be a power of two, at least 2");
-    if (F < 2 || F > 32 || (F & (F - 1)) != 0) $fatal(1, "F must be a power of two from 2 to 32");
-    if (ActivationRows > 65536 || WeightRows > 65536) $fatal(1, "SRAM rows have 16-bit addresses");
-    if (ParameterSlots < 2 || ParameterSlots > 64) $fatal(1, "ParameterSlots must be from 2 to 64");
-    if (ChannelLanes != 16 && ChannelLanes != 32) $fatal(1, "ChannelLanes must be 16 or 32");
-  end
-
   // -- walker to fetch, and on to the array ------------------------------------------------------------------------
   logic            walk_valid, fetch_ready, walk_first, walk_last, walk_busy, fetch_busy;
   logic [511:0]    walk_instr;
@@ -256,6 +248,17 @@ module compute_engine #(
   logic unused;
   assign unused = ^{ld_row_i, wgt_row_i, par_slot_i, bank_row, write_row};  // as wide as a descriptor's field
 
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((result_valid && emit_q[1]) !== 1'b1) else $error("two results at once");
+      assert (((ld_valid_i[0] && ld_bank_i[0]) || (ld_valid_i[1] && !ld_bank_i[BankWidth])) !== 1'b1)
+        else $error("an odd bank at the even banks' port, or an even one at the other");
+      assert ((par_we_i && 32'(par_word_i) > 2 * F + 1) !== 1'b1) else $error("word %0d of a slot", par_word_i);
+    end
+  end
+`endif
+
   // -- data ----------------------------------------------------------------------------------------------------
   if (Datapath) begin : g_data
     logic [P*64-1:0]       bank_words, lane_words;
@@ -298,7 +301,7 @@ module compute_engine #(
     assign st_data_o = bank_words[64*st_bank_q+:64];
 
     activation_buffer #(.P(P), .Entries(Entries)) u_buffer (
-      .clk_i, .bank_data_i(bank_words), .lane_we_i(lane_we), .lane_pad_i(lane_pad), .lane_bank_i(lane_bank),
+      .clk_i, .rst_i, .bank_data_i(bank_words), .lane_we_i(lane_we), .lane_pad_i(lane_pad), .lane_bank_i(lane_bank),
       .fill_i(fill), .one_half_i(one_half), .upper_half_i(upper_half), .pair_i(pair), .last_block_i(last_block),
       .zero_code_i(zero_code), .tail_i(tail), .pop_i(entry_pop), .entry_i(entry), .words_o(lane_words)
     );
@@ -339,7 +342,7 @@ module compute_engine #(
     );
 
     drain_dpath #(.F(F)) u_drain_dpath (
-      .clk_i, .stage_i(stage), .direct_i(direct), .high_byte_i(high_byte), .low_byte_i(low_byte),
+      .clk_i, .rst_i, .stage_i(stage), .direct_i(direct), .high_byte_i(high_byte), .low_byte_i(low_byte),
       .log2_weight_bits_i(log2_weight_bits), .sum_on_i(sum_on), .choose_i(choose), .acc_i(row_acc),
       .rowsum_i(row_rowsum), .channel_i(row_sums), .parameters_i(parameters), .bias_i(bias), .shift_i(shift),
       .low_i(low), .high_i(high), .zero_i(zero), .table_we_i(tab_we_i), .table_word_i(tab_word_i), .table_data_i(tab_data_i),

@@ -97,4 +97,15 @@ module dot_product_array #(
       captured_rowsum_q <= rowsum_acc_q;
     end
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((capture_i && valid_q2 && !first_q2) !== 1'b1) else $error("captured before it is whole");
+      for (int i = 0; i < P * F; i++) begin
+        assert ((valid_q2 && !first_q2 && acc_q[32*i+21+:11] == '1) !== 1'b1) else $error("accumulator %0d may overflow", i);
+      end
+    end
+  end
+`endif
 endmodule

@@ -8,6 +8,7 @@ module drain_dpath #(
   localparam int Granule = (F < 8) ? F : 8
 ) (
   input  logic                  clk_i,
+  input  logic                  rst_i,          // for assertions
   input  logic [3:0]            stage_i,
   input  logic                  direct_i,
   input  logic                  high_byte_i,
@@ -46,7 +47,7 @@ module drain_dpath #(
   logic [F*64-1:0] halves;
 
   requantizer #(.F(F)) u_requantizer (
-    .clk_i, .stage_i, .direct_i, .high_byte_i, .low_byte_i, .log2_weight_bits_i, .sum_on_i, .choose_i, .acc_i,
+    .clk_i, .rst_i, .stage_i, .direct_i, .high_byte_i, .low_byte_i, .log2_weight_bits_i, .sum_on_i, .choose_i, .acc_i,
     .rowsum_i, .channel_i, .parameters_i, .bias_i, .shift_i, .halves_o(halves)
   );
 
@@ -121,4 +122,14 @@ module drain_dpath #(
     {pair2_o, pair3_o} <= {pair2_q2, pair3_q3};
     pair3_q3 <= pair3_q2;
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert (((look_up_i || (place_i && !looked_up_i)) && (least_q > 34'sd0 || above_q <= 34'sd0)) !== 1'b1)
+        else $error("the zero point %0d is not from %0d to %0d", $signed(zero_q), $signed(low_q), $signed(high_q));
+      assert ((place_i && 32'(filters_i) >= F) !== 1'b1) else $error("%0d filters of a group", filters_i + 1);
+    end
+  end
+`endif
 endmodule

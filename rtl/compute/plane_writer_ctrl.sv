@@ -54,4 +54,18 @@ module plane_writer_ctrl #(
     end
   end
   assign idle_o = (we_o == '0);
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((load_i && words_i != 3'd1 && words_i != 3'd2 && words_i != 3'd4) !== 1'b1)
+        else $error("a result of %0d words", words_i);
+      for (int p = 0; p < P; p++) begin
+        assert ((load_i && banks_i[p] && left_q[2*p+:2] != 2'd0) !== 1'b1) else $error("bank %0d is still written", p);
+      end
+      assert ((load_i && last_i && done_timer_q > 3'd1) !== 1'b1) else $error("an instruction ends before the last one");
+      assert ((quiet_last_i && done_timer_q == 3'd1) !== 1'b1) else $error("two instructions end at once");
+    end
+  end
+`endif
 endmodule

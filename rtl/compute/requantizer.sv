@@ -13,6 +13,7 @@ module requantizer #(
   parameter int F = 16
 ) (
   input  logic            clk_i,
+  input  logic            rst_i,         // for assertions
   input  logic [3:0]      stage_i,       // valid_i of each stage, first to last
   // stage 0
   input  logic            direct_i,      // d is `channel_i`, else of `acc_i` and `rowsum_i`
@@ -108,4 +109,16 @@ module requantizer #(
       end
     end
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((stage_i[0] && !direct_i && log2_weight_bits_i >= 2'd2
+               && rowsum_i[31:26] > (log2_weight_bits_i == 2'd3 ? 6'd0 : 6'd15)) !== 1'b1)
+        else $error("beta * %0d has more than 32 bits", rowsum_i);
+      // of filter 0, which every group has
+      assert ((stage_i[3] && (shift_i[5:0] == 6'd0 || shift_i[5:0] > 6'd47)) !== 1'b1) else $error("shift %0d", shift_i[5:0]);
+    end
+  end
+`endif
 endmodule

@@ -93,4 +93,17 @@ module result_lane #(
     if (drain_load_i || pool_load_i) mask_o <= drain_load_i ? mask_i : '1;
     if (drain_load_i) fields_q <= fields_i;
   end
+
+`ifndef SYNTHESIS
+  logic [1:0] pair_q;  // of the last word
+  always @(posedge clk_i) begin
+    if (rst_i) pair_q <= 2'd0;
+    else if (pool_valid_i) pair_q <= pair_i;
+    if (!rst_i) begin
+      assert ((pool_valid_i && pair_q != 2'd0 && pair_i != pair_q - 2'd1) !== 1'b1)
+        else $error("pair %0d after pair %0d", pair_i, pair_q);
+      assert ((drain_load_i && pool_load_i) !== 1'b1) else $error("two results at once");
+    end
+  end
+`endif
 endmodule

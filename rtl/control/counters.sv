@@ -4,7 +4,8 @@
 // which stand in LUT RAM. `take_i` starts the sweep anew, which then also writes the segment's record: the totals less
 // those of the take before. `step_i` reads it word by word, never ahead of the sweep. At the job's end the same sweep,
 // with `latch_i` in its take, also fills the latched words that registers read. `snapshot_i` latches the totals of the
-// next whole sweep: within 64 cycles, or 96 where a take comes first. Reading counters changes no cycle.
+// next whole sweep, which a take may start, too: within 64 cycles, 96 where a take cuts it off, 128 where START and a take
+// do. Takes are more than 32 cycles apart. Reading counters changes no cycle.
 //
 // A record's words are all of the cycle of its take: an event that may occur while its turn is awaited is counted as
 // many cycles late as its turn comes. Those are the states and what the record's own words cause on their way to memory;
@@ -134,7 +135,7 @@ module counters #(
 
   assign turn     = take_i ? 5'd0 : turn_q;
   assign taking   = take_i || taking_q;
-  assign latching = take_i ? latch_i : latching_q || (pending_q && turn_q == 5'd0);
+  assign latching = take_i ? latch_i || pending_q : latching_q || (pending_q && turn_q == 5'd0);
 
   always_comb begin
     case (turn)
@@ -200,5 +201,24 @@ module counters #(
       fresh_q    <= 1'b1;
     end
   end
+
+`ifndef SYNTHESIS
+  logic [6:0] pending_for_q;  // cycles since the last request of a snapshot
+  always @(posedge clk_i) begin
+    pending_for_q <= (rst_i || !pending_q || snapshot_i) ? 7'd0 : pending_for_q + 7'd1;
+    if (!rst_i) begin
+      assert ((latch_i && !take_i) !== 1'b1) else $error("a job's end without a take");
+      assert ((take_i && taking_q) !== 1'b1) else $error("a take before the last one's record is whole");
+      assert ((step_i && taking_q && step_q >= turn_q) !== 1'b1) else $error("a record is read ahead of the sweep");
+      assert ((run_i && 2'(array_active_i) + 2'(pool_active_i) + 2'(channel_active_i) > 2'd1) !== 1'b1)
+        else $error("two units at once");
+      assert ((activation_reads_i > 8'(P + 1) || activation_writes_i > 8'(P + 1)) !== 1'b1) else $error("too many words");
+      assert ((pending_for_q >= 7'd127) !== 1'b1) else $error("a snapshot takes more than 128 cycles");
+      for (int i = 0; i < Count; i++) begin
+        assert ((occurred[i] && small_q[i] == '1 && turn != 5'(i)) !== 1'b1) else $error("event %0d is lost", i);
+      end
+    end
+  end
+`endif
 
 endmodule

@@ -25,6 +25,10 @@ module reset_control #(
   assign halt_o  = halt_q;
   assign busy_o  = halt_q;
 
+`ifndef SYNTHESIS
+  initial rst_o = 1'b1;  // assertions hold from the first reset on
+`endif
+
   always_ff @(posedge clk_i) begin
     rst_o <= !rst_ni || clear_o || (hold_q && left_q != '0);
     if (soft_reset_i) halt_q <= 1'b1;

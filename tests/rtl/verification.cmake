@@ -31,6 +31,8 @@ add_test(NAME rtl_protocol COMMAND rtl_protocol_tests)
 set_tests_properties(rtl_protocol PROPERTIES TIMEOUT 600)
 add_test(NAME icarus_replay COMMAND ${CMAKE_CURRENT_LIST_DIR}/replay/run $<TARGET_FILE:replay_recorder>)
 set_tests_properties(icarus_replay PROPERTIES TIMEOUT 600)
+add_test(NAME parameters COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/parameters_test.py)
+set_tests_properties(parameters PROPERTIES TIMEOUT 600)
 # Long, and one core: first, so that others run beside it.
 add_test(NAME logic_depth COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/area/logic_depth_test.py)
 add_test(NAME area COMMAND ${root}/scripts/check_area)

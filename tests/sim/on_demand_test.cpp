@@ -48,11 +48,22 @@ TEST(HardwareText, refuses_a_value_with_the_limit_and_the_nearest_legal_one) {
   EXPECT_THAT(refusal("p=5"), says("p=5", "from 2 to 32", "nearest is 4"));
   EXPECT_THAT(refusal("f=64"), says("f=64", "from 2 to 32", "nearest is 32"));
   EXPECT_THAT(refusal("f=-4"), says("f=-4", "from 2 to 32", "nearest is 2"));
-  EXPECT_THAT(refusal("activation_rows=40000"),
-              says("activation_rows=40000", "to 32768", "nearest is 32768"));
   EXPECT_THAT(refusal("weight_rows=1000"), says("weight_rows=1000", "to 32768", "nearest is 1024"));
-  EXPECT_THAT(refusal("parameter_slots=128"), says("parameter_slots=128", "to 64", "nearest is 64"));
   EXPECT_THAT(refusal("staging_words=0"), says("staging_words=0", "from 64", "nearest is 64"));
+}
+
+// The RTL has the same limits: tests/rtl/parameters_test.py.
+TEST(HardwareText, takes_every_parameter_at_its_limits_and_none_beyond) {
+  for (const HardwareParameter& parameter : kHardwareParameters) {
+    const auto change = [&](int value) {
+      const std::string text = fmt::format("{}={}", parameter.name, value);
+      return parameter_value(change_parameters(kParameters, text), parameter.name);
+    };
+    for (const int limit : {parameter.low, parameter.high}) EXPECT_EQ(change(limit), limit) << parameter.name;
+    for (const int beyond : {parameter.low / 2, parameter.low + 1, 2 * parameter.high}) {
+      EXPECT_THROW(change(beyond), InputError) << parameter.name << "=" << beyond;
+    }
+  }
 }
 
 TEST(HardwareText, refuses_what_is_no_list_of_known_parameters) {
