@@ -133,8 +133,10 @@ class Counters : public ::testing::Test {
     dut_.run_i = !last;
     dut_.take_i = 1;
     dut_.latch_i = last;
-    draw_events(50, true);
-    tick();
+    for (int i = 0; i < 2; ++i) {  // the record is asked for in the next cycle
+      draw_events(50, true);
+      tick();
+    }
     const unsigned percent = random_() % 100 + 1;
     for (std::size_t word = 0; word < kSweep; tick()) {
       const std::uint64_t expected = word < kCount ? before[word] - taken_[word] : 0;
