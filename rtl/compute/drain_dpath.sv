@@ -113,10 +113,11 @@ module drain_dpath #(
 
   always_ff @(posedge clk_i) begin
     if (place_i) begin
+      logic [F*8-1:0] pairs;  // once, not once for each register
+      pairs = planes(looked_up_i ? looked_up : codes(halves), filters_i, one_bit_i);
       fields_o <= parts(one_bit_i, 1'b0, offset_i);
       for (int g = 0; g < 64 / Granule; g++) mask_o[g] <= written[g*Granule/F];
-      {pair3_q, pair2_q, pair1_q, pair0_o} <=
-          planes(looked_up_i ? looked_up : codes(halves), filters_i, one_bit_i);
+      {pair3_q, pair2_q, pair1_q, pair0_o} <= pairs;
     end
     {pair1_o, pair2_q2, pair3_q2} <= {pair1_q, pair2_q, pair3_q};
     {pair2_o, pair3_o} <= {pair2_q2, pair3_q3};

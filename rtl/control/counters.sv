@@ -74,9 +74,9 @@ module counters #(
   logic [63:0] record_q [32];
   logic [63:0] latched_q [32];
 
-  // The exclusive state of this cycle, by its index, and those of the States cycles before, the last one lowest.
+  // The exclusive state of this cycle, by its index. Bit i of history k is bit k of the state i + 1 cycles ago.
   logic [3:0]             state;
-  logic [4*States-1:0]    states_q;
+  logic [States-1:0]      history0_q, history1_q, history2_q, history3_q;
   logic [BeatsDelay-1:0]  write_beats_q;
   logic [BurstsDelay-1:0] write_bursts_q;
 
@@ -95,30 +95,33 @@ module counters #(
     else state = 4'(registers_pkg::CounterSequencing);
   end
 
+  // State i as it was i cycles ago, for all i at once: bit k of i, of i = 1 upwards.
+  localparam logic [States-1:0] Index0 = States'(16'b0101010101010101);
+  localparam logic [States-1:0] Index1 = States'(16'b0110011001100110);
+  localparam logic [States-1:0] Index2 = States'(16'b0111100001111000);
+  localparam logic [States-1:0] Index3 = States'(16'b0111111110000000);
+  logic [States-1:0] in_state;
+  assign in_state = ~((history0_q ^ Index0) | (history1_q ^ Index1) | (history2_q ^ Index2) | (history3_q ^ Index3));
+
   // Which events occurred, each a single one; activation words are counted apart.
-  logic [Count-1:0] occurred;
-  logic [States:0]  in_state;
+  logic [Count-1:0] now, occurred;
   logic             late_write_beat, late_write_burst;
-  for (genvar i = 1; i <= States; i++) begin : g_state
-    assign in_state[i] = states_q[4*(i-1)+:4] == 4'(i);
-  end
-  assign in_state[registers_pkg::CounterCycles] = run_i;
   assign late_write_beat  = write_beats_q[BeatsDelay-1];
   assign late_write_burst = write_bursts_q[BurstsDelay-1];
-  always_comb begin
-    occurred = Count'(in_state);
-    occurred[registers_pkg::CounterLoadBusy]      = run_i && load_busy_i;
-    occurred[registers_pkg::CounterStoreBusy]     = run_i && store_busy_i;
-    occurred[registers_pkg::CounterRequantizeOps] = run_i && requantize_i;
-    occurred[registers_pkg::CounterWeightReads]   = run_i && weight_read_i;
-    occurred[registers_pkg::CounterWeightWrites]  = run_i && weight_write_i;
-    occurred[registers_pkg::CounterReadBeats]     = run_i && read_beat_i;
-    occurred[registers_pkg::CounterWriteBeats]    = late_write_beat;
-    occurred[registers_pkg::CounterReadBursts]    = run_i && read_burst_i;
-    occurred[registers_pkg::CounterWriteBursts]   = late_write_burst;
-    occurred[registers_pkg::CounterDescriptors]   = run_i && descriptor_i;
-    occurred[registers_pkg::CounterBinaryMacs]    = run_i && array_active_i;
-  end
+  assign now = Count'(1'b1) << registers_pkg::CounterCycles
+      | Count'(load_busy_i)    << registers_pkg::CounterLoadBusy
+      | Count'(store_busy_i)   << registers_pkg::CounterStoreBusy
+      | Count'(requantize_i)   << registers_pkg::CounterRequantizeOps
+      | Count'(weight_read_i)  << registers_pkg::CounterWeightReads
+      | Count'(weight_write_i) << registers_pkg::CounterWeightWrites
+      | Count'(read_beat_i)    << registers_pkg::CounterReadBeats
+      | Count'(read_burst_i)   << registers_pkg::CounterReadBursts
+      | Count'(descriptor_i)   << registers_pkg::CounterDescriptors
+      | Count'(array_active_i) << registers_pkg::CounterBinaryMacs;
+  assign occurred = (run_i ? now : '0)
+      | Count'({in_state, 1'b0})
+      | Count'(late_write_beat)  << registers_pkg::CounterWriteBeats
+      | Count'(late_write_burst) << registers_pkg::CounterWriteBursts;
 
   // What an event counts for, as a shift.
   function automatic logic [63:0] scaled(input logic [4:0] index, input logic [SmallWidth-1:0] events);
@@ -129,7 +132,26 @@ module counters #(
     endcase
   endfunction
 
-  (* mem2reg *) logic [SmallWidth-1:0] small_q [Count];
+  // Bit i of plane k is bit k of event i's small count, so that all counts step at once. Planes have a bit for each turn.
+  localparam logic [31:0] Used = 32'(33'd1 << Count) - 32'd1;
+  logic [32*SmallWidth-1:0] planes_q;
+  logic [SmallWidth-1:0]    awaited;  // the count whose turn it is
+  function automatic logic [32*SmallWidth-1:0] stepped(input logic [32*SmallWidth-1:0] planes, input logic [31:0] others,
+                                                       input logic [31:0] events);
+    logic [31:0] kept, carry;
+    carry = events;
+    for (int k = 0; k < SmallWidth; k++) begin
+      kept              = planes[32*k+:32] & others;
+      stepped[32*k+:32] = kept ^ carry;
+      carry             = kept & carry;
+    end
+  endfunction
+  for (genvar k = 0; k < SmallWidth; k++) begin : g_awaited
+    logic [31:0] plane;
+    assign plane      = planes_q[32*k+:32];
+    assign awaited[k] = plane[turn];
+  end
+
   logic [WordsWidth-1:0] reads_q, writes_q;
   logic [63:0]           added, total;
 
@@ -141,30 +163,33 @@ module counters #(
     case (turn)
       5'(registers_pkg::CounterActivationReads):  added = 64'(reads_q);
       5'(registers_pkg::CounterActivationWrites): added = 64'(writes_q);
-      default: added = (turn < 5'(Count)) ? scaled(turn, small_q[turn]) : 64'd0;
+      default: added = scaled(turn, awaited);
     endcase
     total = (live_q[turn] ? totals_q[turn] : 64'd0) + added;
   end
 
   always_ff @(posedge clk_i) begin
-    states_q       <= {states_q[4*States-5:0], state};
+    history0_q     <= {history0_q[States-2:0], state[0]};
+    history1_q     <= {history1_q[States-2:0], state[1]};
+    history2_q     <= {history2_q[States-2:0], state[2]};
+    history3_q     <= {history3_q[States-2:0], state[3]};
     write_beats_q  <= {write_beats_q[BeatsDelay-2:0], run_i && write_beat_i};
     write_bursts_q <= {write_bursts_q[BurstsDelay-2:0], run_i && write_burst_i};
-    for (int i = 0; i < Count; i++) begin
-      if (turn == 5'(i)) small_q[i] <= SmallWidth'(occurred[i]);
-      else if (occurred[i]) small_q[i] <= small_q[i] + 1'b1;
-    end
     reads_q  <= ((turn == 5'(registers_pkg::CounterActivationReads)) ? '0 : reads_q)
                 + (run_i ? WordsWidth'(activation_reads_i) : '0);
     writes_q <= ((turn == 5'(registers_pkg::CounterActivationWrites)) ? '0 : writes_q)
                 + (run_i ? WordsWidth'(activation_writes_i) : '0);
+    planes_q       <= stepped(planes_q, Used & ~(32'd1 << turn), 32'(occurred));
     totals_q[turn] <= total;
     live_q[turn]   <= 1'b1;
     if (clear_i || rst_i) begin
-      for (int i = 0; i < Count; i++) small_q[i] <= '0;
+      planes_q       <= '0;
       reads_q        <= '0;
       writes_q       <= '0;
-      states_q       <= '0;
+      history0_q     <= '0;
+      history1_q     <= '0;
+      history2_q     <= '0;
+      history3_q     <= '0;
       write_beats_q  <= '0;
       write_bursts_q <= '0;
       live_q         <= '0;

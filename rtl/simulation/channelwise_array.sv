@@ -14,7 +14,7 @@
 // cycle, no back-pressure. 22 bits of an accumulator count, signed.
 //
 // The form for simulation: compute/channelwise_array.sv is what is built. Flat vectors of 32-bit lanes in plain loops, as in
-// dot_product_array.sv and for its reason. A plane's bits lie spread so that no lane finds its own at bit 0: GCC vectorizes
+// dot_product_array.sv and for its reasons. A plane's bits lie spread so that no lane finds its own at bit 0: GCC vectorizes
 // shifts of 16 lanes only if all are shifts (2.4 times as fast).
 module channelwise_array #(
   parameter int P     = 8,
@@ -45,108 +45,90 @@ module channelwise_array #(
 );
   localparam int Groups = 32 / F;
   localparam int Passes = 32 / Lanes;
+  localparam int Wide   = Lanes + Lanes / 16 * 16;  // bits of a spread plane
+
+  // select
+  logic                  valid_q, first_q, shift_q, unsigned_q, start_q;
+  logic [P*Wide-1:0]     lower_q, upper_q;  // spread planes
+  logic [Lanes*32-1:0]   weight_q;
+  // accumulate: the sums of this pass, and of the pass before; capture
+  logic [P*Lanes*32-1:0] acc_q, before_q;
+  logic [P*32*32-1:0]    captured_q;
+
+  logic unused;
+  assign unused = ^{lower_q, upper_q, before_q};
 
   // the words' channels of this pass
   function automatic logic [Lanes-1:0] lanes_of(input logic [31:0] plane, input logic upper);
     lanes_of = Lanes'(upper ? plane >> (32 - Lanes) : plane);
   endfunction
 
-  // codes less 128
-  function automatic logic [Lanes*8-1:0] codes(input logic [8*32-1:0] planes, input logic upper);
-    logic [8*Lanes-1:0] of;
-    for (int i = 0; i < 8; i++) of[Lanes*i+:Lanes] = lanes_of(planes[32*i+:32], upper);
-    for (int c = 0; c < Lanes; c++) begin
-      codes[8*c+:8] = {!of[7*Lanes+c], of[6*Lanes+c], of[5*Lanes+c], of[4*Lanes+c], of[3*Lanes+c], of[2*Lanes+c],
-                       of[Lanes+c], of[c]};
-    end
-  endfunction
-
-  // what the entry's bits are multiplied by, a byte for each lane
-  logic [256-1:0]     slot;
-  logic [Lanes*8-1:0] weight;
-  assign slot   = weights_i[32'(slot_i)*256+:256];
-  assign weight = unit_i      ? {Lanes{8'd1}}
-                  : half_i    ? {Lanes{8'd64}}
-                  : product_i ? codes(weights_i[255:0], upper_i)
-                              : (Lanes * 8)'(upper_i ? slot >> (256 - 8 * Lanes) : slot);
-
-  localparam int Wide = Lanes + Lanes / 16 * 16;  // bits of a spread plane
-
-  // select
-  logic                valid_q, first_q, shift_q, unsigned_q, start_q;
-  logic [P*Wide-1:0]   lower_q, upper_q;  // spread planes
-  logic [Lanes*32-1:0] weight_q;
-  // accumulate: the sums of the last pass, and of as many passes ago as there are; capture
-  logic [P*Lanes*32-1:0] acc_q, so_far;
-  logic [P*32*32-1:0]    captured_q;
-
-  logic unused;
-  assign unused = ^{lower_q, upper_q};
-
   // each 16 bits at bits 16..1 of 32
   function automatic logic [Wide-1:0] spread(input logic [Lanes-1:0] plane);
     for (int i = 0; i < Lanes / 16; i++) spread[32*i+:32] = {15'd0, plane[16*i+:16], 1'b0};
   endfunction
 
-  function automatic logic [Lanes*32-1:0] extended(input logic [Lanes*8-1:0] bytes);
-    for (int c = 0; c < Lanes; c++) extended[32*c+:32] = {{24{bytes[8*c+7]}}, bytes[8*c+:8]};
-  endfunction
-
-  always_ff @(posedge clk_i) begin
-    valid_q <= valid_i && !rst_i;
-    if (valid_i) begin
-      first_q    <= first_i;
-      shift_q    <= shift_i;
-      unsigned_q <= unsigned_i;
-      start_q    <= start_i;
-      for (int p = 0; p < P; p++) begin
-        lower_q[Wide*p+:Wide] <= spread(lanes_of(activations_i[64*p+:32], upper_i));
-        upper_q[Wide*p+:Wide] <= one_bit_i ? '0 : spread(lanes_of(activations_i[64*p+32+:32], upper_i));
-      end
-      weight_q <= extended(weight);
-    end
-  end
-
-  if (Passes == 1) begin : g_one_pass
-    assign so_far = acc_q;
-  end else begin : g_two_passes
-    always_ff @(posedge clk_i) begin
-      if (valid_q) so_far <= acc_q;
-    end
-  end
-
-  // one whole assignment, behind the capture: Verilator keeps no second copy of the accumulators
-  function automatic logic [P*Lanes*32-1:0] accumulated(input logic first, input logic shift);
-    for (int p = 0; p < P; p++) begin
-      for (int c = 0; c < Lanes; c++) begin
-        accumulated[32*(Lanes*p+c)+:32] = (first ? 32'd0 : so_far[32*(Lanes*p+c)+:32] << {shift, 1'b0})
-            + ({32{lower_q[Wide*p+c+c/16*16+1]}} & weight_q[32*c+:32])
-            + ({32{upper_q[Wide*p+c+c/16*16+1]}} & (weight_q[32*c+:32] << 1));
-      end
-    end
-  endfunction
-
-  // the same from the start of signed activations
-  function automatic logic [P*Lanes*32-1:0] started(input logic is_unsigned);
-    for (int p = 0; p < P; p++) begin
-      for (int c = 0; c < Lanes; c++) begin
-        started[32*(Lanes*p+c)+:32] = ((~weight_q[32*c+:32] - {24'd0, is_unsigned, 7'd0}) << 1)
-            + ({32{lower_q[Wide*p+c+c/16*16+1]}} & weight_q[32*c+:32])
-            + ({32{upper_q[Wide*p+c+c/16*16+1]}} & (weight_q[32*c+:32] << 1));
-      end
-    end
-  endfunction
-
-  function automatic logic [P*32*32-1:0] of_all_passes();
-    for (int p = 0; p < P; p++) begin
-      if (Passes == 2) of_all_passes[1024*p+:512] = so_far[32*Lanes*p+:512];
-      of_all_passes[1024*(p+1)-32*Lanes+:32*Lanes] = acc_q[32*Lanes*p+:32*Lanes];
-    end
-  endfunction
-
+  /* verilator lint_off BLKSEQ */
   always_ff @(posedge clk_i) begin
     if (row_valid_i) row_o <= captured_q[(32'(row_lane_i)*Groups+32'(row_group_i))*F*32+:F*32];
-    if (capture_i) captured_q <= of_all_passes();
-    if (valid_q) acc_q <= start_q ? started(unsigned_q) : accumulated(first_q, shift_q);
+
+    if (capture_i) begin
+      for (int p = 0; p < P; p++) begin
+        if (Passes == 2) captured_q[1024*p+:512] = before_q[32*Lanes*p+:512];
+        captured_q[1024*(p+1)-32*Lanes+:32*Lanes] = acc_q[32*Lanes*p+:32*Lanes];
+      end
+    end
+
+    if (valid_q) begin
+      if (Passes == 2) begin  // the two passes' sums take turns
+        logic [P*Lanes*32-1:0] so_far;
+        so_far   = before_q;
+        before_q = acc_q;
+        acc_q    = so_far;
+      end
+      if (start_q) begin  // signed activations: 2 * -(weight + 1)
+        for (int p = 0; p < P; p++) begin
+          for (int c = 0; c < Lanes; c++) begin
+            acc_q[32*(Lanes*p+c)+:32] = ((~weight_q[32*c+:32] - {24'd0, unsigned_q, 7'd0}) << 1)
+                + ({32{lower_q[Wide*p+c+c/16*16+1]}} & weight_q[32*c+:32])
+                + ({32{upper_q[Wide*p+c+c/16*16+1]}} & (weight_q[32*c+:32] << 1));
+          end
+        end
+      end else begin
+        for (int p = 0; p < P; p++) begin
+          for (int c = 0; c < Lanes; c++) begin
+            acc_q[32*(Lanes*p+c)+:32] = (first_q ? 32'd0 : acc_q[32*(Lanes*p+c)+:32] << {shift_q, 1'b0})
+                + ({32{lower_q[Wide*p+c+c/16*16+1]}} & weight_q[32*c+:32])
+                + ({32{upper_q[Wide*p+c+c/16*16+1]}} & (weight_q[32*c+:32] << 1));
+          end
+        end
+      end
+    end
+
+    valid_q = valid_i && !rst_i;
+    if (valid_i) begin
+      first_q    = first_i;
+      shift_q    = shift_i;
+      unsigned_q = unsigned_i;
+      start_q    = start_i;
+      for (int p = 0; p < P; p++) begin
+        lower_q[Wide*p+:Wide] = spread(lanes_of(activations_i[64*p+:32], upper_i));
+        upper_q[Wide*p+:Wide] = one_bit_i ? '0 : spread(lanes_of(activations_i[64*p+32+:32], upper_i));
+      end
+      if (unit_i || half_i) begin
+        weight_q = unit_i ? {Lanes{32'd1}} : {Lanes{32'd64}};
+      end else if (product_i) begin  // codes less 128
+        logic [7:0] code;
+        for (int c = 0; c < Lanes; c++) begin
+          for (int i = 0; i < 8; i++) code[i] = weights_i[32*i+(upper_i?32-Lanes:0)+c];
+          weight_q[32*c+:32] = {{25{!code[7]}}, code[6:0]};
+        end
+      end else begin
+        logic [255:0] slot;
+        slot = weights_i[32'(slot_i)*256+:256] >> (upper_i ? 256 - 8 * Lanes : 0);
+        for (int c = 0; c < Lanes; c++) weight_q[32*c+:32] = {{24{slot[8*c+7]}}, slot[8*c+:8]};
+      end
+    end
   end
+  /* verilator lint_on BLKSEQ */
 endmodule

@@ -9,7 +9,8 @@
 //
 // The form for simulation: compute/dot_product_array.sv is what is built. Registers are flat vectors of 32-bit lanes,
 // written in plain loops under one enable per stage: Verilator and GCC turn that form into vector instructions (33 ns per
-// cycle for 128 units, where unit instances take 112).
+// cycle for 128 units, where unit instances take 112). Stages are written from the last to the first, so that each finds
+// what the one before it had and no register needs a second copy.
 module dot_product_array #(
   parameter int P = 8,
   parameter int F = 16,
@@ -49,76 +50,69 @@ module dot_product_array #(
   logic [P*F*32-1:0] acc_q, captured_q;
   logic [P*32-1:0]   rowsum_acc_q, captured_rowsum_q;
 
-  always_ff @(posedge clk_i) begin
-    valid_q <= valid_i && !rst_i;
-    if (valid_i) begin
-      first_q        <= first_i;
-      double_upper_q <= double_upper_i;
-      shift_q        <= shift_i;
-      rowsum_q       <= rowsum_i;
-      rowsum_shift_q <= rowsum_shift_i;
-      for (int p = 0; p < P; p++) begin
-        act_lower_q[32*p+:32] <= activations_i[64*p+:32];
-        act_upper_q[32*p+:32] <= activations_i[64*p+32+:32];
-      end
-      for (int f = 0; f < F; f++) begin
-        wgt_lower_q[32*f+:32] <= (one_half_i && upper_half_i) ? weights_i[64*f+32+:32] : weights_i[64*f+:32];
-        wgt_upper_q[32*f+:32] <= (one_half_i && !upper_half_i) ? weights_i[64*f+:32] : weights_i[64*f+32+:32];
-      end
-    end
-    if (valid_i && rowsum_i) begin
-      for (int p = 0; p < P; p++) begin
-        sum_lower_q[32*p+:32] <= activations_i[64*p+:32];
-        sum_upper_q[32*p+:32] <= rowsum_full_i ? activations_i[64*p+32+:32] : 32'd0;
-      end
-    end
-  end
-
-  always_ff @(posedge clk_i) begin
-    valid_q2 <= valid_q && !rst_i;
-    if (valid_q) begin
-      first_q2  <= first_q;
-      shift_q2  <= shift_q;
-      rowsum_q2 <= rowsum_q;
-      for (int p = 0; p < P; p++) begin
-        for (int f = 0; f < F; f++) begin
-          count_q[32*(p*F+f)+:32] <= 32'($countones(act_lower_q[32*p+:32] & wgt_lower_q[32*f+:32]))
-              + (32'($countones(act_upper_q[32*p+:32] & wgt_upper_q[32*f+:32])) << double_upper_q);
-        end
-      end
-    end
-    if (valid_q && rowsum_q) begin
-      for (int p = 0; p < P; p++) begin
-        rowsum_count_q[32*p+:32] <= (32'($countones(sum_lower_q[32*p+:32]))
-            + (32'($countones(sum_upper_q[32*p+:32])) << double_upper_q)) << rowsum_shift_q;
-      end
-    end
-  end
-
-  // one whole assignment, behind the capture: Verilator keeps no second copy of the accumulators
-  function automatic logic [P*F*32-1:0] accumulated(input logic first, input logic [3:0] shift);
-    for (int p = 0; p < P; p++) begin
-      for (int f = 0; f < F; f++) begin
-        accumulated[32*(p*F+f)+:32] = (first ? 32'd0 : acc_q[32*(p*F+f)+:32])
-            + ({24'd0, count_q[32*(p*F+f)+:8]} << shift);
-      end
-    end
-  endfunction
-
+  /* verilator lint_off BLKSEQ */
   always_ff @(posedge clk_i) begin
     if (row_valid_i) begin
       row_acc_o    <= captured_q[32'(row_lane_i)*F*32+:F*32];
       row_rowsum_o <= captured_rowsum_q[32'(row_lane_i)*32+:32];
     end
     if (capture_i) begin
-      captured_q        <= acc_q;
-      captured_rowsum_q <= rowsum_acc_q;
+      captured_q        = acc_q;
+      captured_rowsum_q = rowsum_acc_q;
     end
-    if (valid_q2) acc_q <= accumulated(first_q2, shift_q2);
+
+    if (valid_q2) begin
+      for (int i = 0; i < P * F; i++) begin
+        acc_q[32*i+:32] = (first_q2 ? 32'd0 : acc_q[32*i+:32]) + ({24'd0, count_q[32*i+:8]} << shift_q2);
+      end
+    end
     if (valid_q2 && rowsum_q2) begin
       for (int p = 0; p < P; p++) begin
-        rowsum_acc_q[32*p+:32] <= (first_q2 ? 32'd0 : rowsum_acc_q[32*p+:32]) + rowsum_count_q[32*p+:32];
+        rowsum_acc_q[32*p+:32] = (first_q2 ? 32'd0 : rowsum_acc_q[32*p+:32]) + rowsum_count_q[32*p+:32];
+      end
+    end
+
+    valid_q2 = valid_q && !rst_i;
+    if (valid_q) begin
+      first_q2  = first_q;
+      shift_q2  = shift_q;
+      rowsum_q2 = rowsum_q;
+      for (int p = 0; p < P; p++) begin
+        for (int f = 0; f < F; f++) begin
+          count_q[32*(p*F+f)+:32] = 32'($countones(act_lower_q[32*p+:32] & wgt_lower_q[32*f+:32]))
+              + (32'($countones(act_upper_q[32*p+:32] & wgt_upper_q[32*f+:32])) << double_upper_q);
+        end
+      end
+    end
+    if (valid_q && rowsum_q) begin
+      for (int p = 0; p < P; p++) begin
+        rowsum_count_q[32*p+:32] = (32'($countones(sum_lower_q[32*p+:32]))
+            + (32'($countones(sum_upper_q[32*p+:32])) << double_upper_q)) << rowsum_shift_q;
+      end
+    end
+
+    valid_q = valid_i && !rst_i;
+    if (valid_i) begin
+      first_q        = first_i;
+      double_upper_q = double_upper_i;
+      shift_q        = shift_i;
+      rowsum_q       = rowsum_i;
+      rowsum_shift_q = rowsum_shift_i;
+      for (int p = 0; p < P; p++) begin
+        act_lower_q[32*p+:32] = activations_i[64*p+:32];
+        act_upper_q[32*p+:32] = activations_i[64*p+32+:32];
+      end
+      for (int f = 0; f < F; f++) begin
+        wgt_lower_q[32*f+:32] = (one_half_i && upper_half_i) ? weights_i[64*f+32+:32] : weights_i[64*f+:32];
+        wgt_upper_q[32*f+:32] = (one_half_i && !upper_half_i) ? weights_i[64*f+:32] : weights_i[64*f+32+:32];
+      end
+    end
+    if (valid_i && rowsum_i) begin
+      for (int p = 0; p < P; p++) begin
+        sum_lower_q[32*p+:32] = activations_i[64*p+:32];
+        sum_upper_q[32*p+:32] = rowsum_full_i ? activations_i[64*p+32+:32] : 32'd0;
       end
     end
   end
+  /* verilator lint_on BLKSEQ */
 endmodule

@@ -12,10 +12,12 @@
 #include "Vbuilt_channelwise_array_16.h"
 #include "Vbuilt_channelwise_array_32.h"
 #include "Vbuilt_dot_product_array.h"
+#include "Vbuilt_weight_sram.h"
 #include "Vsimulated_activation_bank.h"
 #include "Vsimulated_channelwise_array_16.h"
 #include "Vsimulated_channelwise_array_32.h"
 #include "Vsimulated_dot_product_array.h"
+#include "Vsimulated_weight_sram.h"
 #include "verilated.h"
 
 namespace {
@@ -128,6 +130,28 @@ TEST(FormsForSpeed, dot_product_array_is_what_is_built) {
         fill(random, m.row_lane_i, 1);
         fill(random, m.activations_i);
         fill(random, m.weights_i);
+      });
+}
+
+template <class Model>
+struct WeightSram : Model {
+  using Model::Model;
+  [[nodiscard]] std::vector<std::uint32_t> outputs() const {
+    std::vector<std::uint32_t> words;
+    append(words, this->words_o);
+    return words;
+  }
+};
+
+TEST(FormsForSpeed, weight_sram_is_what_is_built) {
+  expect_the_same<WeightSram<Vbuilt_weight_sram>, WeightSram<Vsimulated_weight_sram>>(
+      [](auto& m, Random& random) {
+        m.re_i = chance(random, 50);
+        m.we_i = chance(random, 50);
+        fill(random, m.rrow_i, 3);
+        fill(random, m.wrow_i, 3);
+        fill(random, m.wbank_i, 2);
+        fill(random, m.wdata_i);
       });
 }
 
