@@ -78,14 +78,14 @@ module array_ctrl #(
   output logic               stall_drain_o,
   output logic               busy_o
 );
-  localparam logic [1:0] StIdle = 2'd0, StRun = 2'd1;
+  typedef enum logic [1:0] {StIdle, StRun} state_e;
   // the low bits tell this engine's opcodes apart
   localparam logic [1:0] OpMaxPool   = 2'(descriptor_pkg::OpMaxPool);
   localparam logic [1:0] OpDepthwise = 2'(descriptor_pkg::OpDepthwise);
   localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);
   localparam logic [2:0] LastSlot = (F < 8) ? 3'd0 : 3'(F / 4 - 1);  // taps of a row of depthwise weights, less one
 
-  logic [1:0]   state_q;
+  state_e       state_q;
   logic [511:0] instr_q;
   logic         first_q, last_q, pool_q, channel_q, unit_q, product_q, signed_q, clear_q, drain_q;
   logic [P-1:0] valid_q;

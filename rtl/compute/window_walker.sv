@@ -29,9 +29,9 @@ module window_walker #(
 );
   localparam int LaneWidth = $clog2(P);
 
-  localparam logic [1:0] StIdle = 2'd0, StWalk = 2'd1, StHold = 2'd2;
+  typedef enum logic [1:0] {StIdle, StWalk, StHold} state_e;
 
-  logic [1:0]           state_q;
+  state_e               state_q;
   logic [511:0]         instr_q;
   logic                 first_q;
   logic [LaneWidth-1:0] lane_q;     // of the next position
