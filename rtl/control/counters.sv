@@ -228,9 +228,11 @@ module counters #(
   end
 
 `ifndef SYNTHESIS
-  logic [31:0] overflow;  // small counts that are full
-  assign overflow = planes_q[0+:32] & planes_q[32+:32] & planes_q[64+:32] & planes_q[96+:32] & planes_q[128+:32]
-                    & planes_q[160+:32];
+  logic [31:0] full;  // small counts that are
+  always_comb begin
+    full = '1;
+    for (int k = 0; k < SmallWidth; k++) full = full & planes_q[32*k+:32];
+  end
   logic [6:0] pending_for_q;  // cycles since the last request of a snapshot
   always @(posedge clk_i) begin
     pending_for_q <= (rst_i || !pending_q || snapshot_i) ? 7'd0 : pending_for_q + 7'd1;
@@ -242,7 +244,7 @@ module counters #(
         else $error("two units at once");
       assert ((activation_reads_i > 8'(P + 1) || activation_writes_i > 8'(P + 1)) !== 1'b1) else $error("too many words");
       assert ((pending_for_q >= 7'd127) !== 1'b1) else $error("a snapshot takes more than 128 cycles");
-      assert ((|(overflow & 32'(occurred) & ~(32'd1 << turn))) !== 1'b1) else $error("an event is lost");
+      assert ((|(full & 32'(occurred) & ~(32'd1 << turn))) !== 1'b1) else $error("an event is lost");
     end
   end
 `endif

@@ -17,20 +17,18 @@ module reset_control #(
 
   localparam int Bits = $clog2(HoldCycles);
 
+  logic            rst_q = 1'b1;  // from power-up on
   logic            halt_q;
   logic            hold_q;
   logic [Bits-1:0] left_q;
 
+  assign rst_o   = rst_q;
   assign clear_o = halt_q && idle_i && !hold_q;
   assign halt_o  = halt_q;
   assign busy_o  = halt_q;
 
-`ifndef SYNTHESIS
-  initial rst_o = 1'b1;  // assertions hold from the first reset on
-`endif
-
   always_ff @(posedge clk_i) begin
-    rst_o <= !rst_ni || clear_o || (hold_q && left_q != '0);
+    rst_q <= !rst_ni || clear_o || (hold_q && left_q != '0);
     if (soft_reset_i) halt_q <= 1'b1;
     if (clear_o) begin
       hold_q <= 1'b1;

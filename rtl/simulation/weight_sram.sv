@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // F banks of weight words, written by the load engine one word at a time, read all at one row. A row of all banks is
 // one word of the memory.
 //
