@@ -76,6 +76,7 @@ module array_ctrl #(
   output logic               pool_active_o,
   output logic               channel_active_o,
   output logic               stall_drain_o,
+  output logic               supplied_o,      // the unit has its words: it issues, or waits for the drain
   output logic               busy_o
 );
   typedef enum logic [1:0] {StIdle, StRun} state_e;
@@ -162,6 +163,7 @@ module array_ctrl #(
   assign pool_active_o  = issue && pool_q;
   assign channel_active_o = issue && channel_q;
   assign stall_drain_o  = data_ready && !may_end;
+  assign supplied_o     = data_ready;
   assign busy_o         = (state_q == StRun);
 
   always_ff @(posedge clk_i) begin

@@ -77,16 +77,16 @@ module compute_engine #(
   logic [511:0]    walk_instr;
   logic [15:0]     walk_out_row, walk_row2;
   logic [P-1:0]    walk_lanes;
-  logic [P*16-1:0] walk_row, walk_iy, walk_ix;
+  logic [P*16-1:0] walk_row, walk_start, walk_iy, walk_ix;
   logic            tiles_ready, tile_taken, instr_held;
 
   window_walker #(.P(P)) u_walker (
     .clk_i, .rst_i, .instr_valid_i, .instr_ready_o, .instr_i,
-    .tile_valid_o(walk_valid), .tile_ready_i(fetch_ready && tiles_ready), .instr_o(walk_instr),
+    .tile_valid_o(walk_valid), .tile_ready_i(fetch_ready), .instr_o(walk_instr),
     .first_o(walk_first), .last_o(walk_last), .out_row_o(walk_out_row), .row2_o(walk_row2),
-    .valid_o(walk_lanes), .row_o(walk_row), .iy_o(walk_iy), .ix_o(walk_ix), .busy_o(walk_busy)
+    .valid_o(walk_lanes), .row_o(walk_row), .start_o(walk_start), .iy_o(walk_iy), .ix_o(walk_ix), .busy_o(walk_busy)
   );
-  assign tile_taken = walk_valid && tiles_ready && fetch_ready;
+  assign tile_taken = walk_valid && fetch_ready;
 
   logic [P-1:0]           bank_re;
   logic [P*16-1:0]        bank_row;
@@ -98,10 +98,11 @@ module compute_engine #(
   logic [7:0]             zero_code;
   logic [6:0]             tail;
 
-  window_fetch #(.P(P), .Entries(Entries)) u_fetch (
+  window_fetch #(.P(P), .Entries(Entries), .ActivationRows(ActivationRows)) u_fetch (
     .clk_i, .rst_i,
-    .tile_valid_i(walk_valid && tiles_ready), .tile_ready_o(fetch_ready), .instr_i(walk_instr), .first_i(walk_first),
-    .hold_i(instr_held), .valid_i(walk_lanes), .row_i(walk_row), .iy_i(walk_iy), .ix_i(walk_ix), .row2_i(walk_row2),
+    .tile_valid_i(walk_valid), .tile_ready_o(fetch_ready), .tile_room_i(tiles_ready), .instr_i(walk_instr),
+    .first_i(walk_first), .hold_i(instr_held), .valid_i(walk_lanes), .row_i(walk_row), .start_i(walk_start),
+    .iy_i(walk_iy), .ix_i(walk_ix), .row2_i(walk_row2),
     .busy_o(fetch_busy), .bank_re_o(bank_re), .bank_row_o(bank_row),
     .st_valid_i, .st_ready_o, .st_bank_i, .st_row_i,
     .lane_we_o(lane_we), .lane_pad_o(lane_pad), .lane_bank_o(lane_bank), .fill_o(fill), .one_half_o(one_half),
@@ -133,7 +134,7 @@ module compute_engine #(
   logic                      channel_valid, channel_upper, channel_first, channel_shift, channel_one_bit, channel_unit;
   logic                      channel_product, channel_half, channel_unsigned, channel_start;
   logic [2:0]                channel_slot;
-  logic                      finish, finish_first, pool_emit, emit_last, finish_quiet, array_busy;
+  logic                      finish, finish_first, pool_emit, emit_last, finish_quiet, array_busy, supplied;
   logic                      drain_ready, drain_ready_first;
   logic [511:0]              emit_instr;
   logic [15:0]               emit_row, emit_base;
@@ -158,7 +159,8 @@ module compute_engine #(
     .finish_o(finish), .finish_first_o(finish_first), .pool_emit_o(pool_emit), .emit_last_o(emit_last),
     .emit_instr_o(emit_instr), .emit_row_o(emit_row), .emit_base_o(emit_base), .emit_valid_o(emit_lanes), .finish_quiet_o(finish_quiet),
     .drain_ready_i(drain_ready), .drain_ready_first_i(drain_ready_first), .drain_idle_i(results_idle),
-    .array_active_o, .pool_active_o, .channel_active_o, .stall_drain_o, .busy_o(array_busy)
+    .array_active_o, .pool_active_o, .channel_active_o, .stall_drain_o, .supplied_o(supplied),
+    .busy_o(array_busy)
   );
 
   // -- drain ---------------------------------------------------------------------------------------------------
@@ -236,11 +238,13 @@ module compute_engine #(
   assign results_idle = drain_idle && writer_idle && emit_q == 2'd0;
   assign drain_busy_o = !results_idle;
   assign busy_o       = walk_busy || fetch_busy || tile_valid || array_busy;
-  assign stall_fetch_o = busy_o && !array_active_o && !pool_active_o && !channel_active_o && !stall_drain_o;
+  assign stall_fetch_o = busy_o && !supplied;
 
   // a bank's write port: the writer first, then the load engine
   for (genvar i = 0; i < 2; i++) begin : g_load
-    assign ld_ready_o[i] = !write_we[ld_bank_i[i*BankWidth+:BankWidth]];
+    logic [BankWidth-1:0] bank;
+    assign bank = (ld_bank_i[i*BankWidth+:BankWidth] & ~BankWidth'(1)) | BankWidth'(i);  // even or odd by the port
+    assign ld_ready_o[i] = !write_we[bank];
   end
   assign weight_read_o = weight_re;
   assign activation_writes_o = 8'($countones(write_we)) + 8'($countones(ld_valid_i & ld_ready_o));

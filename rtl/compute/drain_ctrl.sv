@@ -9,6 +9,7 @@
 // previous one than a bank needs to write the words of a result, and a row later where the output's ring is spread: the
 // next tile then begins with the bank that this one took second. Parameters are read as a row enters requantization,
 // so that they follow the rows without a pause. A table of codes takes one more stage, in instructions that have one.
+// So a tile's rows take a time that is known at its capture: when the next one may finish is a count down from there.
 module drain_ctrl #(
   parameter int P = 8,
   parameter int F = 16,
@@ -63,6 +64,8 @@ module drain_ctrl #(
   output logic                 requantize_o     // a row of new results, for the counter
 );
   localparam int FilterWidth = $clog2(F);
+  localparam int StepWidth   = (BankWidth < 2) ? 4 : BankWidth + 2;  // two beats of P rows, or the longest pause
+  localparam int TimeWidth   = StepWidth + 3;                        // of 8 sweeps
 
   // finished, not captured: the tile and what its instruction says
   logic [3:0]           pending_q;
@@ -75,6 +78,9 @@ module drain_ctrl #(
   logic [5:0]           next_offset_q, next_filters_q;
   logic [SlotWidth-1:0] next_slot_q;
   logic                 next_zero_extend_q, next_channel_q, next_leaky_q, next_add_q, next_table_q, next_spread_q;
+  logic [StepWidth-1:0] next_steps_q;   // of a sweep
+  logic [StepWidth-1:0] next_period_q;  // from one sweep's start to the next one's
+  logic [TimeWidth-1:0] next_time_q;    // from the first row to the last one, both included
 
   // the same from capture on. Another instruction's first tile is captured when no row of the one before is left here.
   logic                 first_q, last_q;
@@ -93,6 +99,7 @@ module drain_ctrl #(
   logic [2:0]           sweeps_q;     // last value of sweep
   logic [2:0]           words_q;      // of a result
   logic [2:0]           pause_q;      // cycles from one sweep's start to the next one's, at least
+  logic [TimeWidth-1:0] left_q;       // cycles until all rows are read
 
   logic unused;
   assign unused = ^finish_instr_i;  // each stage uses its own fields
@@ -107,6 +114,14 @@ module drain_ctrl #(
   function automatic logic [2:0] words(input logic [2:0] out_code);
     words = (out_code >= 3'd3) ? 3'd4 : (out_code == 3'd2) ? 3'd2 : 3'd1;
   endfunction
+
+  logic                 next_two_beats;
+  logic [2:0]           next_sweeps, next_pause;
+  logic [StepWidth-1:0] next_steps;
+  assign next_two_beats = next_leaky_q || next_add_q;
+  assign next_sweeps    = next_channel_q ? 3'(next_filters_q >> FilterWidth) : (next_out_code_q == 3'd5) ? 3'd3 : 3'd0;
+  assign next_steps     = StepWidth'(next_count_q) << next_two_beats;
+  assign next_pause     = words(next_out_code_q) + (!next_spread_q ? 3'd0 : next_two_beats ? 3'd2 : 3'd1);
 
   // the next row
   logic                 busy_q;
@@ -135,21 +150,14 @@ module drain_ctrl #(
   assign sweep_ok   = lane_q != '0 || beat_q || timer_q == 3'd0;
   assign step       = busy_q && sweep_ok;
 
-  // steps that are left, looking one sweep ahead where that one need not wait; in the cycle of the capture, the last
-  // row may still be read
-  logic                 next_to_last_sweep;
-  logic [BankWidth+1:0] rows_left;
-  logic [BankWidth+2:0] steps_left;
-  assign next_to_last_sweep = sweep_q + 3'd1 == sweeps_q && 32'(pause_q) <= 32'(count_q);
-  assign rows_left  = (BankWidth + 2)'(count_q) - (BankWidth + 2)'(lane_q)
-                      + (last_sweep ? '0 : (BankWidth + 2)'(count_q));
-  assign steps_left = two_beats ? {rows_left, 1'b0} - (BankWidth + 3)'(beat_q) : {1'b0, rows_left};
-  assign ready_o    = (pending_q == 4'd0) &&
-                      (!busy_q || ((last_sweep || next_to_last_sweep) && sweep_ok &&
-                                   32'(steps_left) <= (channel_q ? 32'd4 : 32'd5)));
-  // at the latest in the cycle of the capture, the last row is handed to the plane writer
-  assign ready_first_o = (pending_q == 4'd0) && !busy_q && pipe_q[1:0] == 2'd0 && !(table_q && pipe_q[2]);
-  assign idle_o        = (pending_q == 4'd0) && !busy_q && (pipe_q == '0);
+  // From the next cycle on: the next sweep's wait, the time that is left, and whether nothing is pending. In the cycle of a
+  // tile's capture, the last row of the one before may still be read.
+  logic [2:0]           timer;
+  logic [TimeWidth-1:0] left;
+  logic                 free;
+  assign timer = (step && lane_q == '0 && !beat_q) ? pause_q - 3'd1 : (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
+  assign left  = pending_q[3] ? next_time_q + TimeWidth'(timer) : (left_q == '0) ? '0 : left_q - 1'b1;
+  assign free  = !finish_i && pending_q[2:0] == 3'd0;
 
   assign capture_array_o    = pending_q[3] && !next_channel_q;
   assign capture_channel_o  = pending_q[3] && next_channel_q;
@@ -234,9 +242,19 @@ module drain_ctrl #(
       next_slot_q             <= SlotWidth'(finish_instr_i[descriptor_pkg::ParameterSlot+:6]);
     end
 
-    timer_q <= (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
+    if (pending_q[1]) begin
+      next_steps_q  <= next_steps;
+      next_period_q <= (next_steps > StepWidth'(next_pause)) ? next_steps : StepWidth'(next_pause);
+    end
+    if (pending_q[2]) next_time_q <= TimeWidth'(next_sweeps) * TimeWidth'(next_period_q) + TimeWidth'(next_steps_q);
+
+    timer_q       <= timer;
+    left_q        <= left;
+    ready_o       <= free && left <= ((pending_q[3] ? next_channel_q : channel_q) ? TimeWidth'(4) : TimeWidth'(5));
+    // at the latest in the cycle of the capture, the last row is handed to the plane writer
+    ready_first_o <= free && !pending_q[3] && !busy_q && !pipe_q[0] && !(table_q && pipe_q[1]);
+    idle_o        <= free && !pending_q[3] && !busy_q && pipe_q[4:0] == 5'd0 && !(table_q && pipe_q[5]);
     if (step) begin
-      if (lane_q == '0 && !beat_q) timer_q <= pause_q - 3'd1;
       beat_q <= !last_beat;
       if (last_beat) begin
         lane_q <= last_lane ? '0 : lane_q + 1'b1;
@@ -261,7 +279,7 @@ module drain_ctrl #(
       log2_weight_bits_q <= next_log2_weight_bits_q;
       out_code_q         <= next_out_code_q;
       words_q            <= words(next_out_code_q);
-      pause_q            <= words(next_out_code_q) + (!next_spread_q ? 3'd0 : (next_leaky_q || next_add_q) ? 3'd2 : 3'd1);
+      pause_q            <= next_pause;
       leaky_q            <= next_leaky_q;
       zero_extend_q      <= next_zero_extend_q;
       add_q              <= next_add_q;
@@ -270,16 +288,19 @@ module drain_ctrl #(
       filters_q          <= next_filters_q;
       offset_q           <= next_offset_q;
       slot_q             <= next_slot_q;
-      sweeps_q           <= next_channel_q ? 3'(next_filters_q >> FilterWidth)
-                            : (next_out_code_q == 3'd5) ? 3'd3 : 3'd0;
+      sweeps_q           <= next_sweeps;
     end
 
     if (rst_i) begin
-      pending_q <= 4'd0;
-      busy_q    <= 1'b0;
-      table_q   <= 1'b0;
-      timer_q   <= 3'd0;
-      pipe_q    <= '0;
+      pending_q     <= 4'd0;
+      busy_q        <= 1'b0;
+      table_q       <= 1'b0;
+      timer_q       <= 3'd0;
+      left_q        <= '0;
+      ready_o       <= 1'b1;
+      ready_first_o <= 1'b1;
+      idle_o        <= 1'b1;
+      pipe_q        <= '0;
     end
   end
 endmodule

@@ -23,6 +23,7 @@ module window_walker #(
   output logic [15:0]        row2_o,     // ADD: position in the second operand / P of lane 0
   output logic [P-1:0]       valid_o,    // lanes that hold a position
   output logic [P*16-1:0]    row_o,      // per lane: ring position of the window's first row, column 0
+  output logic [P*16-1:0]    start_o,    // per lane: the same at the window's first column
   output logic [P*16-1:0]    iy_o,       // per lane: input row of the window, signed
   output logic [P*16-1:0]    ix_o,       // per lane: input column of the window, signed
   output logic               busy_o
@@ -43,7 +44,7 @@ module window_walker #(
   logic [15:0]          out_row_q, out_rows_q, row2_q, rows2_q;
   // the tile; written lane by lane as a case, which is smaller than Yosys' shifters
   logic [P-1:0]         valid_q;
-  (* nowrshmsk *) logic [P*16-1:0] lane_row_q, lane_iy_q, lane_ix_q;
+  (* nowrshmsk *) logic [P*16-1:0] lane_row_q, lane_start_q, lane_iy_q, lane_ix_q;
 
   logic taken, walk;
   assign taken = (state_q == StHold) && tile_ready_i;
@@ -58,6 +59,7 @@ module window_walker #(
   assign row2_o        = row2_q;
   assign valid_o       = valid_q;
   assign row_o         = lane_row_q;
+  assign start_o       = lane_start_q;
   assign iy_o          = lane_iy_q;
   assign ix_o          = lane_ix_q;
   assign busy_o        = (state_q != StIdle);
@@ -70,9 +72,10 @@ module window_walker #(
       state_q   <= StIdle;
     end
     if (walk) begin
-      lane_row_q[16*lane_q+:16] <= row_q;
-      lane_iy_q[16*lane_q+:16]  <= iy_q;
-      lane_ix_q[16*lane_q+:16]  <= ix_q;
+      lane_row_q[16*lane_q+:16]   <= row_q;
+      lane_start_q[16*lane_q+:16] <= row_q + ix_q;
+      lane_iy_q[16*lane_q+:16]    <= iy_q;
+      lane_ix_q[16*lane_q+:16]    <= ix_q;
       valid_q <= (lane_q == '0) ? P'(1) : {valid_q[P-2:0], 1'b1};
       lane_q  <= lane_q + 1'b1;
       left_q  <= left_q - 24'd1;
@@ -90,21 +93,21 @@ module window_walker #(
     if (state_q == StIdle && instr_valid_i) begin
       instr_q     <= instr_i;
       first_q     <= 1'b1;
-      left_q      <= instr_i[6*32+:24];
-      ox_q        <= instr_i[5*32+:16];
-      out_width_q <= instr_i[5*32+16+:16];
-      iy_q        <= instr_i[4*32+:16];
-      ix_q        <= instr_i[4*32+16+:16];
-      ix_start_q  <= {{8{instr_i[6*32+31]}}, instr_i[6*32+24+:8]};
-      stride_y_q  <= instr_i[3*32+16+:4];
-      stride_x_q  <= instr_i[3*32+20+:4];
-      row_q       <= instr_i[8*32+:16];
-      ring_q      <= instr_i[8*32+16+:16];
-      row_step_q  <= instr_i[9*32+:16];
-      out_row_q   <= instr_i[10*32+:16] >> LaneWidth;
-      out_rows_q  <= instr_i[10*32+16+:16] >> LaneWidth;
-      row2_q      <= instr_i[15*32+:16] >> LaneWidth;
-      rows2_q     <= instr_i[15*32+16+:16] >> LaneWidth;
+      left_q      <= instr_i[descriptor_pkg::Positions+:24];
+      ox_q        <= instr_i[descriptor_pkg::Ox+:16];
+      out_width_q <= instr_i[descriptor_pkg::OutputWidth+:16];
+      iy_q        <= instr_i[descriptor_pkg::Iy+:16];
+      ix_q        <= instr_i[descriptor_pkg::Ix+:16];
+      ix_start_q  <= 16'($signed(instr_i[descriptor_pkg::IxStart+:8]));
+      stride_y_q  <= instr_i[descriptor_pkg::StrideY+:4];
+      stride_x_q  <= instr_i[descriptor_pkg::StrideX+:4];
+      row_q       <= instr_i[descriptor_pkg::RingPosition+:16];
+      ring_q      <= instr_i[descriptor_pkg::InputRing+:16];
+      row_step_q  <= instr_i[descriptor_pkg::StepOutputRow+:16];
+      out_row_q   <= instr_i[descriptor_pkg::OutputFirst+:16] >> LaneWidth;
+      out_rows_q  <= instr_i[descriptor_pkg::OutputRing+:16] >> LaneWidth;
+      row2_q      <= instr_i[descriptor_pkg::AddSecondFirst+:16] >> LaneWidth;
+      rows2_q     <= instr_i[descriptor_pkg::AddSecondRing+:16] >> LaneWidth;
       lane_q      <= '0;
       state_q     <= StWalk;
     end

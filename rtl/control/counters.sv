@@ -7,6 +7,7 @@
 // next whole sweep, which a take may start, too: within 64 cycles, 96 where a take cuts it off, 128 where START and a take
 // do. Takes are more than 32 cycles apart. Reading counters changes no cycle.
 //
+// Events and takes are seen a cycle late, all alike, so that nothing is counted behind the logic that they come from.
 // A record's words are all of the cycle of its take: an event that may occur while its turn is awaited is counted as
 // many cycles late as its turn comes. Those are the states and what the record's own words cause on their way to memory;
 // all others rest between a segment's end and the next one's start. Of a snapshot in the middle of a job, cycles and
@@ -22,7 +23,7 @@ module counters #(
   input  logic        take_i,
   input  logic        latch_i,     // with take_i: the job's end
   input  logic        step_i,      // to the record's next word
-  output logic [63:0] word_o,      // of the record; the first one from the cycle after the take on
+  output logic [63:0] word_o,      // of the record; the first one from the second cycle after the take on
   input  logic        snapshot_i,
   output logic        snapshot_busy_o,
   input  logic [4:0]  index_i,
@@ -104,7 +105,7 @@ module counters #(
   assign in_state = ~((history0_q ^ Index0) | (history1_q ^ Index1) | (history2_q ^ Index2) | (history3_q ^ Index3));
 
   // Which events occurred, each a single one; activation words are counted apart.
-  logic [Count-1:0] now, occurred;
+  logic [Count-1:0] now, occurred, occurred_q;
   logic             late_write_beat, late_write_burst;
   assign late_write_beat  = write_beats_q[BeatsDelay-1];
   assign late_write_burst = write_bursts_q[BurstsDelay-1];
@@ -152,12 +153,14 @@ module counters #(
     assign awaited[k] = plane[turn];
   end
 
-  logic [WordsWidth-1:0] reads_q, writes_q;
+  logic [WordsWidth-1:0] reads_q, writes_q;          // between two turns
+  logic [WordsWidth-1:0] reads_now_q, writes_now_q;  // in the cycle before
+  logic                  take_q, latch_q;
   logic [63:0]           added, total;
 
-  assign turn     = take_i ? 5'd0 : turn_q;
-  assign taking   = take_i || taking_q;
-  assign latching = take_i ? latch_i || pending_q : latching_q || (pending_q && turn_q == 5'd0);
+  assign turn     = take_q ? 5'd0 : turn_q;
+  assign taking   = take_q || taking_q;
+  assign latching = take_q ? latch_q || pending_q : latching_q || (pending_q && turn_q == 5'd0);
 
   always_comb begin
     case (turn)
@@ -175,17 +178,21 @@ module counters #(
     history3_q     <= {history3_q[States-2:0], state[3]};
     write_beats_q  <= {write_beats_q[BeatsDelay-2:0], run_i && write_beat_i};
     write_bursts_q <= {write_bursts_q[BurstsDelay-2:0], run_i && write_burst_i};
-    reads_q  <= ((turn == 5'(registers_pkg::CounterActivationReads)) ? '0 : reads_q)
-                + (run_i ? WordsWidth'(activation_reads_i) : '0);
-    writes_q <= ((turn == 5'(registers_pkg::CounterActivationWrites)) ? '0 : writes_q)
-                + (run_i ? WordsWidth'(activation_writes_i) : '0);
-    planes_q       <= stepped(planes_q, Used & ~(32'd1 << turn), 32'(occurred));
+    occurred_q     <= occurred;
+    reads_now_q    <= run_i ? WordsWidth'(activation_reads_i) : '0;
+    writes_now_q   <= run_i ? WordsWidth'(activation_writes_i) : '0;
+    reads_q  <= ((turn == 5'(registers_pkg::CounterActivationReads)) ? '0 : reads_q) + reads_now_q;
+    writes_q <= ((turn == 5'(registers_pkg::CounterActivationWrites)) ? '0 : writes_q) + writes_now_q;
+    planes_q       <= stepped(planes_q, Used & ~(32'd1 << turn), 32'(occurred_q));
     totals_q[turn] <= total;
     live_q[turn]   <= 1'b1;
     if (clear_i || rst_i) begin
       planes_q       <= '0;
+      occurred_q     <= '0;
       reads_q        <= '0;
       writes_q       <= '0;
+      reads_now_q    <= '0;
+      writes_now_q   <= '0;
       history0_q     <= '0;
       history1_q     <= '0;
       history2_q     <= '0;
@@ -201,6 +208,8 @@ module counters #(
 
   always_ff @(posedge clk_i) begin
     latched_o <= latched_q[index_i];
+    take_q    <= take_i;
+    latch_q   <= latch_i;
     turn_q    <= turn + 5'd1;
     if (taking) begin
       taken_q[turn]  <= total;
@@ -212,13 +221,14 @@ module counters #(
     if (taking && turn == 5'd31) fresh_q <= 1'b0;
     if (latching && turn == 5'd31) pending_q <= 1'b0;
     if (snapshot_i) pending_q <= 1'b1;
-    if (take_i) step_q <= 5'd0;
+    if (take_q) step_q <= 5'd0;
     else if (step_i) step_q <= step_q + 5'd1;
     if (clear_i) begin
       latching_q <= 1'b0;
       fresh_q    <= 1'b1;
     end
     if (rst_i) begin
+      take_q     <= 1'b0;
       turn_q     <= 5'd0;
       taking_q   <= 1'b0;
       latching_q <= 1'b0;
@@ -244,7 +254,7 @@ module counters #(
         else $error("two units at once");
       assert ((activation_reads_i > 8'(P + 1) || activation_writes_i > 8'(P + 1)) !== 1'b1) else $error("too many words");
       assert ((pending_for_q >= 7'd127) !== 1'b1) else $error("a snapshot takes more than 128 cycles");
-      assert ((|(full & 32'(occurred) & ~(32'd1 << turn))) !== 1'b1) else $error("an event is lost");
+      assert ((|(full & 32'(occurred_q) & ~(32'd1 << turn))) !== 1'b1) else $error("an event is lost");
     end
   end
 `endif

@@ -8,11 +8,13 @@ module window_fetch_properties #(
   input logic                 clk_i,
   input logic                 rst_i,
   input logic                 tile_valid_i,
+  input logic                 tile_room_i,
   input logic [511:0]         instr_i,
   input logic                 first_i,
   input logic                 hold_i,
   input logic [P-1:0]         valid_i,
   input logic [P*16-1:0]      row_i,
+  input logic [P*16-1:0]      start_i,
   input logic [15:0]          row2_i,
   input logic [P*16-1:0]      iy_i,
   input logic [P*16-1:0]      ix_i,
@@ -37,11 +39,13 @@ module window_fetch_properties #(
     .clk_i,
     .rst_i,
     .tile_valid_i,
+    .tile_room_i,
     .instr_i,
     .first_i,
     .hold_i,
     .valid_i,
     .row_i,
+    .start_i,
     .row2_i,
     .iy_i,
     .ix_i,
@@ -55,12 +59,13 @@ module window_fetch_properties #(
     .reads_o   (reads)
   );
 
-  (* hierconn *) wire [P-1:0]    \dut.grant ;
-  (* hierconn *) wire            \dut.req_valid_q ;
-  (* hierconn *) wire [P-1:0]    \dut.req_pending_q ;
-  (* hierconn *) wire [P*16-1:0] \dut.req_position_q ;
-  (* hierconn *) wire [15:0]     \dut.req_word_q ;
-  (* hierconn *) wire [1:0]      \dut.refused_q ;
+  (* hierconn *) wire [P-1:0]           \dut.grant ;
+  (* hierconn *) wire                   \dut.req_valid_q ;
+  (* hierconn *) wire [P*BankWidth-1:0] \dut.req_bank_q ;
+  (* hierconn *) wire [P*P-1:0]         \dut.req_waiting_q ;
+  (* hierconn *) wire [P*16-1:0]        \dut.req_position_q ;
+  (* hierconn *) wire [15:0]            \dut.req_word_q ;
+  (* hierconn *) wire [1:0]             \dut.refused_q ;
 
   logic       seen_q = 1'b0;
   logic [2:0] refusals_q;
@@ -76,9 +81,9 @@ module window_fetch_properties #(
       readers[b] = {3'd0, st_valid_i && st_ready && st_bank_i == BankWidth'(b)};
       wanted[b]  = 4'd0;
       for (int p = 0; p < P; p++) begin
-        if (\dut.req_position_q [16*p+:BankWidth] == BankWidth'(b)) begin
+        if (\dut.req_bank_q [BankWidth*p+:BankWidth] == BankWidth'(b)) begin
           readers[b] = readers[b] + {3'd0, \dut.grant [p]};
-          wanted[b]  = wanted[b] + {3'd0, \dut.req_valid_q && \dut.req_pending_q [p]};
+          wanted[b]  = wanted[b] + {3'd0, \dut.req_waiting_q [P*b+p]};
         end
       end
     end
@@ -103,9 +108,15 @@ module window_fetch_properties #(
       if (st_valid_i && st_ready) assert (bank_row[16*st_bank_i+:16] == st_row_i);
       for (int p = 0; p < P; p++) begin
         if (\dut.grant [p]) begin
-          assert (\dut.req_valid_q && \dut.req_pending_q [p]);
-          assert (bank_row[16*\dut.req_position_q [16*p+:BankWidth]+:16] ==
+          assert (\dut.req_waiting_q [P*\dut.req_bank_q [BankWidth*p+:BankWidth]+p]);
+          assert (bank_row[16*\dut.req_bank_q [BankWidth*p+:BankWidth]+:16] ==
                   16'(\dut.req_word_q + (\dut.req_position_q [16*p+:16] >> BankWidth)));
+        end
+        // A lane waits for its own bank.
+        for (int b = 0; b < P; b++) begin
+          if (\dut.req_waiting_q [P*b+p]) begin
+            assert (\dut.req_valid_q && \dut.req_bank_q [BankWidth*p+:BankWidth] == BankWidth'(b));
+          end
         end
       end
     end
