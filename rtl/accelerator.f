@@ -1,6 +1,7 @@
 common/descriptor_pkg.sv
 control/registers_pkg.sv
 common/ring_pkg.sv
+common/banked_memory.sv
 common/fifo.sv
 common/popcount32.sv
 control/counters.sv
@@ -35,7 +36,6 @@ compute/parameter_sram.sv
 compute/plane_writer_ctrl.sv
 compute/requantizer.sv
 compute/result_lane.sv
-compute/weight_sram.sv
 compute/window_fetch.sv
 compute/window_walker.sv
 accelerator.sv

@@ -45,9 +45,9 @@ string(SUBSTRING "${hash}" 0 16 fingerprint)
 file(REMOVE_RECURSE "${OUT}")
 file(MAKE_DIRECTORY "${OUT}")
 # -fno-const-bit-op-tree: that optimization of 5.006 gives wrong results (verilator#4059, #4832, #4857).
-# Unrolled loops over flat vectors are what GCC vectorizes.
+# Unrolled loops over flat vectors are what GCC vectorizes. SYNTHESIS: without assertions and what only they need.
 execute_process(
-  COMMAND "${VERILATOR}" --cc -O3 --x-assign fast --x-initial fast --noassert -fno-const-bit-op-tree ${trace}
+  COMMAND "${VERILATOR}" --cc -O3 --x-assign fast --x-initial fast --noassert -DSYNTHESIS -fno-const-bit-op-tree ${trace}
           --unroll-count 1024 --unroll-stmts 200000 --output-split 0 -Wno-fatal -Wno-lint -Wno-style
           ${VERILATOR_FLAGS} ${arguments} "-GFingerprint=64'h${fingerprint}" --prefix "${PREFIX}" --top-module accelerator
           -Mdir "${OUT}" ${sources}

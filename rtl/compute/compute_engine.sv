@@ -310,7 +310,7 @@ module compute_engine #(
       .zero_code_i(zero_code), .tail_i(tail), .pop_i(entry_pop), .entry_i(entry), .words_o(lane_words)
     );
 
-    weight_sram #(.F(F), .Rows(WeightRows)) u_weights (
+    banked_memory #(.Banks(F), .Width(64), .Rows(WeightRows)) u_weights (
       .clk_i, .re_i(weight_re), .rrow_i(weight_row), .words_o(weight_words),
       .we_i(wgt_we_i), .wbank_i(wgt_bank_i), .wrow_i(WeightRowWidth'(wgt_row_i)), .wdata_i(wgt_data_i)
     );

@@ -7,7 +7,8 @@
 module parameter_sram #(
   parameter int F     = 16,
   parameter int Slots = 64,
-  localparam int SlotWidth = $clog2(Slots)
+  localparam int SlotWidth   = $clog2(Slots),
+  localparam int FilterWidth = $clog2(F)
 ) (
   input  logic                 clk_i,
   input  logic                 we_i,
@@ -23,20 +24,20 @@ module parameter_sram #(
   output logic [31:0]          high_o,
   output logic [31:0]          zero_o
 );
-  // a filter's s, M and B are the width of a block RAM
-  (* ram_style = "block" *) logic [F*72-1:0] filters[Slots];
   (* ram_style = "block" *) logic [95:0]     ranges[Slots];
   logic [63:0] first_q;  // word of the pair
 
   always_ff @(posedge clk_i) begin
     if (we_i && !wword_i[0]) first_q <= wdata_i;
-    if (we_i && wword_i[0]) begin
-      for (int f = 0; f < F; f++) begin
-        if (wword_i[7:1] == 7'(f)) filters[wslot_i][72*f+:72] <= {wdata_i[21:0], first_q[49:0]};
-      end
-      if (wword_i[7:1] == 7'(F)) ranges[wslot_i] <= {wdata_i[31:0], first_q};
-    end
+    if (we_i && wword_i == 8'(2 * F + 1)) ranges[wslot_i] <= {wdata_i[31:0], first_q};
   end
+
+  // a filter's s, M and B are the width of a block RAM
+  banked_memory #(.Banks(F), .Width(72), .Rows(Slots)) u_filters (
+    .clk_i, .re_i, .rrow_i(slot_i), .words_o(parameters_o),
+    .we_i(we_i && wword_i[0] && wword_i < 8'(2 * F)), .wbank_i(wword_i[FilterWidth:1]), .wrow_i(wslot_i),
+    .wdata_i({wdata_i[21:0], first_q[49:0]})
+  );
 
   logic [F*6-1:0]  shift_q;
   logic [95:0]     range_q, range_q2;
@@ -44,10 +45,7 @@ module parameter_sram #(
 
   always_ff @(posedge clk_i) begin
     read_q <= {read_q[0], re_i};
-    if (re_i) begin
-      parameters_o <= filters[slot_i];
-      range_q   <= ranges[slot_i];
-    end
+    if (re_i) range_q <= ranges[slot_i];
     if (read_q[0]) begin
       for (int f = 0; f < F; f++) begin
         bias_o[50*f+:50] <= parameters_o[72*f+:50];

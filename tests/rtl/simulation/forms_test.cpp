@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "Vbuilt_activation_bank.h"
+#include "Vbuilt_banked_memory.h"
 #include "Vbuilt_channelwise_array_16.h"
 #include "Vbuilt_channelwise_array_32.h"
 #include "Vbuilt_dot_product_array.h"
-#include "Vbuilt_weight_sram.h"
 #include "Vsimulated_activation_bank.h"
+#include "Vsimulated_banked_memory.h"
 #include "Vsimulated_channelwise_array_16.h"
 #include "Vsimulated_channelwise_array_32.h"
 #include "Vsimulated_dot_product_array.h"
-#include "Vsimulated_weight_sram.h"
 #include "verilated.h"
 
 namespace {
@@ -134,7 +134,7 @@ TEST(FormsForSpeed, dot_product_array_is_what_is_built) {
 }
 
 template <class Model>
-struct WeightSram : Model {
+struct BankedMemory : Model {
   using Model::Model;
   [[nodiscard]] std::vector<std::uint32_t> outputs() const {
     std::vector<std::uint32_t> words;
@@ -143,8 +143,8 @@ struct WeightSram : Model {
   }
 };
 
-TEST(FormsForSpeed, weight_sram_is_what_is_built) {
-  expect_the_same<WeightSram<Vbuilt_weight_sram>, WeightSram<Vsimulated_weight_sram>>(
+TEST(FormsForSpeed, banked_memory_is_what_is_built) {
+  expect_the_same<BankedMemory<Vbuilt_banked_memory>, BankedMemory<Vsimulated_banked_memory>>(
       [](auto& m, Random& random) {
         m.re_i = chance(random, 50);
         m.we_i = chance(random, 50);
