@@ -37,9 +37,6 @@ module requantizer #(
   // 51 bits
   logic [F*64-1:0] d_q, product_q, sum_q;
 
-  logic unused;
-  assign unused = ^{d_q, product_q, sum_q, parameters_i};  // lanes are wider than what they hold or need
-
   // -beta*rowsum - 1, the same in all lanes
   function automatic logic [32:0] correction(input logic [1:0] log2_weight_bits, input logic [31:0] rowsum);
     logic [32:0] subtrahend;

@@ -55,9 +55,6 @@ module channelwise_array #(
   logic [P*Lanes*32-1:0] acc_q, before_q;
   logic [P*32*32-1:0]    captured_q;
 
-  logic unused;
-  assign unused = ^{lower_q, upper_q, before_q};
-
   // the words' channels of this pass
   function automatic logic [Lanes-1:0] lanes_of(input logic [31:0] plane, input logic upper);
     lanes_of = Lanes'(upper ? plane >> (32 - Lanes) : plane);
