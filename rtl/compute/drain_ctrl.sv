@@ -101,9 +101,6 @@ module drain_ctrl #(
   logic [2:0]           pause_q;      // cycles from one sweep's start to the next one's, at least
   logic [TimeWidth-1:0] left_q;       // cycles until all rows are read
 
-  logic unused;
-  assign unused = ^finish_instr_i;  // each stage uses its own fields
-
   // the low bits tell this engine's opcodes apart
   localparam logic [1:0] OpDepthwise = 2'(descriptor_pkg::OpDepthwise);
   localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);

@@ -62,9 +62,6 @@ module window_fetch #(
   input  logic                   entry_pop_i,
   output logic [7:0]             reads_o
 );
-  logic unused;
-  assign unused = ^instr_i;  // each stage uses its own fields
-
   // the tile and its instruction
   logic               active_q;
   logic [P-1:0]       valid_q;
