@@ -52,6 +52,7 @@ class Memory final : public host::Device {
       case reg::kConfigActivation:
       case reg::kConfigWeight:
       case reg::kConfigParameter:
+      case reg::kConfigChannel:
       case reg::kConfigStaging:
         return 1;
       default:

@@ -148,6 +148,7 @@ module accelerator #(
     .ActivationRows(ActivationRows),
     .WeightRows    (WeightRows),
     .ParameterSlots(ParameterSlots),
+    .ChannelLanes  (ChannelLanes),
     .StagingWords  (StagingWords),
     .Fingerprint   (Fingerprint)
   ) u_registers (

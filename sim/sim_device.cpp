@@ -83,6 +83,7 @@ std::vector<NamedHardware> named_hardware() {
     info.activation_rows = value("activation_rows");
     info.weight_rows = value("weight_rows");
     info.parameter_slots = value("parameter_slots");
+    info.channel_lanes = value("channel_lanes");
     info.staging_words = value("staging_words");
     all.push_back(
         {configuration.make_full != nullptr && up_to_date(configuration), configuration.as_built, info});

@@ -174,6 +174,7 @@ class VerilatedDevice final : public host::Device {
     info_.activation_rows = static_cast<int>(read_register(reg::kConfigActivation));
     info_.weight_rows = static_cast<int>(read_register(reg::kConfigWeight));
     info_.parameter_slots = static_cast<int>(read_register(reg::kConfigParameter));
+    info_.channel_lanes = static_cast<int>(read_register(reg::kConfigChannel));
     info_.staging_words = static_cast<int>(read_register(reg::kConfigStaging));
     info_.fingerprint = fmt::format("{:08x}{:08x}{:016x}", read_register(reg::kFingerprint1),
                                     read_register(reg::kFingerprint0), simulation_hash(memory));

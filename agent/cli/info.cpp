@@ -29,6 +29,7 @@ nlohmann::json hardware_json(const sim::NamedHardware& named, const std::string&
           {"filters", info.filters},
           {"activation_rows", info.activation_rows},
           {"weight_rows", info.weight_rows},
+          {"channel_lanes", info.channel_lanes},
           {"clock_hz", info.clock_hz},
           {"compiled_in", named.compiled_in},
           {"memory", named.compiled_in ? info.memory : sim::parse_memory(memory).name},
@@ -62,13 +63,13 @@ int info(const console::Arguments& arguments) {
       {"data", {"fashion-mnist", "mnist:DIR", "cifar10:DIR", "folder:DIR", "noise"}},
       {"methods", agent::method_names()},
       {"devices", {"sim", "tcp://HOST:PORT", "tcp+tls://HOST:PORT", "udp://HOST:PORT", "uio:NAME"}}};
-  console::Table hardware({"hardware", "P", "F", "clock MHz", "memory", "fingerprint"});
+  console::Table hardware({"hardware", "P", "F", "channel lanes", "clock MHz", "memory", "fingerprint"});
   for (const sim::NamedHardware& named : sim::named_hardware()) {
     const auto json = hardware_json(named, options.text_of("memory"));
-    hardware.add_row({named.info.name, json["pixels"].dump(), json["filters"].dump(),
-                      fmt::format("{:.0f}", json["clock_hz"].get<double>() / 1e6),
-                      json["memory"].get<std::string>(),
-                      named.compiled_in ? json["fingerprint"].get<std::string>() : "(built on first use)"});
+    hardware.add_row(
+        {named.info.name, json["pixels"].dump(), json["filters"].dump(), json["channel_lanes"].dump(),
+         fmt::format("{:.0f}", json["clock_hz"].get<double>() / 1e6), json["memory"].get<std::string>(),
+         named.compiled_in ? json["fingerprint"].get<std::string>() : "(built on first use)"});
     facts["hardware"].push_back(json);
   }
   if (format == console::Format::json) {

@@ -26,6 +26,7 @@ std::string hardware_name(const HardwareInfo& info) {
   add("activation_rows", &HardwareInfo::activation_rows);
   add("weight_rows", &HardwareInfo::weight_rows);
   add("parameter_slots", &HardwareInfo::parameter_slots);
+  add("channel_lanes", &HardwareInfo::channel_lanes);
   add("staging_words", &HardwareInfo::staging_words);
   return text.empty() ? "default" : text;
 }
@@ -75,9 +76,10 @@ HardwareInfo read_board_info(Device& device, const std::string& board_name, doub
   info.activation_rows = value(registers::kConfigActivation);
   info.weight_rows = value(registers::kConfigWeight);
   info.parameter_slots = value(registers::kConfigParameter);
+  info.channel_lanes = value(registers::kConfigChannel);
   info.staging_words = value(registers::kConfigStaging);
   for (const int parameter : {info.pixels, info.filters, info.activation_rows, info.weight_rows,
-                              info.parameter_slots, info.staging_words}) {
+                              info.parameter_slots, info.channel_lanes, info.staging_words}) {
     if (parameter >= 1 && parameter <= kLargestParameter) continue;
     throw DeviceError(
         fmt::format("{}: the accelerator says that one of its parameters is {}, which makes no sense; "

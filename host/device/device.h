@@ -27,6 +27,7 @@ struct HardwareInfo {
   int activation_rows = 4096;  ///< 64-bit words in each of the P activation banks
   int weight_rows = 1024;      ///< 64-bit words in each of the F weight banks
   int parameter_slots = 64;    ///< groups of F filters whose requantization fits on chip
+  int channel_lanes = 32;      ///< channelwise units of a position: channels of a block's 32 in a pass
   int staging_words = 4096;    ///< 64-bit words of the image staging ring
   double clock_hz = 100e6;     ///< nominal
   bool duplex = false;         ///< memory reads a word and writes a word in one cycle, not one of both

@@ -8,8 +8,8 @@
 /// Byte offsets of the accelerator's registers, and the order of its counters (docs/registers.md).
 namespace bitloop::host::registers {
 
-inline constexpr std::uint32_t kRegmapVersion = 2;
-inline constexpr std::uint32_t kRegmapHashValue = 0xb2c1b34f;
+inline constexpr std::uint32_t kRegmapVersion = 3;
+inline constexpr std::uint32_t kRegmapHashValue = 0x13806ced;
 inline constexpr std::uint32_t kIdValue = 0x424c504c;
 inline constexpr std::uint32_t kDescriptorVersionValue = 0x00000001;
 
@@ -35,6 +35,8 @@ inline constexpr std::uint32_t kFingerprint0 = 0x020;
 inline constexpr std::uint32_t kFingerprint1 = 0x024;
 /// Version of the descriptors' format (docs/accelerator.md). (ro)
 inline constexpr std::uint32_t kDescriptorVersion = 0x028;
+/// Channelwise units of a position: of a block's 32 channels, those of one pass. (ro)
+inline constexpr std::uint32_t kConfigChannel = 0x02c;
 /// Bit 0: soft reset; bit 1: snapshot of the counters. (wo)
 inline constexpr std::uint32_t kControl = 0x030;
 /// Bit 0: busy; bit 1: soft reset under way. (ro)
@@ -73,6 +75,7 @@ inline constexpr bool readable(std::uint32_t offset) {
   if (offset == kFingerprint0) return true;
   if (offset == kFingerprint1) return true;
   if (offset == kDescriptorVersion) return true;
+  if (offset == kConfigChannel) return true;
   if (offset == kStatus) return true;
   if (offset == kError) return true;
   if (offset == kErrorInfo) return true;

@@ -309,7 +309,7 @@ SelfTestResult run_self_test(DevicePool& devices, const Driver::Progress& progre
 bool same_parameters(const HardwareInfo& a, const HardwareInfo& b) {
   const auto parameters = [](const HardwareInfo& info) {
     return std::tie(info.pixels, info.filters, info.activation_rows, info.weight_rows, info.parameter_slots,
-                    info.staging_words);
+                    info.channel_lanes, info.staging_words);
   };
   return parameters(a) == parameters(b);
 }

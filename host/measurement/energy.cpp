@@ -12,7 +12,6 @@
 #include "host/base/error.h"
 #include "host/device/registers.h"
 #include "host/measurement/energy_profiles.h"
-#include "host/program/plane_words.h"
 
 namespace bitloop::host {
 namespace {
@@ -121,10 +120,11 @@ Energy energy(const Counters& counters, const EnergyProfile& profile, const Hard
   };
   const double pixels = hardware.pixels;
   Energy result;
-  result.compute = count(registers::kCounterBinaryMacs) * profile.binary_mac +
-                   count(registers::kCounterArrayActive) * pixels * hardware.filters * profile.accumulation +
-                   count(registers::kCounterChannelActive) * pixels * kBlockChannels * profile.channel_lane +
-                   count(registers::kCounterPoolActive) * pixels * profile.pool_word;
+  result.compute =
+      count(registers::kCounterBinaryMacs) * profile.binary_mac +
+      count(registers::kCounterArrayActive) * pixels * hardware.filters * profile.accumulation +
+      count(registers::kCounterChannelActive) * pixels * hardware.channel_lanes * profile.channel_lane +
+      count(registers::kCounterPoolActive) * pixels * profile.pool_word;
   result.requantization = count(registers::kCounterRequantizeOps) * profile.requantization;
   result.activation_sram = sram(registers::kCounterActivationReads, registers::kCounterActivationWrites,
                                 bank(hardware.activation_rows));

@@ -32,7 +32,7 @@ double compute_cycles(const WindowOp& op, const HardwareInfo& hardware) {
     case OpKind::max_pool:
       return work * words_per_block(op.input_bits) / (pixels * word_channels(op.input_bits));
     default:
-      return work * words_per_block(op.input_bits) / (pixels * kBlockChannels);
+      return work * words_per_block(op.input_bits) / (pixels * hardware.channel_lanes);
   }
 }
 

@@ -11,6 +11,7 @@ module register_slave #(
   parameter int          ActivationRows = 4096,
   parameter int          WeightRows     = 1024,
   parameter int          ParameterSlots = 64,
+  parameter int          ChannelLanes   = 32,
   parameter int          StagingWords   = 4096,
   parameter logic [63:0] Fingerprint    = 64'd0
 ) (
@@ -205,6 +206,7 @@ module register_slave #(
         registers_pkg::Fingerprint0Offset:     r_data_q <= Fingerprint[31:0];
         registers_pkg::Fingerprint1Offset:     r_data_q <= Fingerprint[63:32];
         registers_pkg::DescriptorVersionOffset: r_data_q <= registers_pkg::ResetDescriptorVersion;
+        registers_pkg::ConfigChannelOffset:    r_data_q <= 32'(ChannelLanes);
         registers_pkg::StatusOffset:           r_data_q <= {30'd0, resetting_i, busy_q};
         registers_pkg::ErrorOffset:            r_data_q <= {29'd0, error_i};
         registers_pkg::ErrorInfoOffset:        r_data_q <= error_info_i;

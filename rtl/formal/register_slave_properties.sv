@@ -38,6 +38,7 @@ module register_slave_properties (
     .ActivationRows(1024),
     .WeightRows    (512),
     .ParameterSlots(32),
+    .ChannelLanes  (16),
     .StagingWords  (256),
     .Fingerprint   (Fingerprint)
   ) dut (
@@ -152,6 +153,7 @@ module register_slave_properties (
       registers_pkg::Fingerprint0Offset:     value = 32'h89ab_cdef;
       registers_pkg::Fingerprint1Offset:     value = 32'h0123_4567;
       registers_pkg::DescriptorVersionOffset: value = registers_pkg::ResetDescriptorVersion;
+      registers_pkg::ConfigChannelOffset:    value = 32'd16;
       registers_pkg::StatusOffset:           value = {30'd0, resetting_i, busy_q};
       registers_pkg::ErrorOffset:            value = {29'd0, error_i};
       registers_pkg::ErrorInfoOffset:        value = error_info_i;

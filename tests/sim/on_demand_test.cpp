@@ -100,7 +100,8 @@ class BuiltHardware : public ::testing::Test {
  protected:
   static constexpr const char* kBuilding = "building it without its datapath once";
   static constexpr const char* kText =
-      "p=2,f=8,activation_rows=512,weight_rows=256,parameter_slots=8,staging_words=512";
+      "p=2,f=8,activation_rows=512,weight_rows=256,parameter_slots=8,channel_lanes=16,"
+      "staging_words=512";
 
   static void SetUpTestSuite() {
     if (const char* before = std::getenv("XDG_CACHE_HOME")) cache_before_ = before;
@@ -144,6 +145,7 @@ TEST_F(BuiltHardware, tells_its_parameters) {
   EXPECT_EQ(device->info().activation_rows, 512);
   EXPECT_EQ(device->info().weight_rows, 256);
   EXPECT_EQ(device->info().parameter_slots, 8);
+  EXPECT_EQ(device->info().channel_lanes, 16);
   EXPECT_EQ(device->info().staging_words, 512);
 }
 

@@ -80,10 +80,11 @@ class MemoryMappedDeviceTest : public testing::Test {
 TEST_F(MemoryMappedDeviceTest, tells_what_its_registers_and_its_owner_say) {
   const auto device = open();
   const HardwareInfo& info = device->info();
-  EXPECT_EQ(info.name, "p=2,f=4,activation_rows=1024,weight_rows=512");
+  EXPECT_EQ(info.name, "p=2,f=4,activation_rows=1024,weight_rows=512,channel_lanes=16");
   EXPECT_EQ(info.pixels, 2);
   EXPECT_EQ(info.filters, 4);
   EXPECT_EQ(info.parameter_slots, 64);
+  EXPECT_EQ(info.channel_lanes, 16);
   EXPECT_EQ(info.staging_words, 4096);
   EXPECT_EQ(info.memory, "zedboard");
   EXPECT_EQ(info.fingerprint, fmt::format("0123456789abcdef{:016x}", board_hash("zedboard", 100e6)));

@@ -19,6 +19,7 @@ inline void fill_register_page(std::span<std::uint32_t> page) {
   page[registers::kConfigActivation / 4] = 1024;
   page[registers::kConfigWeight / 4] = 512;
   page[registers::kConfigParameter / 4] = 64;
+  page[registers::kConfigChannel / 4] = 16;
   page[registers::kConfigStaging / 4] = 4096;
   page[registers::kFingerprint0 / 4] = 0x89abcdef;
   page[registers::kFingerprint1 / 4] = 0x01234567;

@@ -93,8 +93,11 @@ TEST(DeviceComparison, jobs_go_where_the_parameters_are_the_same) {
   b.memory = "another";
   b.fingerprint = "another";
   EXPECT_TRUE(same_parameters(a, b));
-  b.weight_rows /= 2;
-  EXPECT_FALSE(same_parameters(a, b));
+  for (int HardwareInfo::*parameter : {&HardwareInfo::weight_rows, &HardwareInfo::channel_lanes}) {
+    HardwareInfo c = b;
+    c.*parameter /= 2;
+    EXPECT_FALSE(same_parameters(a, c));
+  }
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ class TestDevice : public Emulator {
  private:
   static HardwareInfo described(std::uint32_t rtl) {
     HardwareInfo info;
+    info.channel_lanes = 16;
     info.name = "emulated";
     info.memory = "vector";
     info.fingerprint = fmt::format("{:016x}{:016x}", rtl, 0xabcd'0000'0000'0001);
@@ -125,6 +126,7 @@ TEST_F(RemoteDeviceTest, it_says_what_the_device_says) {
   EXPECT_EQ(info.activation_rows, expected.activation_rows);
   EXPECT_EQ(info.weight_rows, expected.weight_rows);
   EXPECT_EQ(info.parameter_slots, expected.parameter_slots);
+  EXPECT_EQ(info.channel_lanes, expected.channel_lanes);
   EXPECT_EQ(info.staging_words, expected.staging_words);
   EXPECT_EQ(info.duplex, expected.duplex);
   EXPECT_EQ(info.repeatable, expected.repeatable);

@@ -27,13 +27,14 @@ const char* const kText = R"({
   "sram": [ { "bytes": 1024, "read_pj": 2, "write_pj": 4 }, { "bytes": 4096, "read_pj": 4, "write_pj": 8 } ],
   "dram_read_pj": 1300, "dram_write_pj": 1700, "static_watts": 0.25 })";
 
-/// P = 2, F = 4, activation banks of 1 KB, weight banks of 4 KB, 50 MHz.
+/// P = 2, F = 4, 16 channelwise lanes, activation banks of 1 KB, weight banks of 4 KB, 50 MHz.
 HardwareInfo hardware() {
   HardwareInfo info;
   info.pixels = 2;
   info.filters = 4;
   info.activation_rows = 128;
   info.weight_rows = 512;
+  info.channel_lanes = 16;
   info.clock_hz = 50e6;
   return info;
 }
@@ -64,7 +65,7 @@ TEST(Energy, array_costs_products_and_the_accumulation_of_every_unit) {
 }
 
 TEST(Energy, channelwise_units_cost_by_position_and_channel) {
-  EXPECT_DOUBLE_EQ(of(registers::kCounterChannelActive, 10).compute, 10 * 2 * 32 * 5);
+  EXPECT_DOUBLE_EQ(of(registers::kCounterChannelActive, 10).compute, 10 * 2 * 16 * 5);
 }
 
 TEST(Energy, pool_costs_a_word_per_position) {

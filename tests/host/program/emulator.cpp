@@ -169,6 +169,8 @@ std::uint32_t Emulator::read_register(std::uint32_t offset) {
       return static_cast<std::uint32_t>(info_.weight_rows);
     case registers::kConfigParameter:
       return static_cast<std::uint32_t>(info_.parameter_slots);
+    case registers::kConfigChannel:
+      return static_cast<std::uint32_t>(info_.channel_lanes);
     case registers::kConfigStaging:
       return static_cast<std::uint32_t>(info_.staging_words);
     case registers::kFingerprint0:
