@@ -73,7 +73,7 @@ def flattened(modules: dict, top: str):
                               {port: found for port, found in connections.items() if directions[port] == "output"}))
 
     ports = {port: [net.new() for _ in entry["bits"]] for port, entry in modules[top]["ports"].items()}
-    place(top, top, ports)
+    place(top, base_name(top), ports)
     outputs = {port: ports[port] for port, entry in modules[top]["ports"].items() if entry["direction"] == "output"}
     return net, cells, outputs
 
