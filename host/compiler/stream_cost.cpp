@@ -8,8 +8,12 @@ namespace bitloop::host {
 namespace {
 
 constexpr int kInstructionCycles = 15;    // start-up of a compute instruction
+constexpr double kLongTile = 64;          // cycles of the last tile of the one before that hide it
+constexpr int kHiddenCycles = 5;          // what is left of it then
 constexpr int kTransferCycles = 25;       // start-up of a load or store that is not hidden
 constexpr double kManyDescriptors = 1.2;  // of the memory's time, where they must not come late
+constexpr double kLeastPart = 25;         // of a tile that is not its last: the drain before it must be idle
+constexpr double kPartsCycles = 110;      // of tiles in parts: descriptors that come late at a segment's ends
 constexpr int kStageEndCycles = 150;      // of a woven stage: its last tile, descriptors that come late
 constexpr int kStartCycles = 150;         // descriptors and latency before the first load arrives
 
@@ -103,7 +107,7 @@ class StreamCost {
     const double again =
         (loads - once) / std::max<double>(1, static_cast<double>(plan_.strip_ends.size()) - 1);
     const double filled = strip == 0 ? once : again;
-    if (strip == 0) round.first_group = static_cast<double>(plan_.weights.part_words) * hardware_.filters;
+    if (strip == 0) round.first_group = first_weights();
     round.weights = std::max(0.0, filled * buffer - round.first_group);
     // With one buffer, loading waits for computing.
     if (plan_.weights.buffers == 1) round.compute += round.weights;
@@ -134,17 +138,19 @@ class StreamCost {
     return divide_up(plan_.operation_ends[strip] - plan_.operation_begin(strip), hardware_.pixels);
   }
 
-  [[nodiscard]] double stage_cycles(std::size_t strip) const {
-    double cycles = 0;
+  [[nodiscard]] double stage_cycles(std::size_t strip, const Stage& stage) const {
     const double blocks = divide_up(op_.filters, kBlockChannels);
     const double tiles = divide_up(plan_.strip_ends[strip] - plan_.strip_begin(strip), hardware_.pixels);
-    for (const Stage& stage : segment_.stages) {
-      const double tile =
-          stage.kind == StageKind::max_pool
-              ? static_cast<double>(segment_.pool->tile_cycles({0, 1, 0, segment_.pool->kernel_height}))
-              : hardware_.pixels * (kBlockChannels / hardware_.filters) * stage.operands();
-      cycles += blocks * (tiles * tile + kInstructionCycles);
-    }
+    const double tile =
+        stage.kind == StageKind::max_pool
+            ? static_cast<double>(segment_.pool->tile_cycles({0, 1, 0, segment_.pool->kernel_height}))
+            : hardware_.pixels * (kBlockChannels / hardware_.filters) * stage.operands();
+    return blocks * (tiles * tile + kInstructionCycles);
+  }
+
+  [[nodiscard]] double stage_cycles(std::size_t strip) const {
+    double cycles = 0;
+    for (const Stage& stage : segment_.stages) cycles += stage_cycles(strip, stage);
     return cycles;
   }
 
@@ -156,20 +162,25 @@ class StreamCost {
     }
     if (op_.by_blocks()) {
       const double drain = hardware_.pixels * op_.group_slots(hardware_.filters);
-      const double conflicts = std::min(op_.stride_x, 2);
-      return groups() * (tiles(strip) * std::max(drain, whole / op_.blocks * conflicts) + kInstructionCycles);
+      const double word = std::max(std::min(op_.stride_x, 2), channel_passes(hardware_));  // lanes that meet
+      return groups() * (tiles(strip) * std::max(drain, whole / op_.blocks * word) + kInstructionCycles);
     }
     const double drain = hardware_.pixels * (op_.output_bits == 32 ? 4 : 1) * op_.parameter_sets();
-    double tile = std::max(drain, whole);
-    if (plan_.weights.part_count() == 1) return groups() * (tiles(strip) * tile + kInstructionCycles);
-    return groups() *
-           (std::max(tiles(strip) * tile + late_weights(tile), group_words()) + kInstructionCycles);
+    const double tile = std::max(drain, part_cycles());
+    const double start = tile < kLongTile ? kInstructionCycles : kHiddenCycles;
+    if (plan_.weights.part_count() == 1) return groups() * (tiles(strip) * tile + start);
+    const double ends = strip == 0 ? kPartsCycles : 0;
+    return groups() * (std::max(tiles(strip) * tile + late_weights(tile), group_words()) + start) + ends;
   }
 
-  /// The stages' tiles stand between those of the operation; the last ones of a round stand alone.
+  /// The stages' tiles stand between those of the operation; the last ones of a round stand alone, but behind
+  /// a pool, where they stand between those of the next.
   [[nodiscard]] double woven_cycles(std::size_t strip) const {
-    const double alone = kStageEndCycles * static_cast<double>(segment_.stages.size());
-    return static_cast<double>(plan_.units.size()) * (tiles(strip) * plan_.weave.tile_cycles + alone) +
+    const auto units = static_cast<double>(plan_.units.size());
+    const double alone = segment_.pool
+                             ? stage_cycles(strip, segment_.stages.front())
+                             : units * kStageEndCycles * static_cast<double>(segment_.stages.size());
+    return units * tiles(strip) * plan_.weave.tile_cycles + alone +
            groups() * late_weights(static_cast<double>(op_.tile_cycles(op_.whole())));
   }
 
@@ -189,10 +200,34 @@ class StreamCost {
   /// Cycles that a group waits for its weights: the parts that stay arrive during the last tile of the group
   /// before, but for those that have room of their own.
   [[nodiscard]] double late_weights(double tile) const {
-    if (plan_.weights.part_count() == 1) return 0;
+    if (plan_.weights.part_count() == 1 || weights_stay()) return 0;
     const double late = static_cast<double>(plan_.weights.part_words) * hardware_.filters *
                         std::max(0, plan_.weights.resident_parts() - plan_.weights.spare_parts());
     return std::max(0.0, late - tile);
+  }
+
+  /// Array cycles of a tile, part by part.
+  [[nodiscard]] double part_cycles() const {
+    if (plan_.weights.part_count() == 1) return static_cast<double>(op_.tile_cycles(op_.whole()));
+    double cycles = 0;
+    for (const ReductionPart& part : plan_.weights.parts)
+      cycles += std::max(kLeastPart, static_cast<double>(op_.tile_cycles(part)));
+    return cycles;
+  }
+
+  /// Loading weights before the first tile's last part can start: of its group, or of all groups whose tiles
+  /// take turns with the stages'.
+  [[nodiscard]] double first_weights() const {
+    const bool turns = plan_.weave.inside && plan_.weave.groups == plan_.units.front().groups();
+    const int groups = turns ? plan_.weave.groups : 1;
+    const double part = static_cast<double>(plan_.weights.part_words) * hardware_.filters;
+    const auto last = static_cast<double>(op_.tile_cycles(plan_.weights.parts.back()));
+    return std::max(part, part * groups * plan_.weights.part_count() - (groups * part_cycles() - last));
+  }
+
+  /// All groups' weights are on chip together.
+  [[nodiscard]] bool weights_stay() const {
+    return groups() * plan_.weights.part_count() <= plan_.weights.buffers;
   }
 
   /// Buffers filled over the whole layer.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "host/base/error.h"
 #include "host/base/integers.h"
@@ -11,6 +12,7 @@
 namespace bitloop::host {
 namespace {
 
+constexpr int kEarlyParts = 4;       // of a tile, so that its array need not wait for all of its weights
 constexpr int kUnlimited = 1 << 20;  // rounds of slack where a whole tensor is on chip
 
 /// One candidate: its strips, and the rings that they need.
@@ -231,6 +233,30 @@ class Search {
   double best_cycles_ = 0;
 };
 
+/// How a convolution's weights are split, and how its stages share its time.
+struct WeightUse {
+  WeightPlan weights;
+  Weave weave;
+};
+
+/// All that are worth a try: whole, in parts so that its first tile starts early, and those that weave.
+std::vector<WeightUse> weight_uses(const Segment& segment, const StreamPlan& frame,
+                                   const HardwareInfo& hardware) {
+  std::vector<WeightUse> uses{{frame.weights, {}}};
+  const bool whole = frame.weights.part_count() == 1;
+  if (whole) {
+    WeightPlan early = split_weights(segment.op, hardware, kEarlyParts);
+    if (early.part_words * hardware.filters >= kFullBatchWords) uses.push_back({std::move(early), {}});
+  }
+  const int groups = frame.units.front().groups();
+  for (const bool inside : {false, true}) {
+    WeightUse use{inside && whole ? split_weights(segment.op, hardware, 2) : frame.weights, {}};
+    use.weave = plan_weave(segment, use.weights, groups, inside, hardware);
+    if (use.weave.groups > 0) uses.push_back(std::move(use));
+  }
+  return uses;
+}
+
 }  // namespace
 
 std::vector<Unit> make_units(const Segment& segment, int groups, int lanes) {
@@ -274,13 +300,14 @@ std::optional<StreamPlan> plan_stream(const Segment& segment, const HardwareInfo
     }
   }
   frame.units = make_units(segment, 1, lanes);
-  const Weave weave = plan_weave(segment, frame.weights, frame.units.front().groups(), hardware);
+  const std::vector<WeightUse> uses = weight_uses(segment, frame, hardware);
   for (const bool strips_outer : {true, false}) {
     frame.strips_outer = strips_outer;
-    frame.weave = {};
-    search.try_order(frame);
-    frame.weave = weave;
-    if (weave.groups > 0) search.try_order(frame);
+    for (const WeightUse& use : uses) {
+      frame.weights = use.weights;
+      frame.weave = use.weave;
+      search.try_order(frame);
+    }
   }
   return search.best();
 }

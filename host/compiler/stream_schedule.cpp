@@ -1,6 +1,7 @@
 #include "host/compiler/stream_schedule.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "host/base/integers.h"
 #include "host/compiler/instruction_templates.h"
@@ -8,10 +9,14 @@
 namespace bitloop::host {
 
 StreamSchedule::StreamSchedule(const Segment& segment, const HardwareInfo& hardware, StreamPlan plan)
-    : Schedule(segment, hardware), plan_(std::move(plan)), steps_(stream_steps(plan_, segment, hardware)) {
+    : Schedule(segment, hardware),
+      plan_(std::move(plan)),
+      steps_(stream_steps(plan_, segment, hardware)),
+      passes_(channel_passes(hardware)) {
   input_ = {&plan_.input, &segment_.input, op_.input_bits, op_.input_height, op_.input_width, 0};
   if (segment_.second) {
     second_ = {&*plan_.second, &*segment_.second, 8, op_.output_height, op_.output_width, 0};
+    find_second_keepers();
   }
   std::vector<GroupFeed::Use> uses;
   for (const Step& step : steps_) {
@@ -40,7 +45,7 @@ double StreamSchedule::step_cycles(int index) const {
   }
   if (op_.by_blocks()) {
     const double fetch = static_cast<double>(op_.tile_cycles({0, 1, 0, op_.kernel_height}));
-    return tiles * std::max<double>(fetch, pixels_ * op_.group_slots(lanes_));
+    return tiles * std::max<double>(fetch * passes_, pixels_ * op_.group_slots(lanes_));
   }
   return tiles * static_cast<double>(op_.tile_cycles(plan_.weights.parts[step.part]));
 }
@@ -94,6 +99,19 @@ bool StreamSchedule::reads_second(const Step& step) const {
   return segment_.stages[static_cast<std::size_t>(step.result) - 1].operands() == 2;
 }
 
+/// Stages of a strip may stand between the operation's tiles of the next.
+void StreamSchedule::find_second_keepers() {
+  const auto before = [&](const Step& a, const Step& b) {
+    return plan_.strips_outer ? a.strip < b.strip : std::pair(a.unit, a.strip) < std::pair(b.unit, b.strip);
+  };
+  second_keepers_.resize(steps_.size());
+  auto reader = static_cast<int>(steps_.size()) - 1;
+  for (auto i = static_cast<int>(steps_.size()) - 1; i >= 0; --i) {
+    if (reads_second(steps_[i]) && !before(steps_[reader], steps_[i])) reader = i;
+    second_keepers_[i] = before(steps_[reader], steps_[i]) ? reader : i;
+  }
+}
+
 Provision StreamSchedule::provide(int index, int current, bool now) {
   const Step& step = steps_[index];
   const Step& keeper = steps_[now || current < 0 ? index : current];
@@ -102,7 +120,8 @@ Provision StreamSchedule::provide(int index, int current, bool now) {
     provision = provide_rows(input_, input_rows(step), input_rows(keeper).first, index, current, now);
   }
   if (provision == Provision::ready && reads_second(step)) {
-    provision = provide_rows(second_, output_rows(step), output_rows(keeper).first, index, current, now);
+    const int kept = now || current < 0 ? index : second_keepers_[current];
+    provision = provide_rows(second_, output_rows(step), output_rows(steps_[kept]).first, index, kept, now);
   }
   if (provision != Provision::ready) return provision;
   if (step.result > 0) return provide_stages();

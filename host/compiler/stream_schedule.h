@@ -52,6 +52,7 @@ class StreamSchedule : public Schedule {
   [[nodiscard]] RowRange input_rows(const Step& step) const;
   [[nodiscard]] RowRange output_rows(const Step& step) const;
   [[nodiscard]] bool reads_second(const Step& step) const;
+  void find_second_keepers();
   Provision provide_rows(RowFeed& feed, const RowRange& wanted, int first_kept, int step, int current,
                          bool now);
   Provision provide_stages();
@@ -67,8 +68,10 @@ class StreamSchedule : public Schedule {
 
   StreamPlan plan_;
   std::vector<Step> steps_;
+  int passes_;  ///< of the channelwise units
   RowFeed input_;
   RowFeed second_;
+  std::vector<int> second_keepers_;  ///< by step: which of it and those after it has the first rows of it
   bool stages_loaded_ = false;
 };
 

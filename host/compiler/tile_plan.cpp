@@ -15,18 +15,6 @@ int patch_columns(const WindowOp& op, int tile) {
   return std::min(op.input_width, (tile - 1) * op.stride_x + op.span_width());
 }
 
-/// Parts of at most `blocks` channel blocks and `rows` kernel rows.
-std::vector<ReductionPart> split(const WindowOp& op, int blocks, int rows) {
-  std::vector<ReductionPart> parts;
-  for (int block = 0; block < op.blocks; block += blocks) {
-    for (int row = 0; row < op.kernel_height; row += rows) {
-      parts.push_back(
-          {block, std::min(block + blocks, op.blocks), row, std::min(row + rows, op.kernel_height)});
-    }
-  }
-  return parts;
-}
-
 /// Sizes the buffers for parts of this size; false where fewer than `buffers` of each fit.
 bool size_buffers(const WindowOp& op, const HardwareInfo& hardware, int blocks, int rows, int buffers,
                   TilePlan& plan) {
@@ -56,7 +44,7 @@ void choose_parts(const WindowOp& op, const HardwareInfo& hardware, TilePlan& pl
     for (int rows = op.kernel_height; rows >= 1; rows = rows == 1 || op.by_blocks() ? 0 : (rows + 1) / 2) {
       for (int blocks = op.by_blocks() ? granule : op.blocks; blocks >= granule;) {
         if (size_buffers(op, hardware, blocks, rows, buffers, plan)) {
-          plan.input_parts = split(op, blocks, rows);
+          plan.input_parts = reduction_parts(op, blocks, rows);
           plan.weights.parts = op.by_blocks() ? std::vector{op.whole()} : plan.input_parts;
           return;
         }

@@ -8,9 +8,15 @@
 namespace bitloop::host {
 namespace {
 
-constexpr int kSlotLimit = 64;        // parameter slots that a descriptor can name
-constexpr int kFullBatchWords = 256;  // a load of this many words hides its latency
+constexpr int kSlotLimit = 64;  // parameter slots that a descriptor can name
 constexpr int kMostBatched = 8;
+
+/// Of a group's parts, one each.
+void set_buffers(WeightPlan& plan, const WindowOp& op, const HardwareInfo& hardware) {
+  for (const ReductionPart& part : plan.parts)
+    plan.part_words = std::max(plan.part_words, part_words(op, part, hardware.filters));
+  plan.buffers = hardware.weight_rows / plan.part_words;
+}
 
 }  // namespace
 
@@ -40,13 +46,34 @@ WeightPlan plan_weights(const WindowOp& op, const HardwareInfo& hardware) {
     plan.part_words = words;
     plan.batch = std::clamp(kFullBatchWords / (words * lanes), 1, kMostBatched);
     while (plan.batch > 1 && plan.batch * words * 4 > hardware.weight_rows) --plan.batch;
+    plan.buffers = hardware.weight_rows / (plan.batch * words);
   } else {
     plan.parts = split_reduction(op, hardware.weight_rows, lanes);
-    for (const ReductionPart& part : plan.parts)
-      plan.part_words = std::max(plan.part_words, part_words(op, part, lanes));
+    set_buffers(plan, op, hardware);
   }
-  plan.buffers = hardware.weight_rows / (plan.batch * plan.part_words);
   return plan;
+}
+
+WeightPlan split_weights(const WindowOp& op, const HardwareInfo& hardware, int count) {
+  const int granules = divide_up(op.blocks, op.block_granule());
+  WeightPlan plan;
+  plan.parts =
+      granules >= count
+          ? reduction_parts(op, divide_up(granules, count) * op.block_granule(), op.kernel_height)
+          : reduction_parts(op, op.block_granule(), divide_up(op.kernel_height, divide_up(count, granules)));
+  set_buffers(plan, op, hardware);
+  return plan;
+}
+
+std::vector<ReductionPart> reduction_parts(const WindowOp& op, int blocks, int kernel_rows) {
+  std::vector<ReductionPart> parts;
+  for (int block = 0; block < op.blocks; block += blocks) {
+    for (int row = 0; row < op.kernel_height; row += kernel_rows) {
+      parts.push_back(
+          {block, std::min(block + blocks, op.blocks), row, std::min(row + kernel_rows, op.kernel_height)});
+    }
+  }
+  return parts;
 }
 
 ParameterPlan plan_parameters(const WindowOp& op, const HardwareInfo& hardware, int reserved) {
@@ -93,16 +120,9 @@ std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows, int lan
   }
   const int target = std::max(rows / 12, smallest);  // small parts: more of them can stay on chip
   const int block_words = part_words(op, {0, granule, 0, op.kernel_height}, lanes);
-  std::vector<ReductionPart> parts;
   const int blocks = std::max(1, target / block_words) * granule;
   const int kernel_rows = block_words <= target ? op.kernel_height : std::max(1, target / smallest);
-  for (int block = 0; block < op.blocks; block += blocks) {
-    for (int row = 0; row < op.kernel_height; row += kernel_rows) {
-      parts.push_back(
-          {block, std::min(block + blocks, op.blocks), row, std::min(row + kernel_rows, op.kernel_height)});
-    }
-  }
-  return parts;
+  return reduction_parts(op, blocks, kernel_rows);
 }
 
 }  // namespace bitloop::host

@@ -8,6 +8,8 @@
 
 namespace bitloop::host {
 
+inline constexpr int kFullBatchWords = 256;  ///< a load of this many words hides its latency
+
 /// Groups of filters that one load brings: the first alone, so that computing starts early, then `size` at a
 /// time.
 struct GroupBatches {
@@ -49,6 +51,9 @@ struct ParameterPlan {
   int buffers = 1;      ///< of `batch * group_slots` slots
 };
 
+/// Parts of at most `blocks` channel blocks and `kernel_rows` rows of the kernel.
+std::vector<ReductionPart> reduction_parts(const WindowOp& op, int blocks, int kernel_rows);
+
 /// Splits a reduction so that parts of at most `rows` weight SRAM rows result. Throws InputError naming the
 /// layer where even one kernel row of one channel block has more.
 std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows, int lanes);
@@ -57,6 +62,9 @@ std::vector<ReductionPart> split_reduction(const WindowOp& op, int rows, int lan
 int part_words(const WindowOp& op, const ReductionPart& part, int lanes);
 
 WeightPlan plan_weights(const WindowOp& op, const HardwareInfo& hardware);
+/// The reduction of a convolution in about `count` parts of about the same size, though two groups fit: so
+/// that a tile starts with its first part, and something else can come between two.
+WeightPlan split_weights(const WindowOp& op, const HardwareInfo& hardware, int count);
 /// `reserved` slots belong to somebody else.
 ParameterPlan plan_parameters(const WindowOp& op, const HardwareInfo& hardware, int reserved);
 

@@ -112,6 +112,9 @@ struct WindowOp {
   [[nodiscard]] int end_input_row(int row) const;
 };
 
+/// Cycles that the channelwise units take for a word of each position.
+inline int channel_passes(const HardwareInfo& hardware) { return kBlockChannels / hardware.channel_lanes; }
+
 /// Which of its layer's filters and channels an operation computes with, and in which lanes.
 struct ChannelChoice {
   std::vector<int> filters;  ///< by lane of the result; empty: all, in order

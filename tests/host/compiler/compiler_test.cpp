@@ -384,23 +384,49 @@ TEST(Compiler, weights_of_the_next_filters_arrive_while_the_present_ones_compute
   EXPECT_GE(loaded_before_last, 1000);
 }
 
+TEST(Compiler, a_tile_starts_with_the_first_part_of_its_weights) {
+  const Network network = single_layer_network("conv in=512x7x7 out=32 kernel=3 pad=1");
+  int loaded = 0;  // rows of weight SRAM; a group has 288
+  for (const Instruction& instruction : instructions_of(network, uniform_policy(network, 4, 4), 0)) {
+    if (const auto* load = std::get_if<LoadWeight>(&instruction.operation)) loaded += load->words;
+    if (std::holds_alternative<Conv>(instruction.operation)) break;
+  }
+  EXPECT_EQ(loaded, 288 / 4);
+}
+
+/// ADDs of a network's segment, and how many of them stand before the last part of a convolution's tile.
+std::pair<int, int> woven_adds(const Network& network, const Policy& policy, std::size_t segment) {
+  int adds = 0, inside = 0;
+  bool open = false;  // a tile has begun and is not complete
+  for (const Instruction& instruction : instructions_of(network, policy, segment)) {
+    if (const auto* conv = std::get_if<Conv>(&instruction.operation)) open = !conv->drain;
+    const bool add = std::holds_alternative<Add>(instruction.operation);
+    adds += add ? 1 : 0;
+    inside += add && open ? 1 : 0;
+  }
+  return {adds, inside};
+}
+
 TEST(Compiler, the_array_computes_while_an_add_drains) {
-  zoo::NetworkBuilder builder("shortcut", {3, 16, 16});
+  zoo::NetworkBuilder builder("shortcut", {3, 56, 56});
   const int first = builder.conv("first", builder.image(), {.filters = 64, .kernel = 3});
   const int second = builder.conv("second", first, {.filters = 64, .kernel = 3});
   const int sum = builder.add("sum", second, first, Activation::relu);
   const Network network = builder.finish({builder.conv("last", sum, {.filters = 16})});
-  int adds = 0, after_adds = 0;
-  bool after_add = false;
-  for (const Instruction& instruction : instructions_of(network, uniform_policy(network, 8, 8), 1)) {
-    if (engine_of(instruction.operation) != Engine::compute) continue;
-    const bool add = std::holds_alternative<Add>(instruction.operation);
-    adds += add ? 1 : 0;
-    after_adds += add && after_add ? 1 : 0;
-    after_add = add;
-  }
-  EXPECT_GE(adds, 2 * 32);  // two channel blocks of 32 tiles
-  EXPECT_LE(after_adds, 2);
+  const auto [adds, inside] = woven_adds(network, uniform_policy(network, 8, 8), 1);
+  EXPECT_EQ(adds, 2 * 392);          // two channel blocks of 392 tiles
+  EXPECT_GE(inside, adds * 9 / 10);  // the last tile of a strip has none to stand in
+}
+
+TEST(Compiler, what_reads_a_pool_stands_between_tiles_of_the_convolution) {
+  zoo::NetworkBuilder builder("pooled", {3, 112, 112});
+  const int stem = builder.conv("stem", builder.image(), {.filters = 64, .kernel = 7, .stride = 2});
+  const int pool = builder.max_pool("pool", stem, 3, 2, 1, 1);
+  const int next = builder.conv("next", pool, {.filters = 64, .kernel = 3});
+  const Network network = builder.finish(
+      {builder.conv("last", builder.add("sum", next, pool, Activation::relu), {.filters = 16})});
+  const int inside = woven_adds(network, uniform_policy(network, 4, 4), 0).second;
+  EXPECT_GE(inside, 2 * 98 * 7 / 10);  // they narrow the pool's codes: two channel blocks of 98 tiles
 }
 
 TEST(Compiler, codes_of_one_bit_that_fill_less_than_half_a_word_are_stored_in_two) {
