@@ -100,6 +100,7 @@ module accelerator #(
 
   localparam int PixelBits  = $clog2(P);
   localparam int FilterBits = $clog2(F);
+  localparam int StoreWords = 8;  // on their way from activation SRAM to the bus
 
   assign m_axi_arid_o    = 1'b0;
   assign m_axi_arsize_o  = 3'd3;
@@ -423,7 +424,7 @@ module accelerator #(
 
   logic                 write_run_valid, write_run_ready, write_run_last;
   logic [31:0]          write_run_address, write_run_words;
-  logic                 store_beat_valid, store_beat_ready;
+  logic                 store_beat_valid, store_beat_left;
   logic [63:0]          store_beat;
   logic                 st_valid, st_ready;
   logic [PixelBits-1:0] st_bank;
@@ -431,8 +432,9 @@ module accelerator #(
   logic [63:0]          st_data;
 
   store_engine #(
-    .P       (P),
-    .Datapath(Datapath)
+    .P          (P),
+    .BufferWords(StoreWords),
+    .Datapath   (Datapath)
   ) u_store (
     .clk_i,
     .rst_i        (rst),
@@ -448,7 +450,7 @@ module accelerator #(
     .run_words_o  (write_run_words),
     .run_last_o   (write_run_last),
     .word_valid_o (store_beat_valid),
-    .word_ready_i (store_beat_ready),
+    .word_left_i  (store_beat_left),
     .word_o       (store_beat),
     .act_valid_o  (st_valid),
     .act_ready_i  (st_ready),
@@ -547,7 +549,9 @@ module accelerator #(
     .m_axi_rlast_i
   );
 
-  axi_writer u_writer (
+  axi_writer #(
+    .BufferWords(StoreWords)
+  ) u_writer (
     .clk_i,
     .rst_i              (rst),
     .halt_i             (halt),
@@ -566,7 +570,7 @@ module accelerator #(
     .store_words_i      (write_run_words),
     .store_last_i       (write_run_last),
     .store_word_valid_i (store_beat_valid),
-    .store_word_ready_o (store_beat_ready),
+    .store_word_left_o  (store_beat_left),
     .store_word_i       (store_beat),
     .done_o             (writer_done),
     .error_o            (write_error),

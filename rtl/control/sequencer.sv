@@ -229,11 +229,8 @@ module sequencer #(
   assign restart          = state_q == StHeaderRequest;
   assign flush_o          = state_q == StQuiet;
   assign count_o          = state_q != StIdle && state_q != StFinish && state_q != StLatch;
-  assign take_o           = state_q == StTake || state_q == StFinish;
-  assign latch_o          = state_q == StFinish;
   assign step_o           = (state_q == StRecord && record_word_ready_i) || state_q == StLatch;
   assign done_o           = state_q == StLatch && step_q == 5'd31;
-  assign record_select_o  = state_q == StRecordRequest || state_q == StRecord || state_q == StRecordWait;
   assign record_valid_o   = state_q == StRecordRequest;
   assign record_address_o = base_q + record_q;
   assign record_words_o   = RecordWords;
@@ -265,6 +262,8 @@ module sequencer #(
     end
     if (gather && final_word) instructions_q <= instructions_q - 32'd1;
 
+    take_o  <= 1'b0;  // in StTake and StFinish
+    latch_o <= 1'b0;  // in StFinish
     case (state_q)
       StIdle: begin
         if (start_i) begin
@@ -302,9 +301,16 @@ module sequencer #(
       end
       StRun: begin
         if (failed) state_q <= StQuiet;
-        else if (all_done) state_q <= StTake;
+        else if (all_done) begin
+          take_o  <= 1'b1;
+          state_q <= StTake;
+        end
       end
-      StTake: state_q <= StRecordRequest;
+      // The writer serves records from here on.
+      StTake: begin
+        record_select_o <= 1'b1;
+        state_q         <= StRecordRequest;
+      end
       StRecordRequest: begin
         step_q <= 5'd0;
         if (record_ready_i) state_q <= StRecord;
@@ -316,13 +322,22 @@ module sequencer #(
         end
       end
       StRecordWait: begin
-        if (record_done_i) state_q <= last_q ? StFinish : StHeaderRequest;
+        if (record_done_i) begin
+          record_select_o <= 1'b0;
+          take_o          <= last_q;
+          latch_o         <= last_q;
+          state_q         <= last_q ? StFinish : StHeaderRequest;
+        end
         quiet_q <= 2'd0;
       end
       // After an error: until nothing has moved for 4 cycles.
       StQuiet: begin
         quiet_q <= quiet_i ? quiet_q + 2'd1 : 2'd0;
-        if (quiet_i && quiet_q == 2'd3) state_q <= StFinish;
+        if (quiet_i && quiet_q == 2'd3) begin
+          take_o  <= 1'b1;
+          latch_o <= 1'b1;
+          state_q <= StFinish;
+        end
       end
       StFinish: begin
         step_q  <= 5'd0;
@@ -336,13 +351,16 @@ module sequencer #(
     endcase
 
     if (rst_i) begin
-      state_q      <= StIdle;
-      fetch_left_q <= 32'd0;
-      credit_q     <= CreditBits'(DescriptorWords);
-      index_q      <= 3'd0;
-      quiet_q      <= 2'd0;
-      error_q      <= 3'd0;
-      error_info_q <= 32'd0;
+      state_q         <= StIdle;
+      take_o          <= 1'b0;
+      latch_o         <= 1'b0;
+      record_select_o <= 1'b0;
+      fetch_left_q    <= 32'd0;
+      credit_q        <= CreditBits'(DescriptorWords);
+      index_q         <= 3'd0;
+      quiet_q         <= 2'd0;
+      error_q         <= 3'd0;
+      error_info_q    <= 32'd0;
     end
   end
 

@@ -71,8 +71,8 @@ module axi_reader_properties #(
   (* hierconn *) wire        \dut.issue ;
   (* hierconn *) wire        \dut.ar_ready ;
   (* hierconn *) wire        \dut.tag_ready ;
-  (* hierconn *) wire        \dut.for_sequencer ;
-  (* hierconn *) wire        \dut.word_valid_q ;
+  (* hierconn *) wire        \dut.sequencer_word_q ;
+  (* hierconn *) wire        \dut.load_word_q ;
   (* hierconn *) wire [31:0] \dut.sequencer_burst_address ;
   (* hierconn *) wire [31:0] \dut.load_burst_address ;
   (* hierconn *) wire [35:0] \dut.u_requests.data_i ;
@@ -99,8 +99,8 @@ module axi_reader_properties #(
         assert (\dut.u_tags.data_i && \dut.u_requests.data_i [31:0] == \dut.sequencer_burst_address );
       if (load_goes) assert (!\dut.u_tags.data_i && \dut.u_requests.data_i [31:0] == \dut.load_burst_address );
       assert (!(sequencer_word_valid && load_word_valid));
-      if (\dut.word_valid_q && !halt_i) assert (sequencer_word_valid == \dut.for_sequencer );
-      if (\dut.word_valid_q && !halt_i) assert (load_word_valid == !\dut.for_sequencer );
+      assert (!(\dut.sequencer_word_q && \dut.load_word_q ));
+      assert (!halt_i || !(sequencer_word_valid || load_word_valid));
     end
   end
 
@@ -114,6 +114,7 @@ module axi_reader_properties #(
     logic        word_valid_q, word_owner_q;         // the word between bus and client
     logic [63:0] word_q;
     logic        word_goes;
+    logic        taken_q;
     logic        ar_waits_q;
     logic [39:0] ar_offer_q;
     logic        ar_taken, r_taken, burst_ends;
@@ -148,6 +149,7 @@ module axi_reader_properties #(
         word_owner_q <= owners_q[0];
         word_q       <= rdata_i;
       end
+      taken_q    <= r_taken;
       ar_waits_q <= arvalid && !arready_i;
       ar_offer_q <= {araddr, arlen};
       if (rst_i) begin
@@ -159,6 +161,7 @@ module axi_reader_properties #(
         beat_q             <= 4'd0;
         word_valid_q       <= 1'b0;
         ar_waits_q         <= 1'b0;
+        taken_q            <= 1'b0;
       end
 
       assume (sequencer_address_i == sequencer_next_q && load_address_i == load_next_q);
@@ -175,7 +178,7 @@ module axi_reader_properties #(
         assert (sequencer_word_valid == (word_valid_q && word_owner_q && !halt_i));
         assert (load_word_valid == (word_valid_q && !word_owner_q && !halt_i));
         if (word_valid_q) assert (word == word_q);
-        assert (beat == word_goes);
+        assert (beat == taken_q);
         // Idle means that nothing can come any more.
         if (idle) assert (!arvalid && open_q == 4'd0 && !word_valid_q);
       end

@@ -4,7 +4,7 @@
 // under way; `done_o` pulses once per run that is an instruction's last, after its response; offers stand.
 // `Streams` = 0 keeps only what a cycle decides by itself, which induction proves.
 // Assumed: a bus that answers each complete burst once; runs of one or two words (burst_splitter_properties.sv proves how
-// longer ones are cut), the n-th at n * 256, so that an address names its run.
+// longer ones are cut), the n-th at n * 256, so that an address names its run; store words only where there is room.
 module axi_writer_properties #(
   parameter bit Streams     = 1'b1,
   parameter int Outstanding = 4
@@ -30,7 +30,7 @@ module axi_writer_properties #(
   input logic [1:0]  bresp_i
 );
 
-  logic        idle, record_ready, record_word_ready, store_ready, store_word_ready, done, error, burst, beat;
+  logic        idle, record_ready, record_word_ready, store_ready, store_word_left, done, error, burst, beat;
   logic        awvalid, wvalid, wlast, bready;
   logic [31:0] awaddr;
   logic [7:0]  awlen;
@@ -57,7 +57,7 @@ module axi_writer_properties #(
     .store_words_i,
     .store_last_i,
     .store_word_valid_i,
-    .store_word_ready_o (store_word_ready),
+    .store_word_left_o  (store_word_left),
     .store_word_i,
     .done_o             (done),
     .error_o            (error),
@@ -92,9 +92,10 @@ module axi_writer_properties #(
   always @(posedge clk_i) begin
     seen_q <= 1'b1;
     assume (seen_q || rst_i);
+    assume (select_i || !store_word_valid_i || \dut.word_ready );
     if (seen_q) begin
       assert (!(record_ready && store_ready));
-      assert (!(record_word_ready && store_word_ready));
+      assert (!(record_word_ready && store_word_left));
       assert (!record_ready || select_i);
       assert (!store_ready || !select_i);
       // Exactly the selected client's offers go in.
@@ -107,9 +108,10 @@ module axi_writer_properties #(
         assert (\dut.u_bursts.run_address_i == store_address_i && \dut.u_bursts.run_words_i == store_words_i &&
                 \dut.u_bursts.run_last_i == store_last_i);
       assert ((\dut.word_ready && \dut.u_words.valid_i ) ==
-              ((record_word_valid_i && record_word_ready) || (store_word_valid_i && store_word_ready)));
+              ((record_word_valid_i && record_word_ready) || (store_word_valid_i && !select_i)));
       if (record_word_valid_i && record_word_ready) assert (\dut.u_words.data_i == record_word_i);
-      if (store_word_valid_i && store_word_ready) assert (\dut.u_words.data_i == store_word_i);
+      if (store_word_valid_i && !select_i) assert (\dut.u_words.data_i == store_word_i);
+      assert (store_word_left == (!select_i && wvalid && wready_i));
       assert (!\dut.issue || !halt_i);
     end
   end

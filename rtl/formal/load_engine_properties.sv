@@ -27,7 +27,8 @@ module load_engine_properties (
     .act_ready_i
   );
 
-  (* hierconn *) wire [322:0] \dut.head_context ;
+  (* hierconn *) wire [2:0]   \dut.opcode ;
+  (* hierconn *) wire [319:0] \dut.instr ;
   (* hierconn *) wire         \dut.row_valid ;
   (* hierconn *) wire         \dut.row_bank ;
   (* hierconn *) wire [1:0]   \dut.pack_valid ;
@@ -46,6 +47,7 @@ module load_engine_properties (
   (* hierconn *) wire         \dut.u_packer.u_ctrl.full_q ;
   (* hierconn *) wire [1:0]   \dut.u_packer.u_ctrl.emit_q ;
   (* hierconn *) wire [15:0]  \dut.u_packer.u_ctrl.emit_rows_q ;
+  (* hierconn *) wire         \dut.u_packer.u_ctrl.all_q ;
   (* hierconn *) wire [15:0]  \dut.u_packer.u_ctrl.emit_columns_q ;
 
   logic        seen_q = 1'b0;
@@ -83,18 +85,18 @@ module load_engine_properties (
   always @(posedge clk_i) begin
     seen_q <= 1'b1;
     assume (seen_q || rst_i);
-    assume (\dut.head_context [322:320] != 3'd5 ||
-            (\dut.head_context [79:64] != 16'd0 && \dut.head_context [95:80] != 16'd0));
+    assume (\dut.opcode != 3'd5 || (\dut.instr [79:64] != 16'd0 && \dut.instr [95:80] != 16'd0));
     if (seen_q) begin
       assert (!(\dut.row_valid && \dut.pack_valid != 2'd0));
       assert (act_valid == (\dut.row_valid ? 2'b01 << \dut.row_bank : \dut.pack_valid ));
       assert (!(word_ready && \dut.u_write.act_q && \dut.pack_valid != 2'd0));
       for (int i = 0; i < 2; i++) if (\dut.pack_valid [i]) assert (\dut.pack_bank [i] == 1'(i));
       // Induction: the packer holds nothing outside a PACK; within it, both ends count the same positions.
-      if (packing) assert (!\dut.u_write.active_q || !\dut.u_write.act_q );
+      if (\dut.u_write.act_q ) assert (\dut.u_write.active_q && !packing);
       if (!packing) assert (!chunks);
       if (packing) begin
-        assert (\dut.u_packer.u_ctrl.emit_rows_q != 16'd0 || \dut.u_packer.u_ctrl.emit_q != 2'd0);
+        assert (\dut.u_packer.u_ctrl.all_q == (\dut.u_packer.u_ctrl.emit_rows_q == 16'd0));
+        assert (!\dut.u_packer.u_ctrl.all_q || \dut.u_packer.u_ctrl.emit_q != 2'd0);
         assert (enough && rows == \dut.u_packer.u_ctrl.rows_left_q && columns == \dut.u_packer.u_ctrl.columns_left_q );
         assert (\dut.u_packer.u_ctrl.gather_q == (\dut.u_packer.u_ctrl.rows_left_q != 16'd0));
         // The rest of a position follows its first chunks.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // AXI4 read master for two clients: the sequencer's descriptors and the load engine's words.
 // Requests are runs of words; bursts of the sequencer go first. At most Outstanding bursts are under way, in order on
-// one ID; a tag per burst names the client that its words are for. The bus meets registers only: a request stands in a
-// buffer of two, a word in one register (latency 1 cycle, one word per cycle). The sequencer must only ask for words
-// that it has room for: it cannot refuse them. `halt_i` stops new bursts and drops words.
+// one ID; a tag per burst names the client that its words are for. A request stands in a buffer of two, a word in one
+// register (latency 1 cycle, one word per cycle) that says whose it is. The sequencer must only ask for words that it has
+// room for: it cannot refuse them. `halt_i` stops new bursts and drops words.
 module axi_reader #(
   parameter int Outstanding = 8
 ) (
@@ -26,7 +26,7 @@ module axi_reader #(
   input  logic        load_word_ready_i,
 
   output logic [63:0] word_o,
-  output logic        error_o,  // this cycle's word came with an error response
+  output logic        error_o,  // a word that came in the cycle before had an error response
   output logic        burst_o,  // for counters
   output logic        beat_o,
 
@@ -106,13 +106,12 @@ module axi_reader #(
 
   assign m_axi_arlen_o[7:4] = 4'd0;
 
-  // Whose words come back.
+  // Words come back in the order of the bursts, whose tags are gone with their last ones.
   logic tag_valid;
   logic for_sequencer;
-  logic word_valid_q;
-  logic word_last_q;
-  logic word_error_q;
-  logic pass;          // the word register's word leaves it
+  logic taken;             // a word comes from the bus
+  logic sequencer_word_q;  // the word register holds one for the sequencer
+  logic load_word_q;       // or one for the load engine
 
   fifo #(
     .Width(1),
@@ -124,31 +123,31 @@ module axi_reader #(
     .ready_o(tag_ready),
     .data_i (sequencer_burst_valid),
     .valid_o(tag_valid),
-    .ready_i(pass && word_last_q),
+    .ready_i(taken && m_axi_rlast_i),
     .data_o (for_sequencer)
   );
 
-  assign pass                   = word_valid_q && (halt_i || for_sequencer || load_word_ready_i);
-  assign m_axi_rready_o         = !word_valid_q || pass;
-  assign sequencer_word_valid_o = word_valid_q && for_sequencer && !halt_i;
-  assign load_word_valid_o      = word_valid_q && !for_sequencer && !halt_i;
+  assign m_axi_rready_o         = !load_word_q || load_word_ready_i || halt_i;
+  assign taken                  = m_axi_rvalid_i && m_axi_rready_o;
+  assign sequencer_word_valid_o = sequencer_word_q && !halt_i;
+  assign load_word_valid_o      = load_word_q && !halt_i;
 
   always_ff @(posedge clk_i) begin
     burst_o <= m_axi_arvalid_o && m_axi_arready_i;
+    beat_o  <= taken && !rst_i;
+    error_o <= taken && m_axi_rresp_i[1] && !rst_i;
     if (m_axi_rready_o) begin
-      word_valid_q <= m_axi_rvalid_i;
-      if (m_axi_rvalid_i) begin
-        word_o       <= m_axi_rdata_i;
-        word_last_q  <= m_axi_rlast_i;
-        word_error_q <= m_axi_rresp_i[1];
-      end
+      sequencer_word_q <= m_axi_rvalid_i && for_sequencer;
+      load_word_q      <= m_axi_rvalid_i && !for_sequencer;
+      word_o           <= m_axi_rdata_i;
     end
-    if (rst_i) word_valid_q <= 1'b0;
+    if (rst_i) begin
+      sequencer_word_q <= 1'b0;
+      load_word_q      <= 1'b0;
+    end
   end
 
-  assign error_o = pass && word_error_q;
-  assign beat_o  = pass;
-  assign idle_o  = !m_axi_arvalid_o && !tag_valid;
+  assign idle_o = !m_axi_arvalid_o && !tag_valid && !sequencer_word_q && !load_word_q;
 
   logic unused_bits;
   assign unused_bits = m_axi_rresp_i[0];

@@ -5,9 +5,11 @@
 // At most Outstanding bursts are under way; `done_o` pulses when the response to the last burst of an instruction is
 // in, while words of later runs keep flowing. A burst's words may go before its address is taken, never before the
 // address is offered. `halt_i` stops new bursts; the words of those under way must still be supplied.
-// The bus meets registers only: buffers of two for addresses and words, a register for responses.
+// The bus meets registers only: buffers for two addresses and for words, a register for responses. The store engine must
+// send a word only while fewer than BufferWords of its words have not left: the writer cannot refuse it.
 module axi_writer #(
-  parameter int Outstanding = 8
+  parameter int Outstanding = 8,
+  parameter int BufferWords = 8
 ) (
   input  logic        clk_i,
   input  logic        rst_i,
@@ -29,7 +31,7 @@ module axi_writer #(
   input  logic [31:0] store_words_i,
   input  logic        store_last_i,
   input  logic        store_word_valid_i,
-  output logic        store_word_ready_o,
+  output logic        store_word_left_o,
   input  logic [63:0] store_word_i,
 
   output logic        done_o,
@@ -125,7 +127,7 @@ module axi_writer #(
 
   fifo #(
     .Width(64),
-    .Depth(2)
+    .Depth(BufferWords)
   ) u_words (
     .clk_i,
     .rst_i,
@@ -138,7 +140,7 @@ module axi_writer #(
   );
 
   assign record_word_ready_o = record_select_i && word_ready;
-  assign store_word_ready_o  = !record_select_i && word_ready;
+  assign store_word_left_o   = !record_select_i && beat;
   assign m_axi_wvalid_o      = word_valid && length_valid;
   assign m_axi_wlast_o       = beat_q == length;
   assign beat                = m_axi_wvalid_o && m_axi_wready_i;

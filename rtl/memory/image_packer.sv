@@ -13,7 +13,7 @@ module image_packer #(
   input  logic [$clog2(StagingWords)-1:0] write_address_i,
   input  logic [63:0]                     write_data_i,
   input  logic                            start_i,
-  input  logic [319:0]                    fields_i,
+  input  logic [383:64]                   instr_i,   // fields where they are in the descriptor
   output logic                            done_o,
   output logic [1:0]                      act_valid_o,
   input  logic [1:0]                      act_ready_i,
@@ -47,7 +47,7 @@ module image_packer #(
     .clk_i,
     .rst_i,
     .start_i,
-    .fields_i,
+    .instr_i,
     .done_o,
     .act_valid_o,
     .act_ready_i,

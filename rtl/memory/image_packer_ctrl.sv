@@ -13,7 +13,7 @@ module image_packer_ctrl #(
   input  logic                            clk_i,
   input  logic                            rst_i,
   input  logic                            start_i,
-  input  logic [319:0]                    fields_i,        // d2..d11
+  input  logic [383:64]                   instr_i,         // fields where they are in the descriptor
   output logic                            done_o,
 
   // Plane words to the activation SRAM's even and odd banks.
@@ -46,15 +46,6 @@ module image_packer_ctrl #(
   localparam int Bits      = $clog2(StagingWords) + 3;  // of a staging byte address
   localparam int ChunkMax  = 9;
 
-  // Fields: fields_i[32 * (n - 2) +: 32] is dn.
-  logic [15:0] width;
-  logic [2:0]  channels;
-  logic [4:0]  columns;
-
-  assign width    = fields_i[31:16];
-  assign channels = fields_i[34:32];
-  assign columns  = fields_i[44:40];
-
   // n times C.
   function automatic logic signed [19:0] times(input logic signed [19:0] n, input logic [2:0] c);
     case (c)
@@ -64,6 +55,15 @@ module image_packer_ctrl #(
       default: times = n <<< 2;
     endcase
   endfunction
+
+  // The instruction that starts.
+  logic [2:0]         channels;
+  logic signed [19:0] start_x;
+  logic signed [17:0] start_y;
+
+  assign channels = instr_i[descriptor_pkg::PackChannels+:3];
+  assign start_x  = times(20'($signed(instr_i[descriptor_pkg::PackIx+:16])), channels);
+  assign start_y  = 18'($signed(instr_i[descriptor_pkg::PackIy+:16]));
 
   // Registers of the instruction.
   logic [15:0]        height_q;
@@ -124,7 +124,7 @@ module image_packer_ctrl #(
   assign odd_address_o  = word_address[Bits-4:1];
   assign even_address_o = word_address[Bits-4:1] + {{(Bits - 5){1'b0}}, word_address[0]};
 
-  // Align and place: what the chunks in flight are.
+  // Align and place: what the chunks in flight are. A chunk waits where the lanes hold a position that cannot leave.
   logic       align_q;
   logic [4:0] align_lane_q;
   logic [3:0] align_count_q;
@@ -133,13 +133,15 @@ module image_packer_ctrl #(
   logic       place_q;
   logic       place_last_q;
   logic       full_q;         // the lanes hold a whole position
+  logic       blocked;        // and emit cannot take it
+  logic       transfer;       // emit takes it
   logic       align;
   logic       place;
-  logic       transfer;       // a position goes from the lanes to emit
 
-  assign place            = place_q && (!full_q || transfer);
-  assign align            = align_q && (!place_q || place);
-  assign issue            = gather_q && (!align_q || align);
+  assign transfer         = full_q && !blocked;
+  assign place            = place_q && !blocked;
+  assign align            = align_q && !(place_q && blocked);
+  assign issue            = gather_q && !(align_q && place_q && blocked);
   assign align_o          = align;
   assign place_o          = place;
   assign align_channels_o = channels_q;
@@ -204,25 +206,25 @@ module image_packer_ctrl #(
     else if (transfer) full_q <= 1'b0;
 
     if (start_i) begin
-      height_q       <= fields_i[15:0];
-      line_bytes_q   <= times($signed({4'd0, width}), channels);
-      segment_q      <= 5'(times($signed({15'd0, columns}), channels));
-      rows_q         <= fields_i[53:48];
-      step_x_q       <= times($signed({12'd0, fields_i[63:56]}), channels);
+      height_q       <= instr_i[descriptor_pkg::PackImageHeight+:16];
+      line_bytes_q   <= times($signed({4'd0, instr_i[descriptor_pkg::PackImageWidth+:16]}), channels);
+      segment_q      <= 5'(times($signed({15'd0, instr_i[descriptor_pkg::PackColumns+:5]}), channels));
+      rows_q         <= instr_i[descriptor_pkg::PackRows+:6];
+      step_x_q       <= times($signed({12'd0, instr_i[descriptor_pkg::PackStrideX+:8]}), channels);
       channels_q     <= channels;
-      packed_width_q <= fields_i[95:80];
-      columns_left_q <= fields_i[95:80];
-      rows_left_q    <= fields_i[79:64];
-      step_y_q       <= {8'd0, fields_i[103:96]};
-      jump_q         <= Bits'(fields_i[103:96]) * fields_i[288+:Bits];
-      pitch_q        <= fields_i[288+:Bits];
-      x_q            <= times({{4{fields_i[223]}}, fields_i[223:208]}, channels);
-      start_x_q      <= times({{4{fields_i[223]}}, fields_i[223:208]}, channels);
-      y_q            <= {{2{fields_i[207]}}, fields_i[207:192]};
-      kernel_y_q     <= {{2{fields_i[207]}}, fields_i[207:192]};
-      pads_q         <= fields_i[255:224];
-      line_q         <= fields_i[256+:Bits];
-      kernel_line_q  <= fields_i[256+:Bits];
+      packed_width_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
+      columns_left_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
+      rows_left_q    <= instr_i[descriptor_pkg::PackPackedRows+:16];
+      step_y_q       <= {8'd0, instr_i[descriptor_pkg::PackStrideY+:8]};
+      jump_q         <= Bits'(instr_i[descriptor_pkg::PackStrideY+:8]) * instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
+      pitch_q        <= instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
+      x_q            <= start_x;
+      start_x_q      <= start_x;
+      y_q            <= start_y;
+      kernel_y_q     <= start_y;
+      pads_q         <= instr_i[descriptor_pkg::PackPadCodes+:32];
+      line_q         <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
+      kernel_line_q  <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
       kernel_row_q   <= 6'd0;
       chunk_q        <= 5'd0;
       lane_q         <= 5'd0;
@@ -239,11 +241,13 @@ module image_packer_ctrl #(
 
   // Emit: four words of a position, side by side for one position in an even and one in an odd bank.
   logic [1:0]             emit_q;
+  logic [1:0]             last_q;          // the present word is its position's last
   logic [3:0]             plane_q;
   logic [2*PixelBits-1:0] bank_q;
   logic [31:0]            row_q;
   logic [15:0]            emit_columns_q;  // positions that are not transferred yet: of this row, rows
   logic [15:0]            emit_rows_q;
+  logic                   all_q;           // none
   logic [15:0]            pitch_positions_q;
   logic [15:0]            base_q;
   logic [15:0]            stride_q;
@@ -251,31 +255,33 @@ module image_packer_ctrl #(
   logic [15:0]            row_start_q;
   logic [15:0]            position_q;
   logic [1:0]             emit;
-  logic [1:0]             last;            // the last word of its position goes
+  logic [1:0]             free;            // holds no word from the next cycle on
   logic                   odd;
   logic                   last_column;
 
   assign emit        = emit_q & act_ready_i;
-  assign last        = emit & {plane_q[3:2] == 2'd3, plane_q[1:0] == 2'd3};
+  assign free        = ~emit_q | (last_q & act_ready_i);
   assign odd         = position_q[0];
   assign last_column = emit_columns_q == 16'd1;
-  assign transfer    = full_q && (!emit_q[odd] || last[odd]);
+  assign blocked     = full_q && !(odd ? free[1] : free[0]);
   assign transfer_o  = {transfer && odd, transfer && !odd};
   assign plane_o     = plane_q;
   assign act_valid_o = emit_q;
   assign act_bank_o  = bank_q;
   assign act_row_o   = row_q;
-  assign done_o      = emit_rows_q == 16'd0 && emit_q != 2'd0 && (emit_q & ~last) == 2'd0;
+  assign done_o      = all_q && emit_q != 2'd0 && free == 2'b11;
 
   always_ff @(posedge clk_i) begin
     for (int i = 0; i < 2; i++) begin
       if (emit[i]) begin
         plane_q[2*i+:2] <= plane_q[2*i+:2] + 2'd1;
+        last_q[i]       <= plane_q[2*i+:2] == 2'd2;
         row_q[16*i+:16] <= row_q[16*i+:16] + stride_q;
-        if (last[i]) emit_q[i] <= 1'b0;
+        if (last_q[i]) emit_q[i] <= 1'b0;
       end
       if (transfer_o[i]) begin
         emit_q[i]                      <= 1'b1;
+        last_q[i]                      <= 1'b0;
         plane_q[2*i+:2]                <= 2'd0;
         bank_q[PixelBits*i+:PixelBits] <= position_q[PixelBits-1:0];
         row_q[16*i+:16]                <= base_q + 16'(position_q >> PixelBits);
@@ -288,25 +294,31 @@ module image_packer_ctrl #(
       end else begin
         emit_columns_q <= packed_width_q;
         emit_rows_q    <= emit_rows_q - 16'd1;
+        all_q          <= emit_rows_q == 16'd1;
         position_q     <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
         row_start_q    <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
       end
     end
     if (start_i) begin
-      emit_columns_q    <= fields_i[95:80];
-      emit_rows_q       <= fields_i[79:64];
-      pitch_positions_q <= fields_i[127:112];
-      base_q            <= fields_i[143:128];
-      stride_q          <= fields_i[159:144];
-      row_start_q       <= fields_i[175:160];
-      position_q        <= fields_i[175:160];
-      ring_q            <= fields_i[191:176];
+      emit_columns_q    <= instr_i[descriptor_pkg::PackPackedWidth+:16];
+      emit_rows_q       <= instr_i[descriptor_pkg::PackPackedRows+:16];
+      all_q             <= 1'b0;
+      pitch_positions_q <= instr_i[descriptor_pkg::ChipPitch+:16];
+      base_q            <= instr_i[descriptor_pkg::ChipBase+:16];
+      stride_q          <= instr_i[descriptor_pkg::ChipStride+:16];
+      row_start_q       <= instr_i[descriptor_pkg::ChipFirst+:16];
+      position_q        <= instr_i[descriptor_pkg::ChipFirst+:16];
+      ring_q            <= instr_i[descriptor_pkg::ChipRing+:16];
     end
     if (rst_i) emit_q <= 2'd0;
   end
 
+  // Bits that these fields do not need (descriptor_check.sv; the ring wraps where it is a power of two), and that no field
+  // has.
   logic unused_bits;
-  assign unused_bits = ^{fields_i[319:288+Bits], fields_i[287:256+Bits], fields_i[111:104], fields_i[55:54],
-                         fields_i[47:45], fields_i[39:35]};
+  assign unused_bits = ^{instr_i[descriptor_pkg::PackChannels+3+:5], instr_i[descriptor_pkg::PackColumns+5+:3],
+                         instr_i[descriptor_pkg::PackRows+6+:2], instr_i[descriptor_pkg::PackStrideY+8+:8],
+                         instr_i[descriptor_pkg::PackStagingByte+Bits+:32-Bits],
+                         instr_i[descriptor_pkg::PackImageRowBytes+Bits+:32-Bits]};
 
 endmodule

@@ -45,26 +45,30 @@ module load_engine #(
   output logic [63:0]          table_data_o
 );
 
-  localparam int ContextWidth = 323;
+  localparam int PixelBits    = $clog2(P);
+  localparam int ContextWidth = 3 + 320;
 
   logic                            push_valid;
   logic                            push_ready;
-  logic [ContextWidth-1:0]         push_context;
   logic                            context_valid;
   logic                            context_ready;
-  logic [ContextWidth-1:0]         head_context;
+  logic [2:0]                      opcode;      // of the first instruction that waits, and its fields, where they are
+  logic [383:64]                   instr;       // in the descriptor
   logic                            unused_run_last;
   logic                            request_busy;
   logic                            write_busy;
+  logic                            rows;         // a LOAD_ACT has the activation SRAM
   logic                            row_valid;
-  logic [$clog2(P)-1:0]            row_bank;
+  logic [15:0]                     row_position, row_base;
+  logic                            row_spread;
+  logic [PixelBits-1:0]            row_bank;
   logic [15:0]                     row_row;
   logic                            staging_write;
   logic [$clog2(StagingWords)-1:0] staging_address;
   logic                            pack_start;
   logic                            pack_done;
   logic [1:0]                      pack_valid;
-  logic [2*$clog2(P)-1:0]          pack_bank;
+  logic [2*PixelBits-1:0]          pack_bank;
   logic [31:0]                     pack_row;
   logic [127:0]                    pack_data;
 
@@ -78,12 +82,11 @@ module load_engine #(
     .base_i,
     .instr_valid_i,
     .instr_ready_o,
-    .instr_i,
-    .opcode_i       (instr_i[2:0]),
+    .instr_i        (instr_i[171:64]),
+    .opcode_i       (instr_i[descriptor_pkg::Opcode+:3]),
     .repeat_i       (4'd1),
     .context_valid_o(push_valid),
     .context_ready_i(push_ready),
-    .context_o      (push_context),
     .run_valid_o,
     .run_ready_i,
     .run_address_o,
@@ -100,14 +103,13 @@ module load_engine #(
     .rst_i,
     .valid_i(push_valid),
     .ready_o(push_ready),
-    .data_i (push_context),
+    .data_i ({instr_i[descriptor_pkg::Opcode+:3], instr_i[383:64]}),
     .valid_o(context_valid),
     .ready_i(context_ready),
-    .data_o (head_context)
+    .data_o ({opcode, instr})
   );
 
   load_write #(
-    .P           (P),
     .F           (F),
     .StagingWords(StagingWords)
   ) u_write (
@@ -115,15 +117,18 @@ module load_engine #(
     .rst_i,
     .context_valid_i  (context_valid),
     .context_ready_o  (context_ready),
-    .context_i        (head_context),
+    .opcode_i         (opcode),
+    .instr_i          (instr[255:128]),
     .busy_o           (write_busy),
     .done_o,
     .word_valid_i,
     .word_ready_o,
+    .act_o            (rows),
     .act_valid_o      (row_valid),
     .act_ready_i      (act_ready_i[row_bank[0]]),
-    .act_bank_o       (row_bank),
-    .act_row_o        (row_row),
+    .act_position_o   (row_position),
+    .act_base_o       (row_base),
+    .act_spread_o     (row_spread),
     .weight_write_o,
     .weight_bank_o,
     .weight_row_o,
@@ -149,7 +154,7 @@ module load_engine #(
     .write_address_i(staging_address),
     .write_data_i   (word_i),
     .start_i        (pack_start),
-    .fields_i       (head_context[319:0]),
+    .instr_i        (instr),
     .done_o         (pack_done),
     .act_valid_o    (pack_valid),
     .act_ready_i,
@@ -158,12 +163,20 @@ module load_engine #(
     .act_data_o     (pack_data)
   );
 
+  assign row_bank = PixelBits'({ring_pkg::bank(row_position, PixelBits, row_spread)});
+  assign row_row  = row_base + 16'(row_position >> PixelBits);
+
   assign act_valid_o   = {row_valid && row_bank[0], row_valid && !row_bank[0]} | pack_valid;
-  assign act_bank_o    = row_valid ? {2{row_bank}} : pack_bank;
-  assign act_row_o     = row_valid ? {2{row_row}} : pack_row;
-  assign act_data_o    = row_valid ? {2{word_i}} : pack_data;
+  assign act_bank_o    = rows ? {2{row_bank}} : pack_bank;
+  assign act_row_o     = rows ? {2{row_row}} : pack_row;
+  assign act_data_o    = rows ? {2{word_i}} : pack_data;
   assign weight_data_o = word_i;
   assign param_data_o  = word_i;
   assign table_data_o  = word_i;
+
+  // Loads have no fields from d12 on; their waits have been met.
+  logic unused_bits;
+  assign unused_bits = ^{instr_i[511:384], instr_i[descriptor_pkg::WaitStore+:16], instr_i[descriptor_pkg::WaitCompute+:16],
+                         instr_i[descriptor_pkg::WaitLoad+:16], instr_i[descriptor_pkg::WaitLoad-1:descriptor_pkg::Opcode+3]};
 
 endmodule

@@ -12,12 +12,11 @@ module transfer_request #(
   input  logic [31:0]  base_i,
   input  logic         instr_valid_i,
   output logic         instr_ready_o,
-  input  logic [511:0] instr_i,
+  input  logic [171:64] instr_i,         // what moves: fields where they are in the descriptor
   input  logic [2:0]   opcode_i,         // low bits of LOAD_*, PACK
   input  logic [3:0]   repeat_i,         // each word of a row moves so often; at least 1
-  output logic         context_valid_o,
+  output logic         context_valid_o,  // the data side takes the instruction, too
   input  logic         context_ready_i,
-  output logic [322:0] context_o,        // opcode, d11..d2
   output logic         run_valid_o,
   input  logic         run_ready_i,
   output logic [31:0]  run_address_o,
@@ -48,7 +47,6 @@ module transfer_request #(
   assign instr_ready_o   = state_q == StIdle && context_ready_i;
   assign accept          = instr_valid_i && instr_ready_o;
   assign context_valid_o = accept;
-  assign context_o       = {opcode_i, instr_i[64+:320]};
   assign busy_o          = state_q != StIdle;
 
   // Words per row, or in all.
@@ -100,8 +98,5 @@ module transfer_request #(
     endcase
     if (rst_i) state_q <= StIdle;
   end
-
-  logic unused_bits;
-  assign unused_bits = ^{instr_i[511:384], instr_i[63:0]};
 
 endmodule
