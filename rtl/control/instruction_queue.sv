@@ -78,4 +78,15 @@ module instruction_queue #(
   logic unused_bits;
   assign unused_bits = ^{load_lead[14:0], compute_lead[14:0], store_lead[14:0]};
 
+`ifndef SYNTHESIS
+  logic offered_q;  // an instruction was offered and not taken
+  always @(posedge clk_i) begin
+    offered_q <= instr_valid_o && !instr_ready_i && !flush_i && !rst_i;
+    if (!rst_i) begin
+      assert ((push_i && full_o) !== 1'b1) else $error("pushed while full");
+      assert ((offered_q && !instr_valid_o) !== 1'b1) else $error("an offer is withdrawn");
+    end
+  end
+`endif
+
 endmodule

@@ -230,4 +230,10 @@ module register_slave #(
   logic unused_bits;
   assign unused_bits = ^{s_axil_awaddr_i[1:0], s_axil_araddr_i[1:0]};
 
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (rst_ni) assert ((done_i && !busy_q) !== 1'b1) else $error("a job ends that has not started");
+  end
+`endif
+
 endmodule

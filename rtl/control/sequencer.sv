@@ -112,7 +112,7 @@ module sequencer #(
   logic                  buffer_valid;
   logic                  buffer_take;
   logic [63:0]           buffer_word;
-  logic                  unused_buffer_ready;
+  logic                  buffer_ready;
   logic                  restart;
 
   assign fetch_valid_o   = fetch_left_q != 32'd0 && credit_q >= CreditBits'(FetchWords) && !failed;
@@ -127,7 +127,7 @@ module sequencer #(
     .clk_i,
     .rst_i  (rst_i || restart),
     .valid_i(word_valid_i),
-    .ready_o(unused_buffer_ready),
+    .ready_o(buffer_ready),
     .data_i (word_i),
     .valid_o(buffer_valid),
     .ready_i(buffer_take),
@@ -363,5 +363,17 @@ module sequencer #(
       error_info_q    <= 32'd0;
     end
   end
+
+  logic unused_buffer_ready;  // credits say it
+  assign unused_buffer_ready = buffer_ready;
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((start_i && state_q != StIdle) !== 1'b1) else $error("started while a job runs");
+      assert ((word_valid_i && !buffer_ready) !== 1'b1) else $error("no room for a descriptor's word");
+    end
+  end
+`endif
 
 endmodule

@@ -92,7 +92,7 @@ module axi_writer_properties #(
   always @(posedge clk_i) begin
     seen_q <= 1'b1;
     assume (seen_q || rst_i);
-    assume (select_i || !store_word_valid_i || \dut.word_ready );
+    assume (!store_word_valid_i || (!select_i && \dut.word_ready ));
     if (seen_q) begin
       assert (!(record_ready && store_ready));
       assert (!(record_word_ready && store_word_left));
@@ -108,9 +108,9 @@ module axi_writer_properties #(
         assert (\dut.u_bursts.run_address_i == store_address_i && \dut.u_bursts.run_words_i == store_words_i &&
                 \dut.u_bursts.run_last_i == store_last_i);
       assert ((\dut.word_ready && \dut.u_words.valid_i ) ==
-              ((record_word_valid_i && record_word_ready) || (store_word_valid_i && !select_i)));
+              ((record_word_valid_i && record_word_ready) || store_word_valid_i));
       if (record_word_valid_i && record_word_ready) assert (\dut.u_words.data_i == record_word_i);
-      if (store_word_valid_i && !select_i) assert (\dut.u_words.data_i == store_word_i);
+      if (store_word_valid_i) assert (\dut.u_words.data_i == store_word_i);
       assert (store_word_left == (!select_i && wvalid && wready_i));
       assert (!\dut.issue || !halt_i);
     end

@@ -181,4 +181,13 @@ module axi_writer #(
   logic unused_bits;
   assign unused_bits = m_axi_bresp_i[0];
 
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((record_select_i && store_word_valid_i) !== 1'b1) else $error("a word of a STORE among those of a record");
+      assert ((store_word_valid_i && !word_ready) !== 1'b1) else $error("no room for a word of a STORE");
+    end
+  end
+`endif
+
 endmodule

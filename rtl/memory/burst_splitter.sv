@@ -69,4 +69,13 @@ module burst_splitter (
   logic unused_bits;
   assign unused_bits = ^run_address_i[2:0];
 
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((run_valid_i && run_words_i == 32'd0) !== 1'b1) else $error("a run of no words");
+      assert ((run_valid_i && run_address_i[2:0] != 3'd0) !== 1'b1) else $error("a run at byte %h", run_address_i);
+    end
+  end
+`endif
+
 endmodule

@@ -13,7 +13,7 @@ module image_packer #(
   input  logic [$clog2(StagingWords)-1:0] write_address_i,
   input  logic [63:0]                     write_data_i,
   input  logic                            start_i,
-  input  logic [383:64]                   instr_i,   // fields where they are in the descriptor
+  input  logic [383:64]                   instr_i,   // d2 to d11: fields where they are in the descriptor
   output logic                            done_o,
   output logic [1:0]                      act_valid_o,
   input  logic [1:0]                      act_ready_i,

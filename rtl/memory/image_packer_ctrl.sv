@@ -13,7 +13,7 @@ module image_packer_ctrl #(
   input  logic                            clk_i,
   input  logic                            rst_i,
   input  logic                            start_i,
-  input  logic [383:64]                   instr_i,         // fields where they are in the descriptor
+  input  logic [383:64]                   instr_i,         // d2 to d11: fields where they are in the descriptor
   output logic                            done_o,
 
   // Plane words to the activation SRAM's even and odd banks.
@@ -320,5 +320,17 @@ module image_packer_ctrl #(
                          instr_i[descriptor_pkg::PackRows+6+:2], instr_i[descriptor_pkg::PackStrideY+8+:8],
                          instr_i[descriptor_pkg::PackStagingByte+Bits+:32-Bits],
                          instr_i[descriptor_pkg::PackImageRowBytes+Bits+:32-Bits]};
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((start_i && (gather_q || align_q || place_q || full_q || emit_q != 2'd0)) !== 1'b1)
+        else $error("a PACK starts before the one before it has ended");
+      assert ((start_i && (instr_i[descriptor_pkg::PackPackedRows+:16] == 16'd0 ||
+                           instr_i[descriptor_pkg::PackPackedWidth+:16] == 16'd0)) !== 1'b1)
+        else $error("a PACK of no positions");
+    end
+  end
+`endif
 
 endmodule

@@ -52,8 +52,8 @@ module load_engine #(
   logic                            push_ready;
   logic                            context_valid;
   logic                            context_ready;
-  logic [2:0]                      opcode;      // of the first instruction that waits, and its fields, where they are
-  logic [383:64]                   instr;       // in the descriptor
+  logic [2:0]                      opcode;       // of the first instruction that waits
+  logic [383:64]                   instr;        // its d2 to d11, in their places
   logic                            unused_run_last;
   logic                            request_busy;
   logic                            write_busy;
@@ -178,5 +178,11 @@ module load_engine #(
   logic unused_bits;
   assign unused_bits = ^{instr_i[511:384], instr_i[descriptor_pkg::WaitStore+:16], instr_i[descriptor_pkg::WaitCompute+:16],
                          instr_i[descriptor_pkg::WaitLoad+:16], instr_i[descriptor_pkg::WaitLoad-1:descriptor_pkg::Opcode+3]};
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) assert ((row_valid && pack_valid != 2'd0) !== 1'b1) else $error("LOAD_ACT and PACK write at once");
+  end
+`endif
 
 endmodule

@@ -19,7 +19,7 @@ module load_write #(
   input  logic                            context_valid_i,
   output logic                            context_ready_o,
   input  logic [2:0]                      opcode_i,        // of the instruction, low bits
-  input  logic [255:128]                  instr_i,         // its fields, where they are in the descriptor
+  input  logic [255:128]                  instr_i,         // d4 to d7: fields where they are in the descriptor
   output logic                            busy_o,
   output logic                            done_o,          // the instruction's last word is written
 
@@ -164,5 +164,11 @@ module load_write #(
 
   logic unused_bits;
   assign unused_bits = ^instr_i[descriptor_pkg::ChipSpread-1:descriptor_pkg::TransferWords+12];  // no field
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) assert ((pack_done_i && !packing_q) !== 1'b1) else $error("a PACK ends that has not started");
+  end
+`endif
 
 endmodule

@@ -38,13 +38,13 @@ module store_engine #(
   localparam logic [2:0] OpAct      = 3'(descriptor_pkg::OpLoadAct);
 
   // Requests.
-  logic         push_valid;
-  logic         push_ready;
-  logic         context_valid;
-  logic         context_ready;
-  logic [3:0]   times, head_times;  // of each word, in succession
-  logic [255:128] head;             // fields of the first instruction that waits, where they are in the descriptor
-  logic         unused_busy;
+  logic           push_valid;
+  logic           push_ready;
+  logic           context_valid;
+  logic           context_ready;
+  logic [3:0]     times, head_times;  // of each word, in succession
+  logic [255:128] head;               // d4 to d7 of the first instruction that waits, in their places
+  logic           unused_busy;
 
   assign times = (instr_i[descriptor_pkg::StoreRepeat+:4] == 4'd0) ? 4'd1 : instr_i[descriptor_pkg::StoreRepeat+:4];
 
@@ -163,5 +163,14 @@ module store_engine #(
   logic unused_bits;
   assign unused_bits = ^{instr_i[511:descriptor_pkg::StoreRepeat+4], instr_i[63:0],
                          head[descriptor_pkg::ChipSpread-1:descriptor_pkg::TransferWords+12]};
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((word_left_i && credit_q == CreditBits'(BufferWords)) !== 1'b1) else $error("a word leaves that has not come");
+      assert ((done_i && pending_q == 5'd0) !== 1'b1) else $error("an instruction ends that has not started");
+    end
+  end
+`endif
 
 endmodule

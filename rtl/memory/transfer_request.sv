@@ -12,7 +12,7 @@ module transfer_request #(
   input  logic [31:0]  base_i,
   input  logic         instr_valid_i,
   output logic         instr_ready_o,
-  input  logic [171:64] instr_i,         // what moves: fields where they are in the descriptor
+  input  logic [171:64] instr_i,         // d2 to d5: fields where they are in the descriptor
   input  logic [2:0]   opcode_i,         // low bits of LOAD_*, PACK
   input  logic [3:0]   repeat_i,         // each word of a row moves so often; at least 1
   output logic         context_valid_o,  // the data side takes the instruction, too
@@ -98,5 +98,11 @@ module transfer_request #(
     endcase
     if (rst_i) state_q <= StIdle;
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) assert ((accept && repeat_i == 4'd0) !== 1'b1) else $error("no word moves");
+  end
+`endif
 
 endmodule

@@ -288,30 +288,10 @@ void pack_test(unsigned seed) {
 }
 
 TEST(MemorySide, packed_images_match_their_definition) {
-  for (unsigned seed = 1; seed <= 400; ++seed) {
+  for (unsigned seed = 1; seed <= 100; ++seed) {
     pack_test(seed);
     if (testing::Test::HasFailure()) break;
   }
-}
-
-TEST(MemorySide, packing_3_by_3_rgb_takes_a_cycle_per_kernel_row) {
-  Full bench(1, 0);
-  Descriptor pack = instruction(kPack);
-  pack[2] = 32 | 32 << 16;
-  pack[3] = 3 | 3 << 8 | 3 << 16 | 1 << 24;
-  pack[4] = 8 | 32 << 16;
-  pack[5] = 1 | 32 << 16;
-  pack[6] = 0 | 64 << 16;
-  pack[7] = 0 | 256 << 16;
-  pack[8] = 0xffffffff;
-  pack[10] = 2048 - 96;
-  pack[11] = 96;
-  bench.place_job(kJob, {{pack}}, kRecords);
-  ASSERT_TRUE(bench.run(kJob));
-  expect_no_error(bench);
-  const auto busy = bench.counters()[registers::kCounterLoadBusy];
-  EXPECT_GE(busy, 3U * 256);
-  EXPECT_LE(busy, 3U * 256 + 12);
 }
 
 TEST(MemorySide, an_image_load_beside_a_pack_takes_no_time_of_its_own) {
