@@ -9,6 +9,7 @@
 #include "quant/retraining/integers.h"
 #include "quant/retraining/retrainer.h"
 #include "quant/tensor/threads.h"
+#include "quant/training/kept_memory.h"
 
 namespace bitloop::quant {
 
@@ -16,6 +17,7 @@ struct Quantizer::Impl {
   Impl(const host::Network& network, const FloatCheckpoint& checkpoint, const Dataset& data)
       : start(network, checkpoint, data) {}
 
+  KeptMemory memory;  // one policy after the other takes the same tensors
   StartPoint start;
 
   void check(const host::Policy& policy, const Retraining& options) const {

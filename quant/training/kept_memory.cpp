@@ -4,6 +4,8 @@
 #include <malloc.h>
 #endif
 
+#include <mutex>
+
 namespace bitloop::quant {
 
 #ifdef __GLIBC__
@@ -14,14 +16,21 @@ constexpr int kDefaultMappings = 65536;  // glibc's own (mallopt(3))
 constexpr int kMappingThreshold = 32 << 20;
 constexpr int kTrimThreshold = 2 * kMappingThreshold;
 constexpr int kNeverTrim = -1;
+
+std::mutex mutex;
+int holders = 0;
 }  // namespace
 
 KeptMemory::KeptMemory() {
+  const std::lock_guard lock(mutex);
+  if (holders++ > 0) return;
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, kNeverTrim);
 }
 
 KeptMemory::~KeptMemory() {
+  const std::lock_guard lock(mutex);
+  if (--holders > 0) return;
   mallopt(M_MMAP_MAX, kDefaultMappings);
   mallopt(M_MMAP_THRESHOLD, kMappingThreshold);
   mallopt(M_TRIM_THRESHOLD, kTrimThreshold);

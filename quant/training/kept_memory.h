@@ -2,9 +2,10 @@
 
 namespace bitloop::quant {
 
-/// While one exists, memory that the process frees stays with it: training frees and takes the same hundreds
-/// of megabytes at every step, and memory that comes anew from the system costs a page fault per 4 KB. What
-/// is free at its end goes back. For the whole process; one at a time. Does nothing without glibc.
+/// While any exists, memory that the process frees stays with it: training and the statistics of a batch of
+/// images free and take the same hundreds of megabytes again and again, and memory that comes anew from the
+/// system costs a page fault per 4 KB. What is free at the last one's end goes back. For the whole process;
+/// safe from several threads. Does nothing without glibc.
 class KeptMemory {
  public:
   KeptMemory();
