@@ -1,0 +1,1 @@
+#include "agent/solver/knapsack.h"

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <vector>
+
+#include "agent/space/costs.h"
+
+namespace bitloop::search {
+
+/// A multiple-choice knapsack whose weights are local cost terms: which assignment, among those that the
+/// masks allow, has the least sum of effects at a cost of at most `limit`?
+struct Knapsack {
+  const Space& space;
+  const LocalCosts& costs;
+  /// Per decision and choice, what it adds to the loss; of any sign.
+  std::vector<std::vector<double>> effects;
+  double limit = 0;
+};
+
+struct Solution {
+  Assignment assignment;
+  double effect = 0;  ///< sum
+  double cost = 0;    ///< of the local terms
+
+  bool operator==(const Solution&) const = default;
+};
+
+struct SolverOptions {
+  int count = 1;     ///< so many solutions, best first; fewer where there are no more
+  int distance = 1;  ///< in which each differs from all before it: decisions that differ
+};
+
+/// Exact solutions, best first: less effect, then less cost, then the assignment that comes first in
+/// lexicographic order. Costs are not rounded. Empty where no assignment keeps the limit.
+std::vector<Solution> solve(const Knapsack& knapsack, const SolverOptions& options = {});
+
+/// The cheapest assignment by local terms that the masks allow; exact.
+Solution cheapest(const Space& space, const LocalCosts& costs);
+
+}  // namespace bitloop::search

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "agent/space/objective.h"
+
+namespace bitloop::search {
+
+/// All that a searcher is given. What it refers to outlives the searcher.
+struct Problem {
+  const Space& space;
+  CostModel& costs;
+  Objective objective;
+  Prices prices;
+};
+
+struct SearcherOptions {
+  double evaluations = 60;  ///< that the search is planned for, probes counted by their price
+  int batch = 0;            ///< queries per ask; never the number of workers; 0: the method's own
+  std::uint64_t seed = 1;
+};
+
+/// Asks queries and learns from their answers. Everything that it does follows from its problem, its options
+/// and what it was told, so that replaying a run's answers rebuilds it exactly. Of full queries it asks only
+/// assignments that keep the objective's limit.
+class Searcher {
+ public:
+  virtual ~Searcher() = default;
+  /// Its next queries, in general as many as the batch size; none where it has no more to ask. `left`: the
+  /// evaluations that remain; queries that cost more are cut off from the end.
+  virtual std::vector<Query> ask(double left) = 0;
+  /// Answers to the queries of the last `ask`, in its order: all, but for those that were cut off.
+  virtual void tell(std::span<const Answer> answers) = 0;
+};
+
+/// A searcher as the command line knows it.
+struct Method {
+  std::string_view name;
+  std::string_view about;     ///< half a line, with its source
+  int batch = 1;              ///< queries per ask by default: the best on the development tables
+  bool needs_probes = false;  ///< refused, by name, where a table cannot answer them
+  std::unique_ptr<Searcher> (*make)(const Problem& problem, const SearcherOptions& options) = nullptr;
+};
+
+}  // namespace bitloop::search
