@@ -30,10 +30,13 @@ struct SolverOptions {
 };
 
 /// Exact solutions, best first: less effect, then less cost, then the assignment that comes first in
-/// lexicographic order. Costs are not rounded. Empty where no assignment keeps the limit.
+/// lexicographic order. Exact to the last digit where doubles hold the sums, as of integers; of other numbers
+/// as exact as a sum of doubles is, and none exceeds the limit. Empty where no assignment keeps the limit.
+/// An infinite effect or cost forbids. Throws InputError where terms tie too many decisions together.
 std::vector<Solution> solve(const Knapsack& knapsack, const SolverOptions& options = {});
 
-/// The cheapest assignment by local terms that the masks allow; exact.
+/// The cheapest assignment by local terms that the masks allow, of equals the first; exact. Its assignment is
+/// empty where masks allow none.
 Solution cheapest(const Space& space, const LocalCosts& costs);
 
 }  // namespace bitloop::search
