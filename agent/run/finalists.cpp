@@ -6,7 +6,7 @@
 #include "agent/evaluation/parallel.h"
 #include "agent/evaluation/quant_evaluator.h"
 #include "agent/run/lines.h"
-#include "agent/searchers/uniform.h"
+#include "agent/searchers/uniform_lines.h"
 #include "quant/reference/integer_reference.h"
 #include "quant/tensor/threads.h"
 

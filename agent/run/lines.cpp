@@ -7,7 +7,7 @@
 
 #include "agent/environment/reward.h"
 #include "agent/run/episodes.h"
-#include "agent/searchers/uniform.h"
+#include "agent/searchers/uniform_lines.h"
 
 namespace bitloop::agent {
 

@@ -13,7 +13,7 @@
 #include "agent/run/lines.h"
 #include "agent/run/method.h"
 #include "agent/run/summary.h"
-#include "agent/searchers/uniform.h"
+#include "agent/searchers/uniform_lines.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
 #include "quant/model/geometry.h"

@@ -5,7 +5,7 @@
 #include "agent/searchers/ddpg.h"
 #include "agent/searchers/random_search.h"
 #include "agent/searchers/searcher.h"
-#include "agent/searchers/uniform.h"
+#include "agent/searchers/uniform_lines.h"
 #include "host/base/error.h"
 
 namespace bitloop::agent {

@@ -1,54 +1,44 @@
-#include "agent/searchers/uniform.h"
-
-#include <fmt/format.h>
+// All uniform policies, those that cost too much projected onto the limit by bits per cost: the nearest thing
+// to doing nothing clever, which many a searcher loses to.
 
 #include <algorithm>
+#include <set>
 
-namespace bitloop::agent {
+#include "agent/searchers/uniform_policies.h"
+
+namespace bitloop::search {
+
+extern const Method uniform_method;
+
 namespace {
 
-/// The policy of the space that has these bits wherever they are legal: what is pinned keeps 8 bits, and a
-/// choice that lacks the width takes the nearest one.
-host::Policy uniform_in(const SearchSpace& space, int weight_bits, int input_bits) {
-  Assignment assignment;
-  for (const Decision& d : space.decisions()) {
-    const int bits = d.kind == Decision::Kind::weight ? weight_bits : input_bits;
-    assignment.push_back(nearest_width(d, bits));
+class Uniform : public Searcher {
+ public:
+  Uniform(const Problem& problem, const SearcherOptions& options)
+      : assignments_(uniform_within(problem)), batch_(batch_of(uniform_method, options)) {}
+
+  std::vector<Query> ask(double /*left*/) override {
+    const auto count = std::min(assignments_.size() - next_, static_cast<std::size_t>(batch_));
+    const auto first = assignments_.begin() + static_cast<std::ptrdiff_t>(next_);
+    next_ += count;
+    return full_queries({first, first + static_cast<std::ptrdiff_t>(count)});
   }
-  return space.policy(assignment);
-}
+  void tell(std::span<const Answer> /*answers*/) override {}
+
+ private:
+  std::vector<Assignment> assignments_;
+  std::size_t next_ = 0;
+  int batch_;
+};
 
 }  // namespace
 
-std::vector<NamedPolicy> uniform_lines(const host::Network& network) {
-  std::vector<NamedPolicy> lines;
-  for (const auto& [weight_bits, input_bits] : {std::pair{8, 8}, {4, 4}, {2, 2}, {1, 2}}) {
-    lines.push_back({fmt::format("w{}a{}", weight_bits, input_bits),
-                     host::uniform_policy(network, weight_bits, input_bits)});
-  }
-  return lines;
-}
+const Method uniform_method{
+    .name = "uniform",
+    .about = "uniform policies of all pairs of bits, moved into the budget where they exceed it",
+    .batch = 8,
+    .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<Searcher> {
+      return std::make_unique<Uniform>(problem, options);
+    }};
 
-std::vector<host::Policy> uniform_within_budget(BudgetProjection& projection) {
-  std::vector<host::Policy> policies;
-  for (const int weight_bits : host::kWidths) {
-    for (const int input_bits : host::kWidths) {
-      const auto policy = uniform_in(projection.space(), weight_bits, input_bits);
-      const bool known = std::find(policies.begin(), policies.end(), policy) != policies.end();
-      if (!known && projection.cycles(policy) <= projection.limit()) {
-        policies.push_back(policy);
-      }
-    }
-  }
-  return policies;
-}
-
-std::vector<host::Policy> UniformLines::ask(int at_most) {
-  const std::size_t count =
-      std::min(policies_.size() - next_, static_cast<std::size_t>(std::min(batch_, at_most)));
-  const auto first = policies_.begin() + static_cast<std::ptrdiff_t>(next_);
-  next_ += count;
-  return {first, first + static_cast<std::ptrdiff_t>(count)};
-}
-
-}  // namespace bitloop::agent
+}  // namespace bitloop::search

@@ -1,5 +1,9 @@
 #include "agent/space/costs.h"
 
+#include <fmt/format.h>
+
+#include "host/base/error.h"
+
 namespace bitloop::search {
 
 std::string_view name_of(Measure measure) {
@@ -12,6 +16,12 @@ std::string_view name_of(Measure measure) {
       return "bytes";
   }
   return "";
+}
+
+Measure measure_of(std::string_view name) {
+  for (const Measure measure : {Measure::cycles, Measure::energy, Measure::bytes})
+    if (name_of(measure) == name) return measure;
+  throw InputError(fmt::format("no cost is named '{}': use cycles, energy or bytes", name));
 }
 
 int index_of(const Space& space, const CostTerm& term, const Assignment& assignment) {

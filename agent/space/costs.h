@@ -13,6 +13,8 @@ enum class Measure { cycles, energy, bytes };
 inline constexpr std::size_t kMeasures = 3;
 /// "cycles", "energy" (joules of one image), "bytes" (of stored weights).
 std::string_view name_of(Measure measure);
+/// Throws InputError for a name of none.
+Measure measure_of(std::string_view name);
 
 struct Costs {
   std::array<double, kMeasures> values{};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,7 @@ struct Query {
   Assignment assignment{};
   Fidelity fidelity = Fidelity::full;
   int images = 0;  ///< of a probe
-  bool operator==(const Query&) const = default;
+  auto operator<=>(const Query&) const = default;
 };
 
 /// A part of the images that accuracy is taken on; the same images for every assignment, so that differences

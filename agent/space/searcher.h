@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,9 @@ class Searcher {
   virtual std::vector<Query> ask(double left) = 0;
   /// Answers to the queries of the last `ask`, in its order: all, but for those that were cut off.
   virtual void tell(std::span<const Answer> answers) = 0;
+  /// The assignment, of those that it had fully evaluated, that it holds for the best now, where it knows
+  /// better than the objective on their answers (the best of many noisy answers is too good to be true).
+  [[nodiscard]] virtual std::optional<Assignment> best() const { return std::nullopt; }
 };
 
 /// A searcher as the command line knows it.

@@ -31,6 +31,11 @@ void validate(const Decision& decision, std::size_t features) {
 
 }  // namespace
 
+int nearest(const Decision& decision, double bits) {
+  const auto found = std::ranges::find_if(decision.choices, [&](const Choice& c) { return c.bits >= bits; });
+  return std::min(static_cast<int>(found - decision.choices.begin()), decision.size() - 1);
+}
+
 double Space::assignments() const {
   double count = 1;
   for (const Decision& decision : decisions) count *= decision.size();
@@ -50,16 +55,6 @@ bool Space::allows(const Assignment& assignment) const {
     const int row = assignment[mask.first] * decisions[mask.second].size();
     return mask.allowed[static_cast<std::size_t>(row + assignment[mask.second])];
   });
-}
-
-void Space::set_bits(Assignment& assignment, const std::string& kind, double bits) const {
-  for (std::size_t i = 0; i < decisions.size(); ++i) {
-    const auto& choices = decisions[i].choices;
-    if (decisions[i].kind != kind) continue;
-    const auto found = std::ranges::find_if(choices, [&](const Choice& c) { return c.bits >= bits; });
-    assignment[i] =
-        static_cast<int>(std::min<std::ptrdiff_t>(found - choices.begin(), decisions[i].size() - 1));
-  }
 }
 
 void Space::validate() const {

@@ -27,6 +27,9 @@ struct Decision {
   [[nodiscard]] int size() const { return static_cast<int>(choices.size()); }
 };
 
+/// The choice of at least so many bits that has the fewest, or the highest where there is none.
+int nearest(const Decision& decision, double bits);
+
 /// Two decisions of which not all pairs of choices can be run.
 struct Mask {
   int first = 0;
@@ -51,8 +54,6 @@ struct Space {
   [[nodiscard]] Assignment highest() const;
   [[nodiscard]] Assignment lowest() const;
   [[nodiscard]] bool allows(const Assignment& assignment) const;
-  /// Choices of `kind` decisions nearest to `bits` from above, or their highest.
-  void set_bits(Assignment& assignment, const std::string& kind, double bits) const;
   /// Throws InputError, naming the decision, where the space is none that a search can run on.
   void validate() const;
 };

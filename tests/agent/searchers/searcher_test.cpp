@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "agent/searchers/methods.h"
-#include "agent/searchers/uniform.h"
+#include "agent/searchers/uniform_lines.h"
 #include "tests/agent/fakes.h"
 
 namespace bitloop::agent {

@@ -32,10 +32,9 @@ TEST(Space, MasksForbidPairs) {
 
 TEST(Space, BitsAreTheNearestFromAbove) {
   const Space space = two_decisions();
-  Assignment assignment = space.lowest();
-  space.set_bits(assignment, "weight", 4);
-  space.set_bits(assignment, "activation", 8);
-  EXPECT_EQ(assignment, (Assignment{2, 1}));
+  EXPECT_EQ(nearest(space.decisions[0], 2), 1);
+  EXPECT_EQ(nearest(space.decisions[0], 4), 2);
+  EXPECT_EQ(nearest(space.decisions[1], 8), 1);
 }
 
 TEST(Space, RefusesWhatCannotBeSearched) {

@@ -1,0 +1,172 @@
+#include "agent/comparison/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "agent/searchers/registry.h"
+#include "agent/solver/knapsack.h"
+#include "agent/trial/trial.h"
+#include "host/base/error.h"
+
+namespace bitloop::search {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Counts the time that is spent answering, so that what is left is the searcher's own.
+class Timed : public Evaluator {
+ public:
+  explicit Timed(Evaluator& inner) : inner_(inner) {}
+  std::vector<Answer> evaluate(std::span<const Query> queries) override {
+    const auto start = Clock::now();
+    auto answers = inner_.evaluate(queries);
+    time += Clock::now() - start;
+    return answers;
+  }
+  [[nodiscard]] Prices prices() const override { return inner_.prices(); }
+  Clock::duration time{};
+
+ private:
+  Evaluator& inner_;
+};
+
+double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
+
+/// Where the best changes, and what it is worth on the test images.
+std::vector<Point> curve_of(const std::vector<Step>& steps, Task& task) {
+  std::vector<Point> curve;
+  int best = -1;
+  for (const Step& step : steps) {
+    if (step.best == best) continue;
+    best = step.best;
+    curve.push_back(
+        {step.spent, task.test_accuracy(steps[static_cast<std::size_t>(best)].answer.query.assignment)});
+  }
+  return curve;
+}
+
+TrialResult result_of(const std::vector<Step>& steps, Task& task, const ComparisonSpec& spec,
+                      const Budget& budget) {
+  TrialResult result;
+  for (const double mark : spec.marks) {
+    const Step* best = best_at(steps, mark);
+    result.marks.push_back({});
+    if (best == nullptr) continue;
+    const Answer& answer = best->answer;
+    result.marks.back() = {true, task.test_accuracy(answer.query.assignment), answer.accuracy(),
+                           answer.costs[budget.measure], text_of(task.space(), answer.query.assignment)};
+  }
+  result.curve = curve_of(steps, task);
+  const auto reached =
+      std::ranges::find_if(result.curve, [&](const Point& p) { return p.accuracy >= spec.target; });
+  result.evaluations_to_target =
+      reached == result.curve.end() ? std::numeric_limits<double>::infinity() : reached->cost;
+  std::vector<Point> points;
+  for (const Step& step : steps) {
+    if (step.answer.query.fidelity == Fidelity::full)
+      points.push_back({step.answer.costs[budget.measure], step.answer.accuracy()});
+  }
+  result.front = front_of(std::move(points));
+  const double reference = task.costs().reference()[budget.measure];
+  std::vector<Point> shares = result.front;
+  for (Point& point : shares) point.cost /= reference;
+  result.hypervolume = hypervolume(shares, 1);
+  return result;
+}
+
+TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget, const Method& method,
+                    std::uint64_t seed) {
+  const auto evaluator = task.evaluator(seed);
+  const Problem problem{
+      task.space(), task.costs(), {.measure = budget.measure, .limit = budget.limit}, evaluator->prices()};
+  Timed timed(*evaluator);
+  const auto start = Clock::now();
+  const auto searcher =
+      method.make(problem, {.evaluations = spec.marks.back(), .batch = spec.batch, .seed = seed});
+  const std::vector<Step> steps = run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back()});
+  const double own = seconds(Clock::now() - start - timed.time);
+  TrialResult result = result_of(steps, task, spec, budget);
+  if (!steps.empty()) result.overhead = own / std::max(1.0, steps.back().spent);
+  return result;
+}
+
+/// Everything that can be wrong is told before the first trial.
+void check(Task& task, const ComparisonSpec& spec) {
+  const Prices prices = task.evaluator(spec.first_seed)->prices();
+  for (const std::string& name : spec.methods) {
+    if (method(name).needs_probes && !prices.has_probes()) {
+      throw InputError(fmt::format(
+          "method {} needs probes of single decisions, which {} has not: leave it out", name, task.name()));
+    }
+  }
+  for (const Budget& budget : spec.budgets) {
+    const Solution lowest = cheapest(task.space(), task.costs().local(budget.measure));
+    const double cost = task.costs().costs(lowest.assignment)[budget.measure];
+    if (cost <= budget.limit) continue;
+    const double share = std::ceil(1000 * cost / task.costs().reference()[budget.measure]) / 1000;
+    throw InputError(
+        fmt::format("budget {} cannot be reached by {}: the lowest reachable is {:g} {}, {:.3f} of the "
+                    "all-8-bit network's",
+                    budget.text, task.name(), cost, name_of(budget.measure), share));
+  }
+}
+
+}  // namespace
+
+Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer) {
+  check(task, spec);
+  Comparison comparison{task.name(), spec, {}};
+  struct Job {
+    const Budget& budget;
+    const Method& method;
+    std::uint64_t seed;
+    TrialResult& result;
+  };
+  comparison.trials.resize(spec.budgets.size());
+  std::vector<Job> jobs;
+  for (std::size_t b = 0; b < spec.budgets.size(); ++b) {
+    comparison.trials[b].resize(spec.methods.size());
+    for (std::size_t m = 0; m < spec.methods.size(); ++m) {
+      auto& results = comparison.trials[b][m];
+      results.resize(static_cast<std::size_t>(spec.seeds));
+      for (std::size_t s = 0; s < results.size(); ++s)
+        jobs.push_back({spec.budgets[b], method(spec.methods[m]), spec.first_seed + s, results[s]});
+    }
+  }
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  int done = 0;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < jobs.size(); i = next++) {
+      try {
+        jobs[i].result = run_one(task, spec, jobs[i].budget, jobs[i].method, jobs[i].seed);
+        const std::lock_guard lock(mutex);
+        ++done;
+        if (observer) observer(done, static_cast<int>(jobs.size()));
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = jobs.size();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 1; i < spec.workers; ++i) threads.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+  return comparison;
+}
+
+}  // namespace bitloop::search

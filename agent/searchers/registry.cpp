@@ -1,0 +1,38 @@
+#include "agent/searchers/registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "host/base/error.h"
+
+// Every searcher, in the order in which help names them.
+#define BITLOOP_METHODS(of) of(random) of(uniform)
+
+namespace bitloop::search {
+
+#define BITLOOP_DECLARE(name) extern const Method name##_method;
+BITLOOP_METHODS(BITLOOP_DECLARE)
+#undef BITLOOP_DECLARE
+
+namespace {
+
+#define BITLOOP_ADDRESS(name) &name##_method,
+constexpr const Method* kMethods[] = {BITLOOP_METHODS(BITLOOP_ADDRESS)};
+#undef BITLOOP_ADDRESS
+
+}  // namespace
+
+std::span<const Method* const> methods() { return kMethods; }
+
+const Method& method(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Method* method : methods()) {
+    if (method->name == name) return *method;
+    names.push_back(method->name);
+  }
+  throw InputError(fmt::format("unknown method '{}': choose from {}", name, fmt::join(names, ", ")));
+}
+
+}  // namespace bitloop::search

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "agent/space/searcher.h"
+
+namespace bitloop::search {
+
+/// Every searcher that there is. To add one: a file in this room that defines `const Method NAME_method`, its
+/// name in the list of registry.cpp, and a paragraph in docs/search.md.
+std::span<const Method* const> methods();
+
+/// Throws InputError, with all names, for one that there is not.
+const Method& method(std::string_view name);
+
+}  // namespace bitloop::search

@@ -1,0 +1,67 @@
+#include "agent/environment/policy_space.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "host/base/error.h"
+
+namespace bitloop::agent {
+namespace {
+
+std::vector<std::string> names(const search::Space& space) {
+  std::vector<std::string> list;
+  for (const search::Decision& d : space.decisions) list.push_back(d.name);
+  return list;
+}
+
+class Spaces : public testing::TestWithParam<std::tuple<const char*, const char*, const char*>> {};
+
+TEST_P(Spaces, EveryAssignmentIsAPolicyAndComesBack) {
+  const auto& [network, rules, grouping] = GetParam();
+  const PolicySpace space(host::zoo_network(network),
+                          {.rules = rules_of(rules), .grouping = grouping_of(grouping)});
+  std::mt19937 random(1);
+  for (int i = 0; i < 20; ++i) {
+    search::Assignment assignment;
+    for (const search::Decision& d : space.space().decisions)
+      assignment.push_back(static_cast<int>(random() % d.choices.size()));
+    const host::Policy policy = space.policy(assignment);
+    EXPECT_NO_THROW(host::validate_policy(space.network(), policy));
+    EXPECT_EQ(space.assignment(policy), assignment);
+  }
+  EXPECT_EQ(space.policy(space.space().highest()), host::uniform_policy(space.network(), 8, 8));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Spaces,
+                         testing::Combine(testing::Values("lenet", "resnet20", "mobilenet-v2"),
+                                          testing::Values("free", "ends8"),
+                                          testing::Values("none", "layer", "block", "stage")));
+
+TEST(PolicySpace, StagesOfResNet20) {
+  const PolicySpace space(host::zoo_network("resnet20"),
+                          {.rules = Rules::ends8, .grouping = Grouping::stage});
+  EXPECT_EQ(space.space().size(), 9);
+  std::vector<std::string> kinds;
+  for (const search::Decision& d : space.space().decisions) kinds.push_back(d.kind);
+  EXPECT_EQ(std::ranges::count(kinds, "weight"), 3);
+  EXPECT_EQ(std::ranges::count(kinds, "activation"), 3);
+  EXPECT_EQ(std::ranges::count(kinds, "residual"), 3);
+}
+
+TEST(PolicySpace, FreeDecisionsAreThoseOfEveryTensorAndWeight) {
+  const PolicySpace space(host::zoo_network("resnet20"), {.rules = Rules::ends8});
+  EXPECT_EQ(names(space.space()).front(), "layer1.0.conv1 weights");
+}
+
+TEST(PolicySpace, TiedPairsNameInputAndWeights) {
+  const PolicySpace space(host::zoo_network("lenet"), {.rules = Rules::tied});
+  EXPECT_EQ(space.space().assignments(), 81);
+  const auto& choices = space.space().decisions[0].choices;
+  ASSERT_EQ(choices.size(), 3);
+  EXPECT_EQ(choices[0].label, "2:1");
+  EXPECT_EQ(choices[2].label, "8:8");
+}
+
+}  // namespace
+}  // namespace bitloop::agent
