@@ -13,8 +13,8 @@ namespace bitloop::search {
 /// Losses of assignments one decision away from the highest, not retrained: what probes of a table answer.
 struct OneAtATime {
   int images = 0;
-  double price = 0;                         ///< of each, in evaluations
-  double highest = 0;                       ///< mean loss of the highest assignment
+  double price = 0;                           ///< of each, in evaluations
+  double highest = 0;                         ///< mean loss of the highest assignment
   std::vector<std::vector<double>> losses{};  ///< mean loss by decision and choice
 };
 
