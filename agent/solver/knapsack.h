@@ -26,7 +26,7 @@ struct Solution {
 
 struct SolverOptions {
   int count = 1;     ///< so many solutions, best first; fewer where there are no more
-  int distance = 1;  ///< in which each differs from all before it: decisions that differ
+  int distance = 1;  ///< each is the best of those that differ in so many decisions from all before it
 };
 
 /// Exact solutions, best first: less effect, then less cost, then the assignment that comes first in

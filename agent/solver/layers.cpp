@@ -10,7 +10,7 @@
 
 #include "host/base/error.h"
 
-namespace bitloop::search {
+namespace bitloop::search::solver {
 namespace {
 
 constexpr double kManyArcs = 1 << 14;  ///< a better order is looked for
@@ -191,4 +191,4 @@ std::vector<Layer> unroll(const Space& space, const LocalCosts& costs) {
   return layers;
 }
 
-}  // namespace bitloop::search
+}  // namespace bitloop::search::solver

@@ -4,7 +4,7 @@
 
 #include "agent/space/costs.h"
 
-namespace bitloop::search {
+namespace bitloop::search::solver {
 
 /// One decision of a layered graph: from each state of the decisions before it, an arc for every choice.
 ///
@@ -26,4 +26,4 @@ inline constexpr int kForbidden = -1;
 /// arcs.
 std::vector<Layer> unroll(const Space& space, const LocalCosts& costs);
 
-}  // namespace bitloop::search
+}  // namespace bitloop::search::solver
