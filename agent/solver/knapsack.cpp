@@ -10,11 +10,9 @@ namespace {
 using solver::kInfinity;
 
 Solution solution_of(const Knapsack& knapsack, Assignment assignment) {
-  Solution solution{.assignment = std::move(assignment)};
-  for (std::size_t d = 0; d < solution.assignment.size(); ++d)
-    solution.effect += knapsack.effects[d][static_cast<std::size_t>(solution.assignment[d])];
-  solution.cost = knapsack.costs(knapsack.space, solution.assignment);
-  return solution;
+  const double effect = effect_of(knapsack, assignment);
+  const double cost = knapsack.costs(knapsack.space, assignment);
+  return {std::move(assignment), effect, cost};
 }
 
 /// The best `count` assignments that keep the constraints.
@@ -65,6 +63,13 @@ std::vector<Solution> solve(const Knapsack& knapsack, const solver::Graph& graph
 }
 
 }  // namespace
+
+double effect_of(const Knapsack& knapsack, const Assignment& assignment) {
+  double sum = 0;
+  for (std::size_t d = 0; d < assignment.size(); ++d)
+    sum += knapsack.effects[d][static_cast<std::size_t>(assignment[d])];
+  return sum;
+}
 
 std::vector<Solution> solve(const Knapsack& knapsack, const SolverOptions& options) {
   if (options.count < 1) return {};

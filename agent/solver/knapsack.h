@@ -16,6 +16,9 @@ struct Knapsack {
   double limit = 0;
 };
 
+/// Sum of an assignment's effects.
+double effect_of(const Knapsack& knapsack, const Assignment& assignment);
+
 struct Solution {
   Assignment assignment;
   double effect = 0;  ///< sum
