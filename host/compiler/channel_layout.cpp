@@ -399,15 +399,6 @@ class Layouter {
   std::vector<Block> blocks_;
 };
 
-/// Whether channels keep together in all tensors: nothing joins, divides or groups them.
-bool is_plain(const Network& network) {
-  return std::none_of(network.layers.begin(), network.layers.end(), [&](const Layer& layer) {
-    return layer.kind == LayerKind::concat || layer.kind == LayerKind::select || layer.groups != 1 ||
-           (layer.kind == LayerKind::depthwise &&
-            network.output_shape(layer).channels != network.input_shape(layer).channels);
-  });
-}
-
 ChannelLayout plain_layout(const Network& network, const TensorBits& bits) {
   ChannelLayout layout;
   layout.forms.resize(2 * network.tensors.size());
@@ -430,9 +421,17 @@ ChannelLayout plain_layout(const Network& network, const TensorBits& bits) {
 
 }  // namespace
 
+bool has_plain_layout(const Network& network) {
+  return std::none_of(network.layers.begin(), network.layers.end(), [&](const Layer& layer) {
+    return layer.kind == LayerKind::concat || layer.kind == LayerKind::select || layer.groups != 1 ||
+           (layer.kind == LayerKind::depthwise &&
+            network.output_shape(layer).channels != network.input_shape(layer).channels);
+  });
+}
+
 ChannelLayout lay_out_channels(const Network& network, const TensorBits& bits,
                                const std::vector<int>& weight_bits, const HardwareInfo& hardware) {
-  if (is_plain(network)) return plain_layout(network, bits);
+  if (has_plain_layout(network)) return plain_layout(network, bits);
   return Layouter(network, bits, weight_bits, hardware).find();
 }
 

@@ -46,6 +46,10 @@ struct ChannelLayout {
   std::vector<std::vector<bool>> is_copied;  ///< per layer, per input of a concat or select: not in place
 };
 
+/// Whether channels keep together in all tensors: nothing joins, divides or groups them. Then the layout of a
+/// form says nothing about another's, and depends on its own width alone.
+bool has_plain_layout(const Network& network);
+
 /// Lays out all channels, so that what reads a tensor across its channels finds them in words that follow
 /// each other; where that contradicts itself, concats and selects copy. Throws InputError, naming a layer,
 /// where channelwise layers meet channels in orders that no copy brings together.

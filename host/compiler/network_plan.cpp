@@ -1,37 +1,21 @@
 #include "host/compiler/network_plan.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <optional>
-#include <set>
-#include <tuple>
+#include <span>
 #include <utility>
 
-#include "host/base/error.h"
 #include "host/base/integers.h"
-#include "host/compiler/channel_runs.h"
 #include "host/compiler/form_uses.h"
 #include "host/compiler/image_copies.h"
-#include "host/compiler/pool_regions.h"
+#include "host/compiler/network_draft.h"
 #include "host/compiler/residency.h"
 #include "host/compiler/segment_streams.h"
-#include "host/compiler/stored_bits.h"
 #include "host/program/instruction.h"
 
 namespace bitloop::host {
 namespace {
 
-/// Per layer; 8 of those without weights.
-std::vector<int> weight_bits_of(const Network& network, const Policy& policy) {
-  std::vector<int> bits;
-  std::size_t next = 0;
-  for (const Layer& layer : network.layers)
-    bits.push_back(layer.has_weights() ? policy.layers.at(next++).weight_bits : 8);
-  return bits;
-}
-
-/// Builds the plan: which forms lie inside others, which segments run, where everything lies.
+/// Builds the plan: which segments run, and where everything lies.
 class Planner {
  public:
   Planner(const Network& network, const Policy& policy, const HardwareInfo& hardware,
@@ -39,20 +23,22 @@ class Planner {
       : network_(network),
         hardware_(hardware),
         options_(options),
-        weight_bits_(weight_bits_of(network, policy)),
-        plan_{stored_bits(network, tensor_bits(network, policy), weight_bits_, hardware), {}, {}, {}, 0, {}},
-        channels_(network, plan_.bits, weight_bits_, hardware),
+        drafter_(network, policy, hardware, options),
+        plan_{drafter_.bits(), {}, {}, {}, 0, {}},
         uses_(2 * network.tensors.size()) {
     plan_.forms.resize(2 * network.tensors.size());
     plan_.lanes.resize(plan_.forms.size());
   }
 
   NetworkPlan build() {
-    find_readers();
-    for (std::size_t i = 0; i < network_.layers.size(); ++i)
-      if (network_.layers[i].kind == LayerKind::interleave) interleave(static_cast<int>(i));
-    if (has_narrow(network_.input)) add_narrowing(network_.input);
-    for (std::size_t i = 0; i < network_.layers.size(); ++i) add_layer(static_cast<int>(i));
+    append(drafter_.input());
+    std::vector<bool> fused(network_.layers.size(), false);
+    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+      if (fused[i]) continue;
+      LayerDraft draft = drafter_.layer(static_cast<int>(i));
+      for (const int layer : draft.fused) fused[static_cast<std::size_t>(layer)] = true;
+      append(std::move(draft));
+    }
     const ImageCopies copies(network_, options_.images, plan_.segments, operands_);
     copies.join_images(plan_.segments);
     place_in_memory(copies);
@@ -63,286 +49,14 @@ class Planner {
   }
 
  private:
-  [[nodiscard]] const Layer& layer(int index) const {
-    return network_.layers[static_cast<std::size_t>(index)];
-  }
-  [[nodiscard]] bool has_narrow(int tensor) const { return plan_.bits.narrow[tensor] != 0; }
-  [[nodiscard]] Form read_form(const Layer& reader, int tensor) const {
-    return host::read_form(plan_.bits, reader, tensor);
-  }
-  void find_readers() {
-    readers_.resize(network_.tensors.size());
-    writer_.assign(network_.tensors.size(), -1);
-    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
-      for (const int tensor : network_.layers[i].inputs) readers_[tensor].push_back(static_cast<int>(i));
-      writer_[network_.layers[i].output] = static_cast<int>(i);
+  [[nodiscard]] const ChannelRuns& channels() const { return drafter_.channels(); }
+
+  void append(LayerDraft draft) {
+    for (DraftSegment& one : draft.segments) {
+      uses_.add(uses_of(one.segment, one.operands));
+      plan_.segments.push_back(std::move(one.segment));
+      operands_.push_back(std::move(one.operands));
     }
-  }
-
-  /// Lets an interleave's inputs be written where its output lies, as far as nothing else reads them or
-  /// shares their memory.
-  void interleave(int index) {
-    const Layer& layer = this->layer(index);
-    for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
-      const int tensor = layer.inputs[i];
-      const Form input = read_form(layer, tensor);
-      const int writer = writer_[tensor];
-      // Repeated positions are stored by the row; tensors that are compared lie by themselves.
-      const bool alone = writer < 0 || this->layer(writer).kind == LayerKind::upsample || options_.spill_all;
-      if (!alone && readers_[tensor].size() == 1 && !channels_.shares_memory(input))
-        channels_.put_inside(input, {layer.output, false}, phase_of(layer, i));
-    }
-  }
-  /// The rows and columns that an interleave's output has of input `i`.
-  [[nodiscard]] Grid phase_of(const Layer& layer, std::size_t i) const {
-    const auto part = static_cast<int>(i);
-    return {network_.output_shape(layer).width, part / layer.stride.x, part % layer.stride.x, layer.stride};
-  }
-
-  void add_layer(int index) {
-    const Layer& layer = this->layer(index);
-    if (done_.contains(index)) return;
-    const bool joins = layer.kind == LayerKind::concat || layer.kind == LayerKind::select ||
-                       layer.kind == LayerKind::interleave;
-    const bool in_regions = layer.kind == LayerKind::average_pool && counted_taps(network_, layer).size() > 1;
-    if (joins || in_regions) {
-      if (joins) add_copies(index);
-      if (in_regions) add_regions(index);
-      if (has_narrow(layer.output)) add_narrowing(layer.output);
-      return;
-    }
-    Segment segment;
-    Chain chain;
-    segment.name = layer.name;
-    segment.layers = {index};
-    segment.op = lower(network_, layer, plan_.bits, weight_bits_[static_cast<std::size_t>(index)], hardware_);
-    chain.layer = index;
-    chain.holes = segment.op.kind == OpKind::max_pool || segment.op.kind == OpKind::copy;
-    if (segment.op.by_blocks())
-      chain.input =
-          Source{.form = read_form(layer, layer.inputs[0]), .each = filters_per_channel(network_, layer)};
-    if (layer.kind == LayerKind::add) chain.second = read_form(layer, layer.inputs[1]);
-    if (layer.kind == LayerKind::product) chain.vector = read_form(layer, layer.inputs[1]);
-    chain.results.push_back(Form{layer.output, false});
-    if (layer.kind == LayerKind::function) segment.function = index;
-    int last = index;
-    if (const int function = function_behind(last, segment); function >= 0) {
-      fuse_function(function, segment, chain);
-      last = function;
-    }
-    if (const int add = add_behind(index, last); add >= 0) {
-      fuse_add(last, add, segment, chain);
-      last = add;
-      if (const int function = function_behind(last, segment); function >= 0) {
-        fuse_function(function, segment, chain);
-        last = function;
-      }
-    } else if (const int pool = pool_behind(index, last); pool >= 0) {
-      fuse_pool(pool, segment, chain);
-      last = pool;
-    }
-    const int tensor = this->layer(last).output;
-    const bool alone = segment.op.kind == OpKind::copy || options_.separate;
-    if (has_narrow(tensor) && !alone) {
-      segment.stages.push_back({StageKind::requantize, plan_.bits.narrow[tensor], -1, tensor, false});
-      chain.results.push_back(Form{tensor, true});
-    }
-    append_runs(index, segment, chain);
-    if (has_narrow(tensor) && alone) add_narrowing(tensor);
-  }
-
-  /// A segment for each run of a layer.
-  void append_runs(int index, const Segment& whole, const Chain& chain) {
-    const Layer& layer = this->layer(index);
-    for (const Run& run : channels_.runs_of(chain)) {
-      Segment segment = whole;
-      Operands operands = channels_.operands_of(chain, run);
-      if (segment.op.by_blocks()) {
-        const int channels = chain.holes ? run.lanes : static_cast<int>(run.channels.size());
-        segment.op = part_of(whole.op, channels, channels);
-        if (!is_in_order(run.channels, network_.output_shape(layer).channels))
-          segment.channels.filters = run.channels;
-      } else {
-        std::tie(segment.channels, operands.input) = channels_.choose(index, run);
-        segment.op = part_of(network_, layer, whole.op, segment.channels);
-      }
-      if (segment.pool) segment.pool = part_of(*whole.pool, segment.op.filters, segment.op.filters);
-      append(std::move(segment), std::move(operands));
-    }
-  }
-
-  /// An average pool that leaves padding out of its count: segments for each part of its output whose
-  /// windows count the same number of taps.
-  void add_regions(int index) {
-    const Layer& layer = this->layer(index);
-    const std::vector<int> counts = counted_taps(network_, layer);
-    const WindowOp op = lower(network_, layer, plan_.bits, 8, hardware_);
-    const Chain chain{.input = Source{read_form(layer, layer.input())},
-                      .second = {},
-                      .results = {Form{layer.output, false}}};
-    int number = 0;
-    for (const PoolRegion& region : pool_regions(network_, layer)) {
-      Segment segment;
-      segment.name = number++ == 0 ? layer.name : fmt::format("{}:{}", layer.name, number);
-      segment.layers = {index};
-      segment.set = static_cast<int>(std::ranges::find(counts, region.taps) - counts.begin());
-      const Grid input{op.input_width, region.input.first_row, region.input.first_column};
-      const Grid output{op.output_width, region.output.first_row, region.output.first_column};
-      for (const Run& run : channels_.runs_of(chain)) {
-        const auto channels = static_cast<int>(run.channels.size());
-        segment.op = part_of(region_op(op, region), channels, channels);
-        Operands operands = channels_.operands_of(chain, run);
-        operands.input.narrow_to(input);
-        operands.results.front()->narrow_to(output);
-        append(segment, std::move(operands));
-      }
-    }
-  }
-
-  /// The layer that alone reads a layer's output, where that has one form; -1: none.
-  [[nodiscard]] int only_reader(int index) const {
-    const int tensor = layer(index).output;
-    return readers_[tensor].size() != 1 || has_narrow(tensor) ? -1 : readers_[tensor].front();
-  }
-
-  /// The function that alone reads the codes which a layer requantizes, where the segment has no other; -1:
-  /// none.
-  [[nodiscard]] int function_behind(int index, const Segment& segment) const {
-    if (options_.separate || options_.spill_all || segment.function >= 0) return -1;
-    if (layer(index).keeps_codes()) return -1;
-    const int reader = only_reader(index);
-    return reader >= 0 && layer(reader).kind == LayerKind::function ? reader : -1;
-  }
-
-  /// The last result goes through the function's table before it is written.
-  void fuse_function(int function, Segment& segment, Chain& chain) {
-    const int tensor = layer(function).output;
-    if (segment.stages.empty()) {
-      segment.op.table = true;
-      segment.op.output_bits = plan_.bits.written[tensor];
-    } else {
-      Stage& stage = segment.stages.back();
-      stage.table = true;
-      stage.output_bits = plan_.bits.written[tensor];
-      stage.tensor = tensor;
-    }
-    segment.function = function;
-    segment.layers.push_back(function);
-    chain.results.back() = Form{tensor, false};
-    done_.insert(function);
-  }
-
-  /// The add that alone reads the output of layer `last` of the segment of layer `index`, and whose other
-  /// operand exists by then; -1: none.
-  [[nodiscard]] int add_behind(int index, int last) const {
-    if (options_.separate) return -1;
-    const LayerKind kind = layer(index).kind;
-    if (kind == LayerKind::add || kind == LayerKind::upsample || kind == LayerKind::function) return -1;
-    const int tensor = layer(last).output;
-    const int reader = only_reader(last);
-    if (reader < 0 || layer(reader).kind != LayerKind::add) return -1;
-    const int other = layer(reader).inputs[layer(reader).inputs[0] == tensor ? 1 : 0];
-    if (other == tensor || (writer_[other] >= index)) return -1;
-    return reader;
-  }
-
-  void fuse_add(int last, int add, Segment& segment, Chain& chain) {
-    const Layer& layer = this->layer(add);
-    lower(network_, layer, plan_.bits, 8, hardware_);  // refuses what the hardware cannot do
-    const bool second_first = layer.inputs[0] != this->layer(last).output;
-    const int other = layer.inputs[second_first ? 0 : 1];
-    segment.stages.push_back(
-        {StageKind::add, plan_.bits.written[layer.output], add, layer.output, second_first});
-    chain.second = read_form(layer, other);
-    fuse(add, segment, chain);
-  }
-
-  /// The max pool that alone reads the output of layer `last` of a convolution's segment; -1: none.
-  [[nodiscard]] int pool_behind(int index, int last) const {
-    if (options_.separate || !layer(index).has_weights()) return -1;
-    const int reader = only_reader(last);
-    return reader >= 0 && layer(reader).kind == LayerKind::max_pool ? reader : -1;
-  }
-
-  void fuse_pool(int pool, Segment& segment, Chain& chain) {
-    const Layer& layer = this->layer(pool);
-    segment.pool = lower(network_, layer, plan_.bits, 8, hardware_);
-    segment.stages.push_back(
-        {StageKind::max_pool, plan_.bits.written[layer.output], pool, layer.output, false});
-    fuse(pool, segment, chain);
-  }
-
-  void fuse(int layer, Segment& segment, Chain& chain) {
-    segment.layers.push_back(layer);
-    if (!options_.spill_all) chain.results[0].reset();
-    chain.results.push_back(Form{this->layer(layer).output, false});
-    done_.insert(layer);
-  }
-
-  /// Segments that make the narrow form of a tensor whose layer computes nothing.
-  void add_narrowing(int tensor) {
-    Segment segment;
-    segment.name = fmt::format("{}:{}", network_.tensors[tensor].name, plan_.bits.narrow[tensor]);
-    segment.layers = {writer_[tensor]};
-    segment.narrowed = tensor;
-    const WindowOp op = narrow_op(segment.name, network_.tensors[tensor].shape, plan_.bits.narrow[tensor]);
-    const Chain chain{.input = Source{{tensor, false}}, .second = {}, .results = {Form{tensor, true}}};
-    for (const Run& run : channels_.runs_of(chain)) {
-      const auto channels = static_cast<int>(run.channels.size());
-      segment.op = part_of(op, channels, channels);
-      append(segment, channels_.operands_of(chain, run));
-    }
-  }
-
-  /// Copies the inputs of a concat, select or interleave that cannot be read where they lie.
-  void add_copies(int index) {
-    const Layer& layer = this->layer(index);
-    int first = 0;
-    if (layer.kind == LayerKind::interleave) {
-      for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
-        const Form input = read_form(layer, layer.inputs[i]);
-        if (!channels_.is_inside(input)) add_copy(index, Source{input}, kLargestChannel, phase_of(layer, i));
-      }
-      return;
-    }
-    for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
-      const int end = first + network_.tensors[layer.inputs[i]].shape.channels;
-      const Source source{
-          .form = read_form(layer, layer.inputs[i]), .first = first, .chosen = layer.channels};
-      if (channels_.layout().is_copied[index][i]) add_copy(index, source, end);
-      first = end;
-    }
-  }
-
-  /// Copies a tensor to where the output of a layer has its channels, which end before `end`.
-  void add_copy(int index, const Source& source, int end, const std::optional<Grid>& phase = {}) {
-    const Layer& layer = this->layer(index);
-    Segment segment;
-    const Tensor& tensor = network_.tensors[source.form.tensor];
-    segment.name = fmt::format("{}:{}", layer.name, tensor.name);
-    segment.layers = {index};
-    WindowOp op = narrow_op(segment.name, tensor.shape, channels_.bits_of(source.form));
-    op.kind = OpKind::copy;
-    op.input_bits = channels_.bits_of(source.form);
-    if (op.input_bits == 1) op.block_channels = word_channels(1);
-    const Chain chain{.input = source,
-                      .second = {},
-                      .results = {Form{layer.output, false}},
-                      .holes = true,
-                      .first = source.first,
-                      .end = end};
-    for (const Run& run : channels_.runs_of(chain)) {
-      segment.op = part_of(op, run.lanes, run.lanes);
-      Operands operands = channels_.operands_of(chain, run);
-      if (phase) operands.results.front()->narrow_to(*phase);
-      append(segment, std::move(operands));
-    }
-  }
-
-  void append(Segment segment, Operands operands) {
-    uses_.add(segment, operands);
-    plan_.segments.push_back(std::move(segment));
-    operands_.push_back(std::move(operands));
   }
 
   /// Gives every form that exists an offset in memory, whether it will lie there or not: a job's memory is
@@ -353,8 +67,7 @@ class Planner {
       if (!uses_.any(i) && static_cast<int>(i) != 2 * network_.input) continue;
       const Form form{static_cast<int>(i / 2), i % 2 == 1};
       Place& place = plan_.forms[i];
-      place.in_memory = true;
-      place.words = channels_.layout().words[i];
+      place = memory_place(channels().layout().words[i]);
       place.offset = plan_.tensor_bytes;
       const Shape& shape = network_.tensors[form.tensor].shape;
       const bool image = network_.image_input && form.tensor == network_.input;
@@ -367,71 +80,57 @@ class Planner {
   }
 
   void keep_on_chip(const ImageCopies& copies) {
-    std::vector<Life> lives;
     for (const int root : copies.joined()) uses_.bind_to_memory(root);
-    if (!options_.spill_all && !options_.separate)
-      lives = uses_.lives(network_, channels_.layout().words, hardware_);
     std::vector<std::vector<Stream>> streams;
     for (std::size_t i = 0; i < plan_.segments.size(); ++i)
       streams.push_back(streams_of(plan_.segments[i], operands_[i], hardware_));
-    const Residency residency = choose_residents(lives, streams, hardware_.activation_rows);
-    for (const Life& life : residency.kept) {
-      Place& place = plan_.forms[life.form];
-      place.on_chip = true;
-      place.in_memory = false;
-      place.ring = life.ring;
-    }
+    ResidentChooser chooser(hardware_.activation_rows);
+    const Residency& residency =
+        chooser.choose(lives(), std::vector<std::span<const Stream>>(streams.begin(), streams.end()));
+    for (const Life& life : residency.kept) host::keep_on_chip(plan_.forms[life.form], life.ring);
     for (std::size_t i = 0; i < plan_.segments.size(); ++i) plan_.segments[i].free = residency.free[i];
   }
 
-  [[nodiscard]] Place place_of(const Part& part) const {
-    Place place = plan_.forms[part.root];
-    place.first_word += part.first_word;
-    place.ring.base += part.first_word * place.ring.stride;
-    place.ring.words = part.words;
-    place.grid = part.grid;
-    return place;
+  [[nodiscard]] std::vector<Life> lives() const {
+    std::vector<Life> lives;
+    if (options_.spill_all || options_.separate) return lives;
+    for (int form = 0; form < static_cast<int>(plan_.forms.size()); ++form) {
+      if (!uses_.any(form)) continue;
+      const auto ring = whole_ring(network_, form, channels().layout().words[form], hardware_);
+      const auto life = ring ? uses_.life(form, *ring) : std::nullopt;
+      if (life) lives.push_back(*life);
+    }
+    return lives;
   }
 
   void give_places() {
-    for (std::size_t i = 0; i < plan_.segments.size(); ++i) {
-      Segment& segment = plan_.segments[i];
-      const Operands& operands = operands_[i];
-      segment.input = place_of(operands.input);
-      if (operands.second) segment.second = place_of(*operands.second);
-      if (operands.vector) segment.vector = place_of(*operands.vector);
-      for (const auto& result : operands.results)
-        segment.results.push_back(result ? place_of(*result) : Place{});
-    }
+    for (std::size_t i = 0; i < plan_.segments.size(); ++i)
+      host::give_places(plan_.segments[i], operands_[i], plan_.forms);
     std::vector<Place> places;  // parts have places too, for whoever asks
     for (std::size_t i = 0; i < plan_.forms.size(); ++i) {
       const Form form{static_cast<int>(i / 2), i % 2 == 1};
-      const std::optional<Part> part = channels_.part_of(form);
-      places.push_back(part ? place_of(*part) : Place{});
+      const std::optional<Part> part = channels().part_of(form);
+      places.push_back(part ? place_of(*part, plan_.forms[static_cast<std::size_t>(part->root)]) : Place{});
       if (part) give_lanes(form, *part);
     }
     plan_.forms = std::move(places);
   }
 
   void give_lanes(const Form& form, const Part& part) {
-    const std::vector<int> channels = channels_.lanes_of(form, part);
-    if (is_in_order(channels, network_.tensors[form.tensor].shape.channels)) return;
+    const std::vector<int> filled = channels().lanes_of(form, part);
+    if (is_in_order(filled, network_.tensors[form.tensor].shape.channels)) return;
     std::vector<int>& lanes = plan_.lanes[form.index()];
     lanes.resize(static_cast<std::size_t>(network_.tensors[form.tensor].shape.channels));
-    for (std::size_t lane = 0; lane < channels.size(); ++lane)
-      if (channels[lane] >= 0) lanes[static_cast<std::size_t>(channels[lane])] = static_cast<int>(lane);
+    for (std::size_t lane = 0; lane < filled.size(); ++lane)
+      if (filled[lane] >= 0) lanes[static_cast<std::size_t>(filled[lane])] = static_cast<int>(lane);
   }
 
   const Network& network_;
   const HardwareInfo& hardware_;
   const CompileOptions& options_;
-  std::vector<int> weight_bits_;  ///< per layer
+  Drafter drafter_;
   NetworkPlan plan_;
-  ChannelRuns channels_;
-  std::vector<std::vector<int>> readers_;  ///< per tensor, layers
-  std::vector<int> writer_;                ///< per tensor, the layer, or -1
-  std::set<int> done_;                     ///< layers that are fused behind others
-  std::vector<Operands> operands_;         ///< per segment
+  std::vector<Operands> operands_;  ///< per segment
   FormUses uses_;
 };
 

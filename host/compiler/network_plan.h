@@ -3,21 +3,11 @@
 #include <vector>
 
 #include "host/compiler/channel_layout.h"
+#include "host/compiler/compile_options.h"
 #include "host/compiler/segment.h"
 #include "host/network/policy.h"
 
 namespace bitloop::host {
-
-struct CompileOptions {
-  /// Name every tensor in Job::tensors and keep it in memory, so that each can be compared: nothing stays on
-  /// chip from layer to layer, and what is fused is stored as well.
-  bool spill_all = false;
-  /// One operation per segment, and nothing stays on chip: for SRAMs that are too small for more.
-  bool separate = false;
-  /// Images that one job takes. The linear layers at the network's end take them all at once, so that their
-  /// weights are loaded once; what comes before runs image by image.
-  int images = 1;
-};
 
 /// A network under a policy as segments in execution order, every operand and result in its place. Needs no
 /// weights: what cycles depend on is all here.
@@ -26,7 +16,7 @@ struct CompileOptions {
 /// written (`ChannelLayout`). So are the inputs of an interleave. A layer whose channels lie in several
 /// places is several segments. An add is fused behind the layer that writes its later operand, a
 /// requantization behind whatever writes the 8-bit codes. A tensor stays in activation SRAM from the segment
-/// that writes it to the last that reads it where it fits beside all others (`place_on_chip`).
+/// that writes it to the last that reads it where it fits beside all others (`ResidentChooser`).
 struct NetworkPlan {
   TensorBits bits;  ///< in which forms are stored (`stored_bits`)
   std::vector<Segment> segments;

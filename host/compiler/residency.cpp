@@ -5,20 +5,7 @@
 namespace bitloop::host {
 namespace {
 
-/// Gaps between occupied rows, from the first row on.
-std::vector<BankRows> gaps_between(std::vector<BankRows> occupied, int rows) {
-  std::sort(occupied.begin(), occupied.end(),
-            [](const BankRows& a, const BankRows& b) { return a.first < b.first; });
-  std::vector<BankRows> gaps;
-  int end = 0;
-  for (const BankRows& range : occupied) {
-    if (range.first > end) gaps.push_back({end, range.first});
-    end = std::max(end, range.end);
-  }
-  if (end < rows) gaps.push_back({end, rows});
-  return gaps;
-}
-
+/// The first of the largest; empty where there is none.
 BankRows largest(const std::vector<BankRows>& gaps) {
   BankRows found;
   for (const BankRows& gap : gaps) {
@@ -27,85 +14,103 @@ BankRows largest(const std::vector<BankRows>& gaps) {
   return found;
 }
 
-class Chooser {
- public:
-  Chooser(const std::vector<std::vector<Stream>>& streams, int rows)
-      : streams_(streams), rows_(rows), occupied_(streams.size()) {}
-
-  /// Keeps the tensor where some place leaves every segment enough; tries the lowest and the highest place.
-  void consider(const Life& life) {
-    const std::vector<BankRows> gaps = common_gaps(life);
-    for (const bool high : {false, true}) {
-      for (const BankRows& gap : gaps) {
-        const int rows = life.ring.bank_rows();
-        if (gap.count() < rows) continue;
-        const int base = high ? gap.end - rows : gap.first;
-        if (!leaves_enough(life, {base, base + rows})) continue;
-        keep(life, base);
-        return;
-      }
-    }
-  }
-
-  Residency finish() {
-    for (const auto& occupied : occupied_) residency_.free.push_back(largest(gaps_between(occupied, rows_)));
-    return std::move(residency_);
-  }
-
- private:
-  [[nodiscard]] std::vector<BankRows> common_gaps(const Life& life) const {
-    std::vector<BankRows> occupied;
-    for (int i = life.first; i <= life.last; ++i) {
-      const auto& rows = occupied_[static_cast<std::size_t>(i)];
-      occupied.insert(occupied.end(), rows.begin(), rows.end());
-    }
-    return gaps_between(std::move(occupied), rows_);
-  }
-
-  [[nodiscard]] bool is_kept(int form) const {
-    return std::any_of(residency_.kept.begin(), residency_.kept.end(),
-                       [form](const Life& life) { return life.form == form; });
-  }
-
-  [[nodiscard]] bool leaves_enough(const Life& life, const BankRows& range) const {
-    for (int i = life.first; i <= life.last; ++i) {
-      int needed = 0;
-      for (const Stream& stream : streams_[static_cast<std::size_t>(i)]) {
-        if (stream.form != life.form && (stream.form < 0 || !is_kept(stream.form)))
-          needed += stream.bank_rows;
-      }
-      std::vector<BankRows> occupied = occupied_[static_cast<std::size_t>(i)];
-      occupied.push_back(range);
-      if (largest(gaps_between(std::move(occupied), rows_)).count() < needed) return false;
-    }
-    return true;
-  }
-
-  void keep(const Life& life, int base) {
-    for (int i = life.first; i <= life.last; ++i) {
-      occupied_[static_cast<std::size_t>(i)].push_back({base, base + life.ring.bank_rows()});
-    }
-    residency_.kept.push_back(life);
-    residency_.kept.back().ring.base = base;
-  }
-
-  const std::vector<std::vector<Stream>>& streams_;
-  int rows_;
-  std::vector<std::vector<BankRows>> occupied_;  ///< per segment
-  Residency residency_;
-};
+bool holds(const BankRows& gap, const BankRows& range) {
+  return gap.first <= range.first && range.end <= gap.end;
+}
 
 }  // namespace
 
-Residency choose_residents(const std::vector<Life>& lives, const std::vector<std::vector<Stream>>& streams,
-                           int activation_rows) {
-  std::vector<Life> order = lives;
-  std::stable_sort(order.begin(), order.end(), [](const Life& a, const Life& b) {
-    return a.uses * (b.last - b.first + 1) > b.uses * (a.last - a.first + 1);
+const Residency& ResidentChooser::choose(std::span<const Life> lives,
+                                         std::span<const std::span<const Stream>> streams) {
+  start(streams);
+  order_.clear();
+  for (const Life& life : lives)
+    order_.push_back({static_cast<double>(life.uses) / (life.last - life.first + 1), &life});
+  std::sort(order_.begin(), order_.end(), [](const Ranked& a, const Ranked& b) {
+    return a.uses != b.uses ? a.uses > b.uses : a.life->form < b.life->form;
   });
-  Chooser chooser(streams, activation_rows);
-  for (const Life& life : order) chooser.consider(life);
-  return chooser.finish();
+  for (const Ranked& next : order_) consider(*next.life);
+  for (const auto& gaps : gaps_) residency_.free.push_back(largest(gaps));
+  return residency_;
+}
+
+void ResidentChooser::start(std::span<const std::span<const Stream>> streams) {
+  streams_ = streams;
+  residency_.kept.clear();
+  residency_.free.clear();
+  gaps_.resize(streams.size());
+  for (auto& gaps : gaps_) gaps.assign(1, BankRows{0, rows_});
+  needed_.clear();
+  for (const auto& of_segment : streams) {
+    int& sum = needed_.emplace_back(0);
+    for (const Stream& stream : of_segment) sum += stream.bank_rows;
+  }
+}
+
+/// Keeps the tensor where some place leaves every segment enough; tries the lowest and the highest place.
+void ResidentChooser::consider(const Life& life) {
+  find_common_gaps(life);
+  const int rows = life.ring.bank_rows();
+  for (const bool high : {false, true}) {
+    for (const BankRows& gap : common_) {
+      if (gap.count() < rows) continue;
+      const int base = high ? gap.end - rows : gap.first;
+      const BankRows range{base, base + rows};
+      if (!leaves_enough(life, range)) continue;
+      keep(life, range);
+      return;
+    }
+  }
+}
+
+/// Those of all its segments.
+void ResidentChooser::find_common_gaps(const Life& life) {
+  common_ = gaps_[life.first];
+  for (int i = life.first + 1; i <= life.last; ++i) {
+    scratch_.clear();
+    const auto& gaps = gaps_[i];
+    for (std::size_t a = 0, b = 0; a < common_.size() && b < gaps.size();) {
+      const BankRows both{std::max(common_[a].first, gaps[b].first), std::min(common_[a].end, gaps[b].end)};
+      if (both.count() > 0) scratch_.push_back(both);
+      ++(common_[a].end < gaps[b].end ? a : b);
+    }
+    std::swap(common_, scratch_);
+  }
+}
+
+/// Rows that a segment needs for what it streams where this tensor is kept, too.
+int ResidentChooser::streamed_beside(const Life& life, int segment) const {
+  int needed = needed_[segment];
+  for (const Stream& stream : streams_[segment])
+    if (stream.form == life.form) needed -= stream.bank_rows;
+  return needed;
+}
+
+bool ResidentChooser::leaves_enough(const Life& life, const BankRows& range) const {
+  for (int i = life.first; i <= life.last; ++i) {
+    int most = 0;
+    for (const BankRows& gap : gaps_[i]) {
+      most = std::max(
+          most, holds(gap, range) ? std::max(range.first - gap.first, gap.end - range.end) : gap.count());
+    }
+    if (most < streamed_beside(life, i)) return false;
+  }
+  return true;
+}
+
+void ResidentChooser::keep(const Life& life, const BankRows& range) {
+  for (int i = life.first; i <= life.last; ++i) {
+    auto& gaps = gaps_[i];
+    const auto gap =
+        std::find_if(gaps.begin(), gaps.end(), [&](const BankRows& g) { return holds(g, range); });
+    const BankRows after{range.end, gap->end};
+    gap->end = range.first;
+    const auto next = gap->count() > 0 ? gap + 1 : gaps.erase(gap);
+    if (after.count() > 0) gaps.insert(next, after);
+    needed_[i] = streamed_beside(life, i);
+  }
+  residency_.kept.push_back(life);
+  residency_.kept.back().ring.base = range.first;
 }
 
 }  // namespace bitloop::host

@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::uint64_t kSeed = 1;
 
-void add_to(Counters& sum, const Counters& counters) {
-  for (std::size_t i = 0; i < kCounters; ++i) sum[i] += counters[i];
-}
-
 /// What a job counts outside its records.
 Counters end_of(const Measurement& measurement) {
   Counters sum{};
@@ -51,6 +47,10 @@ Address give_room(Place& place, int height, int width, Address offset) {
 }
 
 }  // namespace
+
+void add_to(Counters& sum, const Counters& counters) {
+  for (std::size_t i = 0; i < kCounters; ++i) sum[i] += counters[i];
+}
 
 Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, const Driver::Progress& progress) {
   const unsigned mask = job->input_bits == 0 ? 255 : (1u << job->input_bits) - 1;
@@ -150,7 +150,8 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
   std::unordered_map<std::string, std::size_t> asked;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     std::string text = key_text(*requests[i].segment, requests[i].first);
-    if (const auto refused = refused_.find(text); refused != refused_.end()) throw TooSmall(refused->second);
+    if (const auto refused = refused_.find(text); refused != refused_.end())
+      throw TooSmall(refused->second, i);
     if (const auto known = known_.find(text); known != known_.end()) {
       result.counters[i] = known->second;
       continue;
@@ -172,7 +173,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
       segment.plan = plan_segment(*requests[segment.requests.front()].segment, hardware());
     } catch (const InputError& error) {
       refused_.emplace(segment.text, error.what());
-      throw TooSmall(error.what());
+      throw TooSmall(error.what(), segment.requests.front());
     }
   }
   if (!unknown.empty()) devices_->admit();

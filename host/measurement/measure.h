@@ -17,6 +17,8 @@
 
 namespace bitloop::host {
 
+void add_to(Counters& sum, const Counters& counters);
+
 /// Runs a job on some input, always the same: cycles do not depend on data.
 Measurement run_job(Driver& driver, std::shared_ptr<const Job> job, const Driver::Progress& progress = {});
 
@@ -48,7 +50,8 @@ class SegmentMeter {
   /// A segment for which the hardware has too little memory.
   class TooSmall : public InputError {
    public:
-    using InputError::InputError;
+    TooSmall(const std::string& why, std::size_t of_request) : InputError(why), request(of_request) {}
+    std::size_t request;  ///< that asks for it
   };
 
   /// Throws TooSmall, before anything runs, where one of the segments is that.
