@@ -28,7 +28,7 @@ std::vector<Assignment> best(const solver::Graph& graph, const solver::Constrain
   double known = count == 1 ? relaxation.incumbent() : kInfinity;  // so many solutions are within it
   double margin = 1e-6 * graph.effect_range;
   if (known < kInfinity) margin = std::max((known - relaxation.lower()) / 64, margin);
-  for (;; margin *= 2) {
+  for (;;) {
     const double most = std::min(relaxation.lower() + margin, known);
     const solver::Labels labels(graph, constraints, relaxation, count, most);
     const std::size_t found = std::min(count, labels.whole().size());
@@ -39,6 +39,8 @@ std::vector<Assignment> best(const solver::Graph& graph, const solver::Constrain
       return assignments;
     }
     if (enough) known = std::min(known, labels.whole()[count - 1].sum.effect);
+    // One is soon as good as it gets; of many the last is at first far above what it becomes.
+    margin *= enough && count == 1 ? 8 : 2;
   }
 }
 
