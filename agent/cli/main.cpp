@@ -22,6 +22,8 @@ on the accelerator's own RTL (1, 2, 4 and 8-bit MAC array).
 usage: bitloop VERB [options]        bitloop VERB --help explains a verb with examples
 
   search    search a policy under a cycle budget        bitloop search --budget 0.6 --episodes 60 --out runs/demo
+  compare   search methods side by side                 bitloop compare --methods ours,random --seeds 5
+  tabulate  evaluate every policy of a small space     bitloop tabulate --model lenet --group layer --out lenet.json
   infer     run images on the device, byte for byte     bitloop infer --run runs/demo --images 100
   measure   count the cycles of a network or a layer    bitloop measure --model lenet --policy w4a8
   train     train a float checkpoint                    bitloop train --model lenet --epochs 5 --out lenet.pt
@@ -60,7 +62,7 @@ int run(const Arguments& arguments) {
   if (verb == "check") return bitloop::cli::check(rest);
   if (verb == "replay") return bitloop::cli::replay(rest);
   if (verb == "devices") return bitloop::cli::devices(rest);
-  if (verb == "search" || verb == "infer" || verb == "train" || verb == "eval" || verb == "export") {
+  if (verb == "search" || verb == "compare" || verb == "tabulate" || verb == "infer" || verb == "train" || verb == "eval" || verb == "export") {
     return bitloop::cli::learning_verb(verb, rest);
   }
   throw bitloop::InputError(

@@ -98,7 +98,9 @@ PolicySpace::PolicySpace(const host::Network& network, const PolicySpaceOptions&
   std::vector<std::string> kinds(knobs.size(), kWeight);
   for (int row = 0; row < knobs_.rows(); ++row) {
     const int knob = knobs_.input_decision(row);
-    if (knob >= 0) kinds[knob] = residual[classes[layers[row]->input()]] ? kResidual : kActivation;
+    const bool apart =
+        options.grouping == Grouping::block && knob >= 0 && residual[classes[layers[row]->input()]];
+    if (knob >= 0) kinds[knob] = apart ? kResidual : kActivation;
   }
   if (options.grouping == Grouping::block || options.grouping == Grouping::stage) {
     const std::vector<int> parts = parts_of(network, options.grouping);
@@ -118,13 +120,11 @@ PolicySpace::PolicySpace(const host::Network& network, const PolicySpaceOptions&
     // Rules that tie leave weights alone at 8 bits.
     const bool has_input = std::ranges::any_of(group, [&](int k) { return kinds[k] != kWeight; });
     if (tied && !has_input) continue;
-    members_.push_back(members_of(group, tied));
+    members_.push_back(members_of(group, options));
     const bool is_weight = kinds[root] == kWeight;
     search::Decision decision{
         .name = name_of(root), .kind = kinds[root], .group = layers[knobs[root].row]->name};
     if (group.size() > 1) decision.name += fmt::format(" and {} more", group.size() - 1);
-    // A residual tensor is an activation to whoever does not group.
-    if (kinds[root] == kResidual && options.grouping == Grouping::none) decision.kind = kActivation;
     decision.features.assign(rows[knobs[root].row].begin(), rows[knobs[root].row].end());
     decision.features.push_back(is_weight ? 0 : 1);
     for (const std::vector<int>& bits : members_.back().bits) {
@@ -141,14 +141,16 @@ PolicySpace::PolicySpace(const host::Network& network, const PolicySpaceOptions&
   space_.validate();
 }
 
-PolicySpace::Members PolicySpace::members_of(const std::vector<int>& knobs, bool tied) const {
+PolicySpace::Members PolicySpace::members_of(const std::vector<int>& knobs,
+                                             const PolicySpaceOptions& options) const {
+  const bool tied = options.rules == Rules::tied;
   const auto has = [&](int knob, int width) {
     const auto& widths = knobs_.decisions()[knob].widths;
     return std::ranges::find(widths, width) != widths.end();
   };
   Members members{knobs, {}};
   for (const int width : host::kWidths) {
-    if (tied && width == 1) continue;
+    if ((tied && width == 1) || std::ranges::find(options.widths, width) == options.widths.end()) continue;
     std::vector<int> bits;
     for (const int knob : knobs) {
       const bool is_weight = knobs_.decisions()[knob].kind == Decision::Kind::weight;

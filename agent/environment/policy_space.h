@@ -22,13 +22,14 @@ enum class Grouping {
   none,
   layer,  ///< a layer's weights and its input, and with them all layers that read the same tensor
   block,  ///< weights, inputs, and residual tensors, each between two additions
-  stage,  ///< the same, of all layers of one resolution
+  stage,  ///< weights, and inputs, of all layers of one resolution
 };
 Grouping grouping_of(std::string_view name);
 
 struct PolicySpaceOptions {
   Rules rules = Rules::free;
   Grouping grouping = Grouping::none;
+  std::vector<int> widths{1, 2, 4, 8};           ///< that are choices, as far as legal
   std::vector<std::string> pinned{};             ///< layers that keep 8 bits, as SearchSpaceOptions
   std::optional<host::HardwareInfo> hardware{};  ///< what it cannot run is no choice
   std::vector<double> weight_deviations{};  ///< of each layer's weights; empty: 0 in every layer's features
@@ -56,7 +57,7 @@ class PolicySpace {
     std::vector<int> knobs;
     std::vector<std::vector<int>> bits;  ///< [choice][member]
   };
-  [[nodiscard]] Members members_of(const std::vector<int>& knobs, bool tied) const;
+  [[nodiscard]] Members members_of(const std::vector<int>& knobs, const PolicySpaceOptions& options) const;
   [[nodiscard]] std::string name_of(int knob) const;
 
   SearchSpace knobs_;

@@ -8,6 +8,8 @@
 
 extern "C" int bitloop_learning_verb(const std::string& verb, const bitloop::console::Arguments& arguments) {
   if (verb == "search") return bitloop::learning::search(arguments);
+  if (verb == "compare") return bitloop::learning::compare(arguments);
+  if (verb == "tabulate") return bitloop::learning::tabulate(arguments);
   if (verb == "infer") return bitloop::learning::infer(arguments);
   if (verb == "train") return bitloop::learning::train(arguments);
   if (verb == "eval") return bitloop::learning::eval(arguments);

@@ -18,6 +18,11 @@ struct Ground {
   Projection projection;
 };
 
+/// The best assignments within the problem's limit for these effects, best first (solver/checked.h).
+std::vector<Assignment> solve_within(const Problem& problem, const Ground& ground,
+                                     const std::vector<std::vector<double>>& effects,
+                                     const SolverOptions& options);
+
 /// Full queries of assignments.
 inline std::vector<Query> full_queries(std::vector<Assignment> assignments) {
   std::vector<Query> queries;

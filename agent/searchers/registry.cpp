@@ -8,7 +8,13 @@
 #include "host/base/error.h"
 
 // Every searcher, in the order in which help names them.
-#define BITLOOP_METHODS(of) of(random) of(uniform)
+// clang-format off
+#define BITLOOP_METHODS(of) \
+  of(ours)                  \
+  of(solver)                \
+  of(uniform)               \
+  of(random)
+// clang-format on
 
 namespace bitloop::search {
 

@@ -37,7 +37,7 @@ double Prices::of(const Query& query) const {
     case Fidelity::full:
       return full;
     case Fidelity::check:
-      return check;
+      return check_base + check_per_image * query.images;
     case Fidelity::probe:
       return probe_base + probe_per_image * query.images;
   }

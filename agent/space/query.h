@@ -13,14 +13,14 @@ namespace bitloop::search {
 enum class Fidelity {
   full,   ///< retrained as the search's recipe says, all its reward folds
   probe,  ///< not retrained, `images` of the reward split: loss for a sensitivity
-  check,  ///< as `full`, but on folds that `full` leaves out: the choice of a winner has images of its own
+  check,  ///< as `full`, on `images` that `full` leaves out: the choice of a winner has images of its own
 };
 std::string_view name_of(Fidelity fidelity);
 
 struct Query {
   Assignment assignment{};
   Fidelity fidelity = Fidelity::full;
-  int images = 0;  ///< of a probe
+  int images = 0;  ///< of a probe or a check
   auto operator<=>(const Query&) const = default;
 };
 
@@ -50,11 +50,14 @@ struct Answer {
 /// What answers cost, before they are asked for.
 struct Prices {
   double full = 1;
-  double check = 1;
-  double probe_base = 0;       ///< of a probe: passes that do not depend on its images (statistics)
-  double probe_per_image = 0;  ///< 0 and 0: there are no probes
-  int probe_images = 0;        ///< that there are at most
+  double check_base = 0;  ///< of a check: passes that do not depend on its images
+  double check_per_image = 0;
+  int check_images = 0;   ///< that there are at most; 0: there are no checks
+  double probe_base = 0;  ///< of a probe: passes that do not depend on its images (statistics)
+  double probe_per_image = 0;
+  int probe_images = 0;  ///< that there are at most; 0: there are no probes
   [[nodiscard]] bool has_probes() const { return probe_images > 0; }
+  [[nodiscard]] bool has_checks() const { return check_images > 0; }
   [[nodiscard]] double of(const Query& query) const;
 };
 

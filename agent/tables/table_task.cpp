@@ -51,11 +51,13 @@ class TableCosts : public CostModel {
 class TableEvaluator : public Evaluator {
  public:
   TableEvaluator(const Table& table, std::uint64_t seed) : table_(table) {
-    const auto folds = static_cast<int>(table.rows.begin()->second.reward.size());
-    drawn_ = drawn_folds(folds, seed);
-    for (int fold = 0; fold < folds; ++fold)
-      if (!std::ranges::binary_search(drawn_, fold)) others_.push_back(fold);
-    if (others_.empty()) others_ = drawn_;
+    const auto& folds = table.rows.begin()->second.reward;
+    const auto order = shuffled_folds(static_cast<int>(folds.size()), seed);
+    const auto half = order.begin() + static_cast<std::ptrdiff_t>((order.size() + 1) / 2);
+    full_.assign(order.begin(), half);
+    check_.assign(half, order.end());
+    for (const std::size_t fold : full_) full_images_ += folds[fold].images;
+    for (const std::size_t fold : check_) check_images_ += folds[fold].images;
   }
 
   std::vector<Answer> evaluate(std::span<const Query> queries) override {
@@ -66,7 +68,8 @@ class TableEvaluator : public Evaluator {
 
   [[nodiscard]] Prices prices() const override {
     Prices prices;
-    prices.check = static_cast<double>(others_.size()) / static_cast<double>(drawn_.size());
+    prices.check_images = check_images_;
+    prices.check_per_image = 1.0 / full_images_;
     if (!table_.probes) return prices;
     prices.probe_base = table_.probes->price;
     prices.probe_images = table_.probes->images;
@@ -85,8 +88,12 @@ class TableEvaluator : public Evaluator {
       throw InputError(
           fmt::format("table {} has no policy '{}'", table_.name, text_of(table_.space, query.assignment)));
     answer.costs = row->second.costs;
-    for (const int fold : query.fidelity == Fidelity::full ? drawn_ : others_)
-      answer.folds.push_back(row->second.reward[static_cast<std::size_t>(fold)]);
+    int images = 0;
+    for (const std::size_t fold : query.fidelity == Fidelity::full ? full_ : check_) {
+      if (query.fidelity == Fidelity::check && images >= query.images) break;
+      answer.folds.push_back(row->second.reward[fold]);
+      images += answer.folds.back().images;
+    }
     return answer;
   }
 
@@ -111,7 +118,9 @@ class TableEvaluator : public Evaluator {
   }
 
   const Table& table_;
-  std::vector<int> drawn_, others_;
+  std::vector<std::size_t> full_, check_;  ///< folds
+  int full_images_ = 0;
+  int check_images_ = 0;
 };
 
 class TableTask : public Task {

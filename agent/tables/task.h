@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/space/searcher.h"
 
@@ -15,13 +16,14 @@ class Task {
   [[nodiscard]] virtual const std::string& name() const = 0;
   [[nodiscard]] virtual const Space& space() const = 0;
   [[nodiscard]] virtual CostModel& costs() = 0;
-  /// An evaluator of which `seed` draws the images: half of the reward folds, the others are for `check`.
+  /// An evaluator of which `seed` draws the images: it shuffles the reward folds, of which the first are for
+  /// full evaluations and those behind for checks. Any thread may call, and use what it got.
   virtual std::unique_ptr<Evaluator> evaluator(std::uint64_t seed) = 0;
   /// Accuracy on images that no search sees.
   virtual double test_accuracy(const Assignment& assignment) = 0;
 };
 
-/// Of `folds` folds those that `seed` draws for searching: half, rounded up; ascending.
-std::vector<int> drawn_folds(int folds, std::uint64_t seed);
+/// Folds 0 to `folds` - 1 in an order that `seed` draws, the same everywhere.
+std::vector<std::size_t> shuffled_folds(int folds, std::uint64_t seed);
 
 }  // namespace bitloop::search

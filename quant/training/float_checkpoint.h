@@ -45,6 +45,8 @@ class FloatCheckpoint {
                                 const FloatTraining& options, const Progress& progress = {});
 
   [[nodiscard]] Accuracy accuracy(const Split& split) const;
+  /// SHA-256, in hexadecimal, over the network's geometry, all parameters, mean and deviation.
+  [[nodiscard]] std::string content_hash() const;
   /// Standard deviation of every weight layer's weights, in execution order (a feature of the agent's state).
   [[nodiscard]] std::vector<double> weight_deviations() const;
 

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <random>
+#include <string>
 
 #include "host/base/error.h"
 
@@ -38,15 +40,20 @@ INSTANTIATE_TEST_SUITE_P(All, Spaces,
                                           testing::Values("free", "ends8"),
                                           testing::Values("none", "layer", "block", "stage")));
 
-TEST(PolicySpace, StagesOfResNet20) {
-  const PolicySpace space(host::zoo_network("resnet20"),
-                          {.rules = Rules::ends8, .grouping = Grouping::stage});
-  EXPECT_EQ(space.space().size(), 9);
-  std::vector<std::string> kinds;
-  for (const search::Decision& d : space.space().decisions) kinds.push_back(d.kind);
-  EXPECT_EQ(std::ranges::count(kinds, "weight"), 3);
-  EXPECT_EQ(std::ranges::count(kinds, "activation"), 3);
-  EXPECT_EQ(std::ranges::count(kinds, "residual"), 3);
+TEST(PolicySpace, StagesAndBlocksOfResNet20) {
+  const auto kinds_of = [](Grouping grouping) {
+    const PolicySpace space(host::zoo_network("resnet20"),
+                            {.rules = Rules::ends8, .grouping = grouping, .widths = {2, 4, 8}});
+    std::map<std::string, int> kinds;
+    for (const search::Decision& d : space.space().decisions) {
+      ++kinds[d.kind];
+      EXPECT_EQ(d.size(), 3);
+    }
+    return kinds;
+  };
+  EXPECT_EQ(kinds_of(Grouping::stage), (std::map<std::string, int>{{"activation", 3}, {"weight", 3}}));
+  EXPECT_EQ(kinds_of(Grouping::block),
+            (std::map<std::string, int>{{"activation", 9}, {"residual", 3}, {"weight", 9}}));
 }
 
 TEST(PolicySpace, FreeDecisionsAreThoseOfEveryTensorAndWeight) {

@@ -1,0 +1,186 @@
+#include "agent/evaluation/network_task.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "agent/evaluation/quant_evaluator.h"
+#include "quant/reference/integer_reference.h"
+
+namespace bitloop::agent {
+
+using search::Answer;
+using search::Fidelity;
+using search::Query;
+
+std::string EvaluationRecipe::key() const {
+  const quant::Retraining& r = retraining;
+  return fmt::format(
+      "{};epochs {} of {}, rate {}, batch {}, seed {}, {}, {}, {}, distillation {}, augment {}, patience {}, "
+      "calibration {} {}",
+      context, r.epochs, r.images, r.learning_rate, r.batch, r.seed, r.quantizer, r.clipping, r.optimizer,
+      r.distillation, r.augment, r.patience, 512, r.calibration_seed);
+}
+
+namespace {
+
+/// Of a policy's integers on each chosen fold.
+std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const NetworkTask::Images& images) {
+  const quant::IntegerReference reference(model.integers);
+  const quant::Split& split = images.split;
+  const auto bytes = split.pixels.size() / split.size();
+  std::vector<search::Fold> folds;
+  for (const std::size_t fold : images.chosen) {
+    quant::Split part;
+    for (std::size_t i = fold; i < split.size(); i += images.folds) {
+      part.labels.push_back(split.labels[i]);
+      const auto first = split.pixels.begin() + static_cast<std::ptrdiff_t>(i * bytes);
+      part.pixels.insert(part.pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
+    }
+    const quant::Accuracy a = reference.accuracy(part, model.output_scale());
+    const auto n = static_cast<double>(part.size());
+    folds.push_back(
+        {static_cast<int>(part.size()), static_cast<int>(std::lround(a.accuracy * n)), a.loss * n});
+  }
+  return folds;
+}
+
+/// Passes of an image through the network; training takes a pass and, twice as dear, the way back.
+constexpr double kTrainingPasses = 3;
+
+class NetworkEvaluator : public search::Evaluator {
+ public:
+  NetworkEvaluator(NetworkTask& task, std::uint64_t seed) : task_(task), folds_(task.reward_folds()) {
+    order_ = search::shuffled_folds(static_cast<int>(folds_), seed);
+    const int wanted = task.recipe().reward_images;
+    const auto half = std::max<std::size_t>(1, folds_ / 2);
+    full_ = wanted == 0 ? half
+                        : std::clamp<std::size_t>(static_cast<std::size_t>(wanted) / kFoldImages, 1, folds_);
+  }
+
+  std::vector<Answer> evaluate(std::span<const Query> queries) override {
+    std::vector<Answer> answers;
+    for (const Query& query : queries) answers.push_back(answer(query));
+    return answers;
+  }
+
+  [[nodiscard]] search::Prices prices() const override {
+    const auto& retraining = task_.recipe().retraining;
+    const double statistics = 512;
+    const double images = images_of(full_);
+    const std::size_t trained =
+        retraining.images == 0 ? task_.data().train.size() : static_cast<std::size_t>(retraining.images);
+    const double start = statistics + kTrainingPasses * retraining.epochs * static_cast<double>(trained);
+    const double passes = start + images;
+    return {.full = 1,
+            .check_base = start / passes,
+            .check_per_image = 1 / passes,
+            .check_images = static_cast<int>(images_of(folds_ - full_)),
+            .probe_base = statistics / passes,
+            .probe_per_image = 1 / passes,
+            .probe_images = static_cast<int>(images)};
+  }
+
+ private:
+  [[nodiscard]] double images_of(std::size_t folds) const {
+    return static_cast<double>(task_.data().reward.size()) * static_cast<double>(folds) /
+           static_cast<double>(folds_);
+  }
+
+  [[nodiscard]] std::vector<std::size_t> chosen(const Query& query) const {
+    const auto of = [&](std::size_t first, std::size_t count) {
+      const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(first);
+      return std::vector<std::size_t>(begin,
+                                      begin + static_cast<std::ptrdiff_t>(std::min(count, folds_ - first)));
+    };
+    const auto folds_for = [&](int images) {
+      return std::max<std::size_t>(1, (static_cast<std::size_t>(images) + kFoldImages - 1) / kFoldImages);
+    };
+    switch (query.fidelity) {
+      case Fidelity::full:
+        return of(0, full_);
+      case Fidelity::check:
+        return of(full_, folds_for(query.images));
+      case Fidelity::probe:
+        return of(0, folds_for(query.images));
+    }
+    return {};
+  }
+
+  Answer answer(const Query& query) {
+    Answer answer{
+        .query = query, .costs = task_.costs().costs(query.assignment), .price = prices().of(query)};
+    const NetworkTask::Images images{task_.data().reward, folds_, chosen(query)};
+    const auto entry =
+        task_.outcomes(query.assignment, query.fidelity != Fidelity::probe, std::span(&images, 1)).front();
+    answer.folds = entry.folds;
+    answer.seconds = entry.seconds;
+    return answer;
+  }
+
+  NetworkTask& task_;
+  std::size_t folds_;               ///< that the reward split is cut in
+  std::vector<std::size_t> order_;  ///< as the seed shuffles them
+  std::size_t full_ = 1;            ///< so many make an evaluation
+};
+
+}  // namespace
+
+NetworkTask::NetworkTask(const PolicySpace& space, search::CostModel& costs, const quant::Dataset& data,
+                         std::shared_ptr<const quant::Quantizer> quantizer, EvaluationRecipe recipe,
+                         std::shared_ptr<OutcomeStore> store)
+    : space_(space),
+      costs_(costs),
+      data_(data),
+      quantizer_(std::move(quantizer)),
+      recipe_(std::move(recipe)),
+      store_(std::move(store)) {}
+
+std::size_t NetworkTask::reward_folds() const {
+  return std::max<std::size_t>(2, data_.reward.size() / kFoldImages);
+}
+
+std::unique_ptr<search::Evaluator> NetworkTask::evaluator(std::uint64_t seed) {
+  return std::make_unique<NetworkEvaluator>(*this, seed);
+}
+
+std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const search::Assignment& assignment, bool retrained,
+                                                       std::span<const Images> images) {
+  const host::Policy policy = space_.policy(assignment);
+  EvaluationRecipe recipe = recipe_;
+  if (!retrained) recipe.retraining.epochs = 0;
+  const auto key_of = [&](const Images& part) {
+    return fmt::format("{};{};{} folds of {} {}: {}", recipe.key(), policy.key(), part.folds,
+                       &part.split == &data_.test ? "test" : "reward", part.split.size(),
+                       fmt::join(part.chosen, " "));
+  };
+  std::optional<quant::QuantizedModel> model;
+  std::vector<OutcomeStore::Entry> entries;
+  for (const Images& part : images) {
+    const std::string key = key_of(part);
+    if (auto known = store_->find(key)) {
+      entries.push_back(std::move(*known));
+      continue;
+    }
+    const auto start = std::chrono::steady_clock::now();
+    if (!model) model = retrained_or_not(*quantizer_, policy, recipe.retraining);
+    entries.push_back({folds_of(*model, part), 0});
+    entries.back().seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    store_->add(key, entries.back());
+  }
+  return entries;
+}
+
+double NetworkTask::test_accuracy(const search::Assignment& assignment) {
+  const Images all{data_.test};
+  Answer answer;
+  answer.folds = outcomes(assignment, true, std::span(&all, 1)).front().folds;
+  return answer.accuracy();
+}
+
+}  // namespace bitloop::agent

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/environment/policy_space.h"
+#include "agent/evaluation/outcome_store.h"
+#include "agent/tables/task.h"
+#include "quant/data/dataset.h"
+#include "quant/retraining/quantizer.h"
+
+namespace bitloop::agent {
+
+/// How policies of a network are evaluated.
+struct EvaluationRecipe {
+  quant::Retraining retraining{};
+  /// Reward images of an evaluation; 0: half of the folds. Whole folds of kFoldImages.
+  int reward_images = 1000;
+  /// Text that names network, weights and images: of these, and of the recipe, answers are functions.
+  std::string context{};
+
+  /// Everything that an outcome depends on besides policy and images.
+  [[nodiscard]] std::string key() const;
+};
+inline constexpr int kFoldImages = 200;
+
+/// A network with its data as a task of the laboratory. Evaluations run on the calling thread; any thread may
+/// call, each with an evaluator of its own.
+///
+/// Images: the reward split is cut in folds of about kFoldImages; a seed shuffles them. An evaluation takes
+/// the first `reward_images`, a check those behind, a probe the first of them, without retraining. Prices are
+/// pro rata of image passes: statistics, reward images, and three for each image that is trained on.
+class NetworkTask : public search::Task {
+ public:
+  /// What is referred to must outlive this. `store`: null to remember nothing.
+  NetworkTask(const PolicySpace& space, search::CostModel& costs, const quant::Dataset& data,
+              std::shared_ptr<const quant::Quantizer> quantizer, EvaluationRecipe recipe,
+              std::shared_ptr<OutcomeStore> store);
+
+  [[nodiscard]] const std::string& name() const override { return space_.network().name; }
+  [[nodiscard]] const search::Space& space() const override { return space_.space(); }
+  [[nodiscard]] search::CostModel& costs() override { return costs_; }
+  std::unique_ptr<search::Evaluator> evaluator(std::uint64_t seed) override;
+  double test_accuracy(const search::Assignment& assignment) override;
+
+  /// Images that a policy is asked about: chosen folds of as many as a split is cut in (image i is in fold
+  /// i modulo their number).
+  struct Images {
+    const quant::Split& split;
+    std::size_t folds = 1;
+    std::vector<std::size_t> chosen{0};
+  };
+  /// A policy on one or more such; remembered by the store. `retrained`: as the recipe says, else not at all.
+  std::vector<OutcomeStore::Entry> outcomes(const search::Assignment& assignment, bool retrained,
+                                            std::span<const Images> images);
+  [[nodiscard]] const quant::Dataset& data() const { return data_; }
+  [[nodiscard]] const EvaluationRecipe& recipe() const { return recipe_; }
+  [[nodiscard]] std::size_t reward_folds() const;
+
+ private:
+  const PolicySpace& space_;
+  search::CostModel& costs_;
+  const quant::Dataset& data_;
+  std::shared_ptr<const quant::Quantizer> quantizer_;
+  EvaluationRecipe recipe_;
+  std::shared_ptr<OutcomeStore> store_;
+};
+
+}  // namespace bitloop::agent

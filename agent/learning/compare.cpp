@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "agent/comparison/comparison.h"
+#include "agent/console/progress.h"
+#include "agent/console/table.h"
+#include "agent/learning/laboratory.h"
+#include "agent/learning/task_options.h"
+#include "agent/learning/verbs.h"
+#include "agent/searchers/registry.h"
+#include "agent/tables/table_task.h"
+#include "host/base/atomic_file.h"
+#include "host/base/error.h"
+
+namespace bitloop::learning {
+namespace {
+
+constexpr const char* kAboutCompare =
+    R"(bitloop compare: search methods side by side on one task, with the same evaluations, images and budgets; means and
+95 % intervals over seeds, each of which draws its own images.
+
+  bitloop compare --table tables/lenet.json --methods ours,solver,tpe,random --seeds 40 --evaluations 80
+  bitloop compare --table theirs.csv --budgets 0.4bytes --methods ours,random            a table of others
+  bitloop compare --model net.onnx --data cifar10:DIR --budgets 0.2,0.3 --against ours   a network, resumable
+
+A budget is a share of the all-8-bit network's cost (of cycles, or 0.4energy, 0.4bytes), or in units: 900000cycles,
+5ms, 2mJ, 40kB. What a network's evaluations answered is remembered: the same command goes on after a kill.
+)";
+
+struct Unit {
+  const char* name;
+  search::Measure measure;
+  double factor;  ///< to the measure's own unit; 0: a share
+};
+constexpr Unit kUnits[] = {{"", search::Measure::cycles, 0},       {"cycles", search::Measure::cycles, 1},
+                           {"ms", search::Measure::cycles, 1e-3},  {"mJ", search::Measure::energy, 1e-3},
+                           {"kB", search::Measure::bytes, 1e3},    {"MB", search::Measure::bytes, 1e6},
+                           {"energy", search::Measure::energy, 0}, {"bytes", search::Measure::bytes, 0}};
+
+/// `clock_hz`: 0 where there is no clock.
+search::Budget budget_of(const std::string& text, const search::Costs& reference, double clock_hz) {
+  double value = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string unit(end.ptr, text.data() + text.size());
+  const auto found = std::ranges::find_if(kUnits, [&](const Unit& u) { return unit == u.name; });
+  const bool is_share = found != std::end(kUnits) && found->factor == 0;
+  if (end.ec != std::errc{} || found == std::end(kUnits) || !(value > 0) || (is_share && value > 1)) {
+    throw InputError(
+        fmt::format("'{}' is no budget: give a share such as 0.4, 0.4energy or 0.4bytes, or 900000cycles, "
+                    "5ms, 2mJ, 40kB",
+                    text));
+  }
+  if (unit == "ms" && clock_hz == 0) throw InputError("a table has no clock: give the budget in cycles");
+  double factor = is_share ? reference[found->measure] : found->factor;
+  if (unit == "ms") factor *= clock_hz;
+  return {text, found->measure, std::floor(value * factor)};
+}
+
+search::ComparisonSpec spec_from(const console::Options& options, const search::Costs& reference,
+                                 double clock_hz) {
+  search::ComparisonSpec spec;
+  spec.methods = options.words("methods", {});
+  for (const std::string& name : spec.methods) (void)search::method(name);
+  for (const std::string& text : options.words("budgets", {}))
+    spec.budgets.push_back(budget_of(text, reference, clock_hz));
+  const double most = static_cast<double>(options.integer_of("evaluations", 1, 1'000'000));
+  for (const double mark : {10.0, 20.0, 40.0, 80.0, 160.0})
+    if (mark < most) spec.marks.push_back(mark);
+  spec.marks.push_back(most);
+  spec.seeds = static_cast<int>(options.integer_of("seeds", 1, 10'000));
+  spec.first_seed = static_cast<std::uint64_t>(options.integer_of("first-seed", 0, INT64_MAX));
+  spec.batch = static_cast<int>(options.integer_of("batch", 0, 1024));
+  spec.target = options.number_of("target", 0, 1);
+  spec.workers = static_cast<int>(options.integer_of("workers", 1, 1024));
+  spec.against = options.has("against") ? options.text_of("against") : spec.methods.front();
+  console::require_name("method in --against", spec.against, spec.methods);
+  if (spec.seeds < 3) {
+    fmt::print(stderr, "bitloop: note: {} seed{} give no intervals and no tests: use --seeds 3 or more\n",
+               spec.seeds, spec.seeds == 1 ? "" : "s");
+  }
+  return spec;
+}
+
+std::string percent(const search::Mean& mean) {
+  if (!std::isfinite(mean.mean)) return "-";
+  if (!std::isfinite(mean.low)) return fmt::format("{:.2f}", 100 * mean.mean);
+  return fmt::format("{:.2f} +-{:.2f}", 100 * mean.mean, 50 * (mean.high - mean.low));
+}
+
+/// A row per budget and method: test accuracy at each number of evaluations.
+console::Table table_of(const search::Comparison& comparison) {
+  const search::ComparisonSpec& spec = comparison.spec;
+  std::vector<std::string> columns{"budget", "method"};
+  for (const double mark : spec.marks) columns.push_back(fmt::format("at {:g}", mark));
+  columns.push_back(fmt::format("{} minus", spec.against));
+  columns.push_back("ms/eval");
+  console::Table table(columns);
+  const auto accuracies = [&](const std::vector<search::TrialResult>& trials, std::size_t mark) {
+    std::vector<double> values;
+    for (const auto& trial : trials) values.push_back(trial.marks[mark].test_accuracy);
+    return values;
+  };
+  const auto base =
+      static_cast<std::size_t>(std::ranges::find(spec.methods, spec.against) - spec.methods.begin());
+  for (std::size_t b = 0; b < spec.budgets.size(); ++b) {
+    for (std::size_t m = 0; m < spec.methods.size(); ++m) {
+      const auto& trials = comparison.trials[b][m];
+      std::vector<std::string> row{spec.budgets[b].text, spec.methods[m]};
+      for (std::size_t mark = 0; mark < spec.marks.size(); ++mark)
+        row.push_back(percent(search::mean_of(accuracies(trials, mark))));
+      std::vector<double> differences = accuracies(comparison.trials[b][base], spec.marks.size() - 1);
+      const auto own = accuracies(trials, spec.marks.size() - 1);
+      for (std::size_t s = 0; s < own.size(); ++s) differences[s] -= own[s];
+      row.push_back(m == base ? "" : percent(search::mean_of(differences)));
+      std::vector<double> overhead;
+      for (const auto& trial : trials) overhead.push_back(1000 * trial.overhead);
+      row.push_back(fmt::format("{:.1f}", search::mean_of(overhead).mean));
+      table.add_row(row);
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+int compare(const console::Arguments& arguments) {
+  console::Options options("compare", kAboutCompare);
+  options.text("methods", "random,uniform", "separated by commas: bitloop info lists them");
+  options.text("budgets", "0.4", "separated by commas");
+  options.integer("evaluations", 80, "evaluations of each method");
+  options.integer("seeds", 5, "repetitions, each with images of its own");
+  options.integer("first-seed", 1, "of them");
+  options.integer("batch", 0, "queries that a method asks at once (0: its own)");
+  options.text("against", "the method that the others are tested against (default: the first)");
+  options.number("target", 0, "test accuracy to reach: how many evaluations it takes");
+  options.text("table", "a file of bitloop tabulate, or a .csv of others, instead of a network");
+  options.text("curves", "file for best-so-far curves and fronts, as CSV");
+  options.integer("workers", std::max(1L, static_cast<long>(std::thread::hardware_concurrency())),
+                  "trials at the same time; changes no result");
+  add_task_options(options);
+  add_space_options(options);
+  add_recipe_options(options);
+  options.device_options();
+  options.store_option();
+  options.format_option();
+  if (!options.parse(arguments)) return 0;
+  const auto format = console::parse_format(options.text_of("format"));
+  std::unique_ptr<Laboratory> laboratory;
+  std::unique_ptr<search::Task> table;
+  double clock_hz = 0;
+  if (options.has("table")) {
+    search::Table loaded = search::load_table(options.text_of("table"));
+    if (const auto missing = loaded.missing()) {
+      fmt::print(
+          stderr,
+          "bitloop: note: {} lacks {:.0f} policies, '{}' first: they count as ones that cost too much\n",
+          options.text_of("table"), missing->count, missing->first);
+    }
+    table = search::table_task(std::move(loaded));
+  } else {
+    laboratory = std::make_unique<Laboratory>(options);
+    clock_hz = static_cast<double>(laboratory->devices->hardware().clock_hz);
+  }
+  search::Task& task = table ? *table : *laboratory->task;
+  const search::ComparisonSpec spec = spec_from(options, task.costs().reference(), clock_hz);
+  console::ProgressBar bar("compare");
+  const search::Comparison comparison = search::compare(task, spec, [&](int done, int all) {
+    bar.update(static_cast<double>(done) / all, fmt::format("{}/{} trials", done, all));
+  });
+  bar.finish();
+  if (options.has("curves"))
+    host::write_file_atomically(options.text_of("curves"), search::curves_csv(comparison));
+  const console::Table shown = table_of(comparison);
+  console::print(format == console::Format::json  ? search::to_json(comparison).dump(2) + "\n"
+                 : format == console::Format::csv ? shown.csv()
+                                                  : shown.text());
+  return 0;
+}
+
+}  // namespace bitloop::learning
