@@ -62,7 +62,8 @@ int run(const Arguments& arguments) {
   if (verb == "check") return bitloop::cli::check(rest);
   if (verb == "replay") return bitloop::cli::replay(rest);
   if (verb == "devices") return bitloop::cli::devices(rest);
-  if (verb == "search" || verb == "compare" || verb == "tabulate" || verb == "infer" || verb == "train" || verb == "eval" || verb == "export") {
+  if (verb == "search" || verb == "compare" || verb == "tabulate" || verb == "infer" || verb == "train" ||
+      verb == "eval" || verb == "export") {
     return bitloop::cli::learning_verb(verb, rest);
   }
   throw bitloop::InputError(
