@@ -48,6 +48,9 @@ class CostModel {
   virtual ~CostModel() = default;
   virtual Costs costs(const Assignment& assignment) = 0;
   virtual const LocalCosts& local(Measure measure) = 0;
+  /// Local terms that are right near `context`, where those of everywhere are not exact: solving around a
+  /// solution, again and again, ends where local and real cost agree.
+  virtual LocalCosts local_around(Measure measure, const Assignment& context);
   /// Costs of the all-8-bit network, whatever the space leaves free: what cost ratios refer to.
   [[nodiscard]] virtual const Costs& reference() const = 0;
 };

@@ -17,7 +17,8 @@ namespace bitloop::host {
 ///
 /// It finds the segments of a policy in tables (PlanTables) that the planner's own functions fill, instead of
 /// planning the network; what is not in them is planned and measured. One query in 4096 is compared with the
-/// plan. Networks whose layers do not keep their tensors apart (concats, groups) are planned for each query.
+/// plan. Networks whose layers do not keep their tensors apart (concats, groups) are planned for each query,
+/// and hardware that is not repeatable is measured for each.
 /// One thread at a time; the meter outlives it.
 class NetworkCosts {
  public:
