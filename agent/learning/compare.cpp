@@ -156,10 +156,10 @@ int compare(const console::Arguments& arguments) {
   if (options.has("table")) {
     search::Table loaded = search::load_table(options.text_of("table"));
     if (const auto missing = loaded.missing()) {
-      fmt::print(
-          stderr,
-          "bitloop: note: {} lacks {:.0f} policies, '{}' first: they count as ones that cost too much\n",
-          options.text_of("table"), missing->count, missing->first);
+      fmt::print(stderr,
+                 "bitloop: note: {} lacks {:.0f} of {:.0f} policies, '{}' first: they count as ones that "
+                 "cost too much\n",
+                 options.text_of("table"), missing->count, loaded.space.assignments(), missing->first);
     }
     table = search::table_task(std::move(loaded));
   } else {
