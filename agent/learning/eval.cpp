@@ -6,6 +6,7 @@
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
+#include "agent/evaluation/cycle_meter.h"
 #include "agent/evaluation/device_accuracy.h"
 #include "agent/evaluation/statistics.h"
 #include "agent/learning/quantized.h"
@@ -32,6 +33,7 @@ constexpr const char* kAboutEval =
   bitloop eval --model net.onnx --data folder:DIR --policy w2a2 --pin first,last --retrain 5
   bitloop eval --model lenet --policy w4a4 --on device --images 100
   bitloop eval --model lenet --policy w2a8 --quantizer k-means --retrain 1      (for comparison only)
+  bitloop eval --model lenet --policy '8:8 4:8 4:8 2:8 8:8'       (the text that tables print)
   bitloop eval --run runs/demo
 )";
 
@@ -42,8 +44,10 @@ struct Evaluation {
   std::string policy;
   std::string quantizer;
   quant::Accuracy accuracy{};
-  bool executable = true;  ///< by the hardware, at these widths
-  bool in_float = false;   ///< not by the hardware's integers
+  bool executable = true;   ///< by the hardware, at these widths
+  bool in_float = false;    ///< not by the hardware's integers
+  host::Cycles cycles = 0;  ///< on the hardware; 0: not measured
+  double cost_ratio = 0;    ///< to those at w8a8
   std::string note{};
 };
 
@@ -126,10 +130,17 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       split.pixels.resize(images * static_cast<std::size_t>(task.data.shape.elements()));
     }
     evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(split, model.output_scale());
-    const host::HardwareInfo hardware =
-        console::open_pool(console::device_choice(options), console::Purpose::cycles)->hardware();
+    const auto pool = console::open_pool(console::device_choice(options), console::Purpose::cycles);
+    const host::HardwareInfo hardware = pool->hardware();
     const auto reason = host::reason_against(model.integers.network, model.integers.policy, hardware);
     evaluation.executable = !reason;
+    if (!reason) {
+      agent::CycleMeter meter(pool, model.integers.network, console::open_store(options));
+      evaluation.cycles = meter.cycles(model.integers.policy);
+      evaluation.cost_ratio =
+          static_cast<double>(evaluation.cycles) /
+          static_cast<double>(meter.cycles(host::uniform_policy(model.integers.network, 8, 8)));
+    }
     if (reason) evaluation.note = fmt::format("{} hardware cannot run it: {}", hardware.name, *reason);
   }
   return evaluation;
@@ -162,6 +173,7 @@ int eval(const console::Arguments& arguments) {
   options.text("on", "integer", "integer (the integer reference) or device");
   options.integer("images", 0, "only so many of the test split (0: all)");
   options.device_options();
+  options.store_option();
   options.format_option();
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
@@ -169,24 +181,30 @@ int eval(const console::Arguments& arguments) {
   const auto interval = agent::accuracy_interval(e.accuracy.accuracy, e.accuracy.images);
   if (!e.note.empty()) fmt::print(stderr, "bitloop: note: {}\n", e.note);
   if (format == console::Format::json) {
-    const nlohmann::ordered_json json{{"network", e.network},
-                                      {"data", e.data},
-                                      {"policy", e.policy},
-                                      {"quantizer", e.quantizer},
-                                      {"on", e.in_float ? "float" : options.text_of("on")},
-                                      {"executable", e.executable},
-                                      {"accuracy", e.accuracy.accuracy},
-                                      {"low", interval.low},
-                                      {"high", interval.high},
-                                      {"loss", e.accuracy.loss},
-                                      {"images", e.accuracy.images}};
+    nlohmann::ordered_json json{{"network", e.network},
+                                {"data", e.data},
+                                {"policy", e.policy},
+                                {"quantizer", e.quantizer},
+                                {"on", e.in_float ? "float" : options.text_of("on")},
+                                {"executable", e.executable},
+                                {"accuracy", e.accuracy.accuracy},
+                                {"low", interval.low},
+                                {"high", interval.high},
+                                {"loss", e.accuracy.loss},
+                                {"images", e.accuracy.images}};
+    if (e.cycles > 0) {
+      json["cycles"] = e.cycles;
+      json["cost_ratio"] = e.cost_ratio;
+    }
     console::print(json.dump(2) + "\n");
   } else {
-    console::Table table(
-        {"network", "data", "policy", "quantizer", "accuracy", "95 % interval", "loss", "images"});
+    console::Table table({"network", "data", "policy", "quantizer", "accuracy", "95 % interval", "loss",
+                          "images", "cycles", "cost_ratio"});
     table.add_row({e.network, e.data, e.policy, e.quantizer, fmt::format("{:.4f}", e.accuracy.accuracy),
                    fmt::format("{:.4f}-{:.4f}", interval.low, interval.high),
-                   fmt::format("{:.4f}", e.accuracy.loss), std::to_string(e.accuracy.images)});
+                   fmt::format("{:.4f}", e.accuracy.loss), std::to_string(e.accuracy.images),
+                   e.cycles > 0 ? std::to_string(e.cycles) : "-",
+                   e.cycles > 0 ? fmt::format("{:.3f}", e.cost_ratio) : "-"});
     console::print(format == console::Format::csv ? table.csv() : table.text());
   }
   return 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/console/table.h"
@@ -54,6 +55,10 @@ std::string verdict(const ordered_json& summary) {
   for (const auto& name : summary["more_accurate_within_budget"]) {
     better += (better.empty() ? "" : ", ") + name.get<std::string>();
   }
+  const bool compared = std::ranges::any_of(summary["lines"], [](const auto& line) {
+    return line["line"].template get<std::string>() != "random";
+  });
+  if (!compared) return "";
   if (better.empty()) return "No uniform line within the budget is more accurate beyond the 95 % interval.\n";
   return "More accurate within the budget, beyond the 95 % interval: " + better + ".\n";
 }

@@ -168,15 +168,18 @@ int search(const console::Arguments& arguments) {
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
   const agent::RunFolder folder(options.required("out", "--out runs/demo"));
-  const bool goes_on = options.is_set("resume") && folder.holds_run();
+  const bool goes_on = options.is_set("resume");
+  if (goes_on && !folder.holds_run()) {
+    throw InputError(
+        fmt::format("{} holds no run to go on with: name its folder, or leave out --resume to start one",
+                    folder.path().string()));
+  }
   agent::SearchConfig config = goes_on ? agent::load_config(folder.config()) : config_from(options);
   if (goes_on) {
     check_same(options, config);
     folder.remove_stale_temporaries();
   } else {
     folder.check_free();
-    if (options.is_set("resume"))
-      fmt::print(stderr, "{} holds no run yet: starting one\n", folder.path().string());
   }
   const auto workers = static_cast<int>(options.integer_of("workers", 1, 1024));
   if (goes_on && std::filesystem::exists(folder.summary())) {

@@ -96,7 +96,9 @@ quant::Retraining retraining_of(const console::Options& options,
 }
 
 void add_policy_options(console::Options& options) {
-  options.text("policy", "w8a8", "wXaY (uniform), a policy.json, or float where a verb says so");
+  options.text("policy", "w8a8",
+               "wXaY (uniform), a policy.json, the text '8:8 4:8 ...' that tables print, or float where a "
+               "verb says so");
   options.text("pin", "", "layers that keep 8 bits, separated by commas; also: first, last");
 }
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "host/base/error.h"
 
@@ -161,6 +163,33 @@ Policy uniform_policy(const Network& network, int weight_bits, int input_bits) {
   return policy;
 }
 
+namespace {
+
+/// The text of Policy::key, which tables print: a word `weight:input` per layer with weights.
+Policy policy_of_key(const Network& network, std::string_view text) {
+  Policy policy{.network = network.name, .layers = {}};
+  std::istringstream words{std::string(text)};
+  const auto layers = network.weight_layers();
+  for (std::string word; words >> word;) {
+    LayerBits bits;
+    const char* const end = word.data() + word.size();
+    const auto weight = std::from_chars(word.data(), end, bits.weight_bits);
+    const bool has_colon = weight.ec == std::errc{} && weight.ptr != end && *weight.ptr == ':';
+    if (!has_colon || std::from_chars(weight.ptr + 1, end, bits.input_bits).ptr != end)
+      throw InputError(fmt::format("policy '{}': '{}' is no weight:input such as 4:8", text, word));
+    if (policy.layers.size() < layers.size()) bits.name = layers[policy.layers.size()]->name;
+    policy.layers.push_back(bits);
+  }
+  if (policy.layers.size() != layers.size()) {
+    throw InputError(fmt::format("policy '{}' has {} layers, {} has {} with weights", text,
+                                 policy.layers.size(), network.name, layers.size()));
+  }
+  validate_policy(network, policy);
+  return policy;
+}
+
+}  // namespace
+
 Policy load_policy(const Network& network, std::string_view text_or_path) {
   if (const auto widths = uniform_text(text_or_path)) {
     if (!is_width(widths->first) || !is_width(widths->second)) {
@@ -168,6 +197,8 @@ Policy load_policy(const Network& network, std::string_view text_or_path) {
     }
     return uniform_policy(network, widths->first, widths->second);
   }
+  if (text_or_path.find(':') != std::string_view::npos && text_or_path.find('.') == std::string_view::npos)
+    return policy_of_key(network, text_or_path);
   const std::string path(text_or_path);
   return policy_from_json(network, parse_policy(read_bounded(path), path), path);
 }

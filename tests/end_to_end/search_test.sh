@@ -41,6 +41,9 @@ works '"accuracy"' eval --run whole --format json
 [ "$(value accuracy)" = "$(value test_accuracy whole/summary.json)" ] ||
   fail "eval --run differs from the summary: $(cat out)"
 
+[ "$(value cycles)" = "$(value cycles whole/summary.json)" ] || fail "eval --run has other cycles: $(cat out)"
+refused 'holds no run to go on with' search --resume --out nowhere
+
 # A run's integers are bound to the images that they were trained with.
 { mkdir few && cp -r whole moved; } || fail "no copies of the run"
 { printf '\0\0\10\3\0\0\0\5\0\0\0\34\0\0\0\34'; head -c 3920 /dev/zero; } > few/train-images-idx3-ubyte

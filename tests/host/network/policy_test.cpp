@@ -46,6 +46,15 @@ TEST(Policy, uniform_keeps_eight_bits_for_the_image) {
   EXPECT_EQ(load_policy(network, "w2a4").key(), "2:8 2:4 2:4 2:4 2:4");
 }
 
+TEST(PolicyText, OfTablesIsRead) {
+  const Network network = zoo_network("lenet");
+  EXPECT_EQ(load_policy(network, "8:8 4:2 1:1 2:8 8:4").key(), "8:8 4:2 1:1 2:8 8:4");
+  for (const char* text : {"8:8 4:2", "8:8 4:2 1:1 2:8 8:4 8:8", "8:8 4:3 1:1 2:8 8:4", "4:4 8:8 8:8 8:8 8:8",
+                           "8:8 4: 1:1 2:8 8:4", "8:8 4:2x 1:1 2:8 8:4"}) {
+    EXPECT_THROW(load_policy(network, text), InputError) << text;
+  }
+}
+
 TEST(Policy, uniform_gives_signed_tensors_two_bits) {
   const Network network = single_layer_network("linear in=4 out=4 signed=1");
   EXPECT_EQ(uniform_policy(network, 1, 1).key(), "1:2");
