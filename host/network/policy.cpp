@@ -175,7 +175,8 @@ Policy policy_of_key(const Network& network, std::string_view text) {
     const char* const end = word.data() + word.size();
     const auto weight = std::from_chars(word.data(), end, bits.weight_bits);
     const bool has_colon = weight.ec == std::errc{} && weight.ptr != end && *weight.ptr == ':';
-    if (!has_colon || std::from_chars(weight.ptr + 1, end, bits.input_bits).ptr != end)
+    const auto input = has_colon ? std::from_chars(weight.ptr + 1, end, bits.input_bits) : weight;
+    if (!has_colon || input.ec != std::errc{} || input.ptr != end)
       throw InputError(fmt::format("policy '{}': '{}' is no weight:input such as 4:8", text, word));
     if (policy.layers.size() < layers.size()) bits.name = layers[policy.layers.size()]->name;
     policy.layers.push_back(bits);

@@ -53,12 +53,13 @@ TEST(PolicySpace, StagesAndBlocksOfResNet20) {
   };
   EXPECT_EQ(kinds_of(Grouping::stage), (std::map<std::string, int>{{"activation", 3}, {"weight", 3}}));
   EXPECT_EQ(kinds_of(Grouping::block),
-            (std::map<std::string, int>{{"activation", 9}, {"residual", 3}, {"weight", 9}}));
+            (std::map<std::string, int>{{"activation", 9}, {"residual", 8}, {"weight", 9}}));
 }
 
 TEST(PolicySpace, FreeDecisionsAreThoseOfEveryTensorAndWeight) {
   const PolicySpace space(host::zoo_network("resnet20"), {.rules = Rules::ends8});
-  EXPECT_EQ(names(space.space()).front(), "layer1.0.conv1 weights");
+  EXPECT_EQ(names(space.space()).front(), "blocks.0.conv1 input");
+  EXPECT_EQ(names(space.space())[1], "blocks.0.conv1 weights");
 }
 
 TEST(PolicySpace, TiedPairsNameInputAndWeights) {
