@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "agent/space/searcher.h"
@@ -29,13 +31,15 @@ class Profile {
   /// Measured rises of the loss as they are; unmeasured ones from `effects_by_width`, scaled to the measured
   /// ones of their kind. Made monotone: fewer bits never add less.
   [[nodiscard]] std::vector<std::vector<double>> raw() const;
-  /// The same shrunk by empirical Bayes towards the mean of decisions of the same kind and bits, as far as
-  /// the noise of the probes explains their spread.
+  /// The same shrunk by empirical Bayes towards the median of decisions of the same kind and bits, as far as
+  /// the noise of the probes explains their distance from it.
   [[nodiscard]] Effects shrunk() const;
   [[nodiscard]] double highest_loss() const { return highest_loss_; }
 
  private:
   [[nodiscard]] std::vector<std::vector<std::optional<double>>> rises() const;
+  [[nodiscard]] std::map<std::string, double> probe_noise(
+      const std::vector<std::vector<std::optional<double>>>& measured) const;
 
   const Space& space_;
   std::vector<Query> queries_;
