@@ -14,8 +14,8 @@ namespace {
 constexpr int kProbeImages = 200;  ///< reference: 58 evaluations for 123 probes; fewer are too noisy
 /// Variance of a rise per image, as a multiple of the rise, beside the noise that all probes have.
 constexpr double kNoisePerImage = 0.5;
-constexpr double kLeastDoubt = 0.3;           ///< standard deviation of an effect, as a share of its group's centre
-constexpr double kFar = 4;                    ///< variances of the noise from which on an effect is believed
+constexpr double kLeastDoubt = 0.3;  ///< standard deviation of an effect, as a share of its group's centre
+constexpr double kFar = 4;           ///< variances of the noise from which on an effect is believed
 constexpr double kQuartilesOfNormal = 1.349;  ///< distance of the quartiles of a standard normal distribution
 
 /// Decisions in rounds, each of which asks one choice of every decision.
