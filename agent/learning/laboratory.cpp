@@ -4,6 +4,7 @@
 
 #include "agent/console/progress.h"
 #include "agent/learning/task_options.h"
+#include "agent/space/locked_costs.h"
 #include "quant/model/geometry.h"
 
 namespace bitloop::learning {
@@ -41,7 +42,8 @@ Laboratory::Laboratory(const console::Options& options)
     : spec(task_spec(options)),
       opened(task_of(spec)),
       devices(console::open_pool(console::device_choice(options), console::Purpose::cycles)),
-      meter(devices, opened.model.network, console::open_store(options)) {
+      store(console::open_store(options)),
+      meter(devices, store.get()) {
   quant::require_classifier(opened.model.network);
   console::ProgressBar training("float training");
   const auto weights = agent::open_weights(
@@ -56,7 +58,8 @@ Laboratory::Laboratory(const console::Options& options)
                                 .pinned = options.words("pin", {}),
                                 .hardware = devices->hardware(),
                                 .weight_deviations = weights.weight_deviations()});
-  costs = std::make_unique<agent::MeterCosts>(*space, meter);
+  costs = search::locked(std::make_unique<agent::PolicyCosts>(
+      *space, meter, host::load_energy_profile(host::energy_profile_names().front())));
   agent::EvaluationRecipe recipe;
   recipe.retraining = retraining_of(options);
   recipe.retraining.epochs = static_cast<int>(options.integer_of("retrain-epochs", 0, 10'000));

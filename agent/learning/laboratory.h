@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "agent/console/options.h"
-#include "agent/evaluation/meter_costs.h"
 #include "agent/evaluation/network_task.h"
+#include "agent/evaluation/policy_costs.h"
 #include "agent/evaluation/task.h"
 
 namespace bitloop::learning {
@@ -21,10 +21,11 @@ struct Laboratory {
   agent::TaskSpec spec;
   agent::Task opened;
   std::shared_ptr<host::DevicePool> devices;
-  agent::CycleMeter meter;
+  std::unique_ptr<host::MeasurementStore> store;
+  host::SegmentMeter meter;
   std::shared_ptr<const quant::Quantizer> quantizer;
   std::unique_ptr<agent::PolicySpace> space;
-  std::unique_ptr<agent::MeterCosts> costs;
+  std::unique_ptr<search::CostModel> costs;
   std::unique_ptr<agent::NetworkTask> task;
 };
 
