@@ -58,7 +58,9 @@ search::Budget budget_of(const std::string& text, const search::Costs& reference
   if (unit == "ms" && clock_hz == 0) throw InputError("a table has no clock: give the budget in cycles");
   double factor = is_share ? reference[found->measure] : found->factor;
   if (unit == "ms") factor *= clock_hz;
-  return {text, found->measure, std::floor(value * factor)};
+  const double limit = value * factor;
+  // Cycles and bytes are whole; joules of an image are far below 1.
+  return {text, found->measure, found->measure == search::Measure::energy ? limit : std::floor(limit)};
 }
 
 search::ComparisonSpec spec_from(const console::Options& options, const search::Costs& reference,
