@@ -13,7 +13,8 @@
   of(ours)                  \
   of(solver)                \
   of(uniform)               \
-  of(random)
+  of(random)                \
+  of(evolution)
 // clang-format on
 
 namespace bitloop::search {

@@ -1,10 +1,13 @@
 #include "agent/trial/trial.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "agent/comparison/comparison.h"
 #include "agent/searchers/registry.h"
 #include "agent/tables/table_task.h"
 #include "tests/search/example_table.h"
+#include "tests/search/instance_task.h"
 
 namespace bitloop::search {
 namespace {
@@ -43,6 +46,34 @@ TEST_P(Methods, RepeatExactly) {
     EXPECT_EQ(first[i].answer.query, second[i].answer.query);
     EXPECT_EQ(first[i].best, second[i].best);
   }
+}
+
+TEST_P(Methods, AreAtLeastAsGoodAsRandom) {
+  const ComparisonSpec spec{.methods = {std::string(GetParam()->name), "random"},
+                            .budgets = {{"0.4", Measure::cycles, 0.4 * task_->costs().reference().cycles()}},
+                            .marks = {25},
+                            .seeds = 6,
+                            .against = "random"};
+  const auto trials = compare(*task_, spec).trials[0];
+  double gain = 0;
+  for (std::size_t seed = 0; seed < trials[0].size(); ++seed)
+    gain += trials[0][seed].marks[0].test_accuracy - trials[1][seed].marks[0].test_accuracy;
+  EXPECT_GE(gain, 0);
+}
+
+/// In ResNet-20's shape.
+TEST_P(Methods, TakeLittleTimeOfTheirOwn) {
+  test::InstanceTask task(residual_network(9, 0.25, 1));
+  ASSERT_EQ(task.space().size(), 41);
+  const ComparisonSpec spec{.methods = {std::string(GetParam()->name)},
+                            .budgets = {{"0.25", Measure::cycles, task.limit()}},
+                            .marks = {60},
+                            .seeds = 1,
+                            .against = ""};
+  const TrialResult result = compare(task, spec).trials[0][0][0];
+  EXPECT_TRUE(result.marks[0].found);
+  EXPECT_LT(result.overhead, 0.5);  // far above what any takes, so that a loaded machine passes
+  fmt::print("{}: {:.1f} ms per evaluation\n", GetParam()->name, 1e3 * result.overhead);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Methods, testing::ValuesIn(methods().begin(), methods().end()),
