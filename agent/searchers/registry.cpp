@@ -14,7 +14,8 @@
   of(solver)                \
   of(uniform)               \
   of(random)                \
-  of(evolution)
+  of(evolution)             \
+  of(nsga2)
 // clang-format on
 
 namespace bitloop::search {
