@@ -15,7 +15,8 @@
   of(uniform)               \
   of(random)                \
   of(evolution)             \
-  of(nsga2)
+  of(nsga2)                 \
+  of(tpe)
 // clang-format on
 
 namespace bitloop::search {
