@@ -16,7 +16,8 @@
   of(random)                \
   of(evolution)             \
   of(nsga2)                 \
-  of(tpe)
+  of(tpe)                   \
+  of(gp)
 // clang-format on
 
 namespace bitloop::search {
