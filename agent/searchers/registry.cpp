@@ -17,7 +17,8 @@
   of(evolution)             \
   of(nsga2)                 \
   of(tpe)                   \
-  of(gp)
+  of(gp)                    \
+  of(forest)
 // clang-format on
 
 namespace bitloop::search {
