@@ -14,6 +14,7 @@
   of(solver)                \
   of(uniform)               \
   of(random)                \
+  of(greedy)                \
   of(evolution)             \
   of(nsga2)                 \
   of(tpe)                   \
