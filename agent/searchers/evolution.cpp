@@ -47,7 +47,7 @@ class Evolution : public Proposer {
 
 const Method evolution_method{.name = "evolution",
                               .about = "regularised evolution (Real et al. 2019), moved to the budget",
-                              .batch = 8,
+                              .batch = 1,
                               .make = make_proposer<Evolution>};
 
 }  // namespace bitloop::search
