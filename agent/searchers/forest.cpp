@@ -16,8 +16,10 @@ extern const Method forest_method;
 
 namespace {
 
-constexpr std::size_t kFirst = 6;       ///< evaluations near the limit at random before it learns
-constexpr int kTrees = 64;              ///< scikit-learn's 100, for time
+constexpr std::size_t kFirst = 6;  ///< evaluations near the limit at random before it learns
+constexpr int kTrees = 64;         ///< scikit-learn's 100, for time
+constexpr std::size_t kLeaf =
+    5;  ///< observations, of which at most a node is not split: Breiman's for regression
 constexpr double kOptimism = 1;         ///< standard deviations of the trees below their mean
 constexpr double kDecisions = 1.0 / 3;  ///< share of the decisions that a split is chosen from: Breiman's
 
@@ -77,7 +79,7 @@ class Tree {
   [[nodiscard]] Split best_split(std::span<const std::size_t> sample, Candidates& random) const {
     Split best{.gain = 1e-12};
     const auto draws = std::max(1, static_cast<int>(kDecisions * space_.size()));
-    for (int draw = 0; draw < draws && sample.size() > 1; ++draw) {
+    for (int draw = 0; draw < draws && sample.size() > kLeaf; ++draw) {
       const int d = random.below(space_.size());
       std::vector<double> sum(space_.decisions[d].choices.size()), count(sum.size());
       for (const std::size_t i : sample) {
