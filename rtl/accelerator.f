@@ -1,3 +1,4 @@
+common/evaluation_pkg.sv
 common/descriptor_pkg.sv
 control/registers_pkg.sv
 common/ring_pkg.sv

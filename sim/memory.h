@@ -44,6 +44,8 @@ struct AxiSlavePins {
   bool b_valid = false;
   std::uint8_t b_response = 0;
   std::uint64_t r_data = 0;
+
+  bool operator==(const AxiSlavePins&) const = default;
 };
 
 inline constexpr std::uint8_t kAxiOkay = 0;

@@ -33,20 +33,22 @@ module fifo #(
   assign data_o = words_q[head_q];
 
   always_ff @(posedge clk_i) begin
-    if (push != pop) begin
-      valid_o <= push || head_q + 1'b1 != tail_q;
-      ready_o <= pop || tail_q + 1'b1 != head_q;
-    end
-    if (pop) head_q <= head_q + 1'b1;
-    if (push) begin
-      words_q[tail_q] <= data_i;
-      tail_q          <= tail_q + 1'b1;
-    end
-    if (rst_i) begin
-      valid_o <= 1'b0;
-      ready_o <= 1'b1;
-      head_q  <= '0;
-      tail_q  <= '0;
+    if (evaluation_pkg::Always || push || pop || rst_i) begin
+      if (push != pop) begin
+        valid_o <= push || head_q + 1'b1 != tail_q;
+        ready_o <= pop || tail_q + 1'b1 != head_q;
+      end
+      if (pop) head_q <= head_q + 1'b1;
+      if (push) begin
+        words_q[tail_q] <= data_i;
+        tail_q          <= tail_q + 1'b1;
+      end
+      if (rst_i) begin
+        valid_o <= 1'b0;
+        ready_o <= 1'b1;
+        head_q  <= '0;
+        tail_q  <= '0;
+      end
     end
   end
 

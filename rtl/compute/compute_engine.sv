@@ -219,19 +219,35 @@ module compute_engine #(
     end
   end
 
-  logic [P-1:0]          write_we, result_banks;
+  logic [P-1:0]          write_we, write_banks, result_banks;
+  logic                  pooled, write_load, write_last;
+  logic [15:0]           write_first_row, write_stride;
+  logic [2:0]            write_words;
   logic [P*16-1:0]       write_row;
   logic                  writer_idle;
-  assign result_banks = P'(1) << result_bank;
+  assign pooled     = emit_q[1];
+  assign write_load = result_valid || pooled;
+  always_comb begin
+    result_banks    = '0;
+    write_banks     = '0;
+    write_first_row = '0;
+    write_stride    = '0;
+    write_words     = '0;
+    write_last      = 1'b0;
+    if (evaluation_pkg::Always || write_load) begin
+      result_banks    = P'(1) << result_bank;
+      write_banks     = pooled ? emit_lanes_q : result_banks;
+      write_first_row = pooled ? emit_row_q : result_row;
+      write_stride    = pooled ? emit_stride_q : result_stride;
+      write_words     = pooled ? emit_words_q : result_words;
+      write_last      = pooled ? emit_last_q : result_last;
+    end
+  end
 
   plane_writer_ctrl #(.P(P)) u_writer_ctrl (
     .clk_i, .rst_i,
-    .load_i(result_valid || emit_q[1]),
-    .banks_i(emit_q[1] ? emit_lanes_q : result_banks),
-    .row_i(emit_q[1] ? emit_row_q : result_row),
-    .stride_i(emit_q[1] ? emit_stride_q : result_stride),
-    .words_i(emit_q[1] ? emit_words_q : result_words),
-    .last_i(emit_q[1] ? emit_last_q : result_last),
+    .load_i(write_load), .banks_i(write_banks), .row_i(write_first_row), .stride_i(write_stride), .words_i(write_words),
+    .last_i(write_last),
     .quiet_last_i(finish_quiet),
     .we_o(write_we), .row_o(write_row), .idle_o(writer_idle), .done_o
   );
@@ -247,7 +263,12 @@ module compute_engine #(
     assign ld_ready_o[i] = !write_we[bank];
   end
   assign weight_read_o = weight_re;
-  assign activation_writes_o = 8'($countones(write_we)) + 8'($countones(ld_valid_i & ld_ready_o));
+  always_comb begin
+    activation_writes_o = '0;
+    if (evaluation_pkg::Always || write_we != '0 || ld_valid_i != '0) begin
+      activation_writes_o = 8'($countones(write_we)) + 8'($countones(ld_valid_i & ld_ready_o));
+    end
+  end
 
   logic unused;
   assign unused = ^{ld_row_i, wgt_row_i, par_slot_i, bank_row, write_row};  // as wide as a descriptor's field

@@ -115,10 +115,18 @@ module drain_ctrl #(
   logic                 next_two_beats;
   logic [2:0]           next_sweeps, next_pause;
   logic [StepWidth-1:0] next_steps;
-  assign next_two_beats = next_leaky_q || next_add_q;
-  assign next_sweeps    = next_channel_q ? 3'(next_filters_q >> FilterWidth) : (next_out_code_q == 3'd5) ? 3'd3 : 3'd0;
-  assign next_steps     = StepWidth'(next_count_q) << next_two_beats;
-  assign next_pause     = words(next_out_code_q) + (!next_spread_q ? 3'd0 : next_two_beats ? 3'd2 : 3'd1);
+  always_comb begin
+    next_two_beats = 1'b0;
+    next_sweeps    = '0;
+    next_steps     = '0;
+    next_pause     = '0;
+    if (evaluation_pkg::Always || pending_q != 4'd0) begin
+      next_two_beats = next_leaky_q || next_add_q;
+      next_sweeps    = next_channel_q ? 3'(next_filters_q >> FilterWidth) : (next_out_code_q == 3'd5) ? 3'd3 : 3'd0;
+      next_steps     = StepWidth'(next_count_q) << next_two_beats;
+      next_pause     = words(next_out_code_q) + (!next_spread_q ? 3'd0 : next_two_beats ? 3'd2 : 3'd1);
+    end
+  end
 
   // the next row
   logic                 busy_q;
@@ -140,24 +148,46 @@ module drain_ctrl #(
   logic [SlotWidth-1:0]        read_slot_q;
 
   logic       two_beats, last_beat, last_lane, last_sweep, sweep_ok, step;
-  assign two_beats  = leaky_q || add_q;
-  assign last_beat  = beat_q == two_beats;
-  assign last_lane  = ((BankWidth + 1)'(lane_q) + 1'b1 == count_q);
-  assign last_sweep = sweep_q == sweeps_q;
-  assign sweep_ok   = lane_q != '0 || beat_q || timer_q == 3'd0;
-  assign step       = busy_q && sweep_ok;
+  always_comb begin
+    two_beats  = 1'b0;
+    last_beat  = 1'b0;
+    last_lane  = 1'b0;
+    last_sweep = 1'b0;
+    sweep_ok   = 1'b0;
+    step       = 1'b0;
+    if (evaluation_pkg::Always || busy_q) begin
+      two_beats  = leaky_q || add_q;
+      last_beat  = beat_q == two_beats;
+      last_lane  = ((BankWidth + 1)'(lane_q) + 1'b1 == count_q);
+      last_sweep = sweep_q == sweeps_q;
+      sweep_ok   = lane_q != '0 || beat_q || timer_q == 3'd0;
+      step       = busy_q && sweep_ok;
+    end
+  end
 
   // From the next cycle on: the next sweep's wait, the time that is left, and whether nothing is pending. In the cycle of a
   // tile's capture, the last row of the one before may still be read.
   logic [2:0]           timer;
   logic [TimeWidth-1:0] left;
   logic                 free;
-  assign timer = (step && lane_q == '0 && !beat_q) ? pause_q - 3'd1 : (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
-  assign left  = pending_q[3] ? next_time_q + TimeWidth'(timer) : (left_q == '0) ? '0 : left_q - 1'b1;
-  assign free  = !finish_i && pending_q[2:0] == 3'd0;
+  logic                 capture, waits;  // a tile, to its capture
+  assign capture = pending_q[3];
+  assign waits   = pending_q[2:0] != 3'd0;
+  logic                 active;  // nothing else changes here
+  assign active = evaluation_pkg::Always || rst_i || finish_i || !idle_o || left_q != '0 || timer_q != 3'd0;
+  always_comb begin
+    timer = '0;
+    left  = '0;
+    free  = 1'b0;
+    if (active) begin
+      timer = (step && lane_q == '0 && !beat_q) ? pause_q - 3'd1 : (timer_q == 3'd0) ? 3'd0 : timer_q - 3'd1;
+      left  = capture ? next_time_q + TimeWidth'(timer) : (left_q == '0) ? '0 : left_q - 1'b1;
+      free  = !finish_i && !waits;
+    end
+  end
 
-  assign capture_array_o    = pending_q[3] && !next_channel_q;
-  assign capture_channel_o  = pending_q[3] && next_channel_q;
+  assign capture_array_o    = capture && !next_channel_q;
+  assign capture_channel_o  = capture && next_channel_q;
   assign row_array_o        = step && !channel_q;
   assign row_channel_o      = step && channel_q;
   assign row_lane_o         = lane_q;
@@ -205,99 +235,101 @@ module drain_ctrl #(
   assign bank = BankWidth'({ring_pkg::bank(16'({row_q[0], lane_q}), BankWidth, spread_q)});
 
   always_ff @(posedge clk_i) begin
-    if (step || pipe_q != '0) begin
-      pipe_q        <= {table_q && pipe_q[5], pipe_q[4:0], step};
-      pipe_bank_q   <= {pipe_bank_q[BankWidth*(Stages-1)-1:0], bank};
-      pipe_sweep_q  <= {pipe_sweep_q[3*(Stages-2)-1:0], sweep_q};
-      pipe_second_q <= {pipe_second_q[2:0], beat_q};
-      pipe_whole_q  <= {pipe_whole_q[Stages-2:0], last_beat};
-      pipe_last_q   <= {pipe_last_q[Stages-2:0], last_q && last_lane && last_sweep};
-      pipe_row_q    <= {pipe_row_q[16*(Stages-1)-1:0], base_q + row_q};
-      read_q        <= two_beats || (lane_q == '0 && (first_q || (channel_q && sweeps_q != 3'd0)));
-      read_slot_q   <= slot_q + (!channel_q ? '0 : SlotWidth'(sweep_q) << two_beats) + SlotWidth'(beat_q);
-    end
+    if (active) begin
+      if (step || pipe_q != '0) begin
+        pipe_q        <= {table_q && pipe_q[5], pipe_q[4:0], step};
+        pipe_bank_q   <= {pipe_bank_q[BankWidth*(Stages-1)-1:0], bank};
+        pipe_sweep_q  <= {pipe_sweep_q[3*(Stages-2)-1:0], sweep_q};
+        pipe_second_q <= {pipe_second_q[2:0], beat_q};
+        pipe_whole_q  <= {pipe_whole_q[Stages-2:0], last_beat};
+        pipe_last_q   <= {pipe_last_q[Stages-2:0], last_q && last_lane && last_sweep};
+        pipe_row_q    <= {pipe_row_q[16*(Stages-1)-1:0], base_q + row_q};
+        read_q        <= two_beats || (lane_q == '0 && (first_q || (channel_q && sweeps_q != 3'd0)));
+        read_slot_q   <= slot_q + (!channel_q ? '0 : SlotWidth'(sweep_q) << two_beats) + SlotWidth'(beat_q);
+      end
 
-    // a channelwise tile has one stage less before it
-    pending_q <= {pending_q[2:1], pending_q[0] || (finish_i && finish_channel), finish_i && !finish_channel};
-    if (finish_i) begin
-      next_first_q            <= finish_first_i;
-      next_last_q             <= finish_last_i;
-      next_row_q              <= finish_row_i;
-      next_count_q            <= (BankWidth + 1)'($countones(finish_valid_i));
-      next_channel_q          <= finish_channel;
-      next_base_q             <= finish_instr_i[descriptor_pkg::OutputBase+:16];
-      next_stride_q           <= finish_instr_i[descriptor_pkg::OutputStride+:16];
-      next_log2_weight_bits_q <= finish_instr_i[descriptor_pkg::ConvWeightBitsLog2+:2];
-      next_out_code_q         <= finish_instr_i[descriptor_pkg::OutputBitsLog2+:3];
-      next_leaky_q            <= finish_instr_i[descriptor_pkg::Leaky] && !finish_add;
-      next_zero_extend_q      <= finish_instr_i[descriptor_pkg::ZeroExtend];
-      next_table_q            <= finish_instr_i[descriptor_pkg::Table];
-      next_spread_q           <= finish_instr_i[descriptor_pkg::OutputSpread];
-      next_add_q              <= finish_add && finish_instr_i[descriptor_pkg::AddOperands+:16] == 16'd2;
-      next_filters_q          <= finish_instr_i[descriptor_pkg::ResultLanes+:6];
-      next_offset_q           <= finish_instr_i[descriptor_pkg::BitOffset+:6];
-      next_slot_q             <= SlotWidth'(finish_instr_i[descriptor_pkg::ParameterSlot+:6]);
-    end
+      // a channelwise tile has one stage less before it
+      pending_q <= {pending_q[2:1], pending_q[0] || (finish_i && finish_channel), finish_i && !finish_channel};
+      if (finish_i) begin
+        next_first_q            <= finish_first_i;
+        next_last_q             <= finish_last_i;
+        next_row_q              <= finish_row_i;
+        next_count_q            <= (BankWidth + 1)'($countones(finish_valid_i));
+        next_channel_q          <= finish_channel;
+        next_base_q             <= finish_instr_i[descriptor_pkg::OutputBase+:16];
+        next_stride_q           <= finish_instr_i[descriptor_pkg::OutputStride+:16];
+        next_log2_weight_bits_q <= finish_instr_i[descriptor_pkg::ConvWeightBitsLog2+:2];
+        next_out_code_q         <= finish_instr_i[descriptor_pkg::OutputBitsLog2+:3];
+        next_leaky_q            <= finish_instr_i[descriptor_pkg::Leaky] && !finish_add;
+        next_zero_extend_q      <= finish_instr_i[descriptor_pkg::ZeroExtend];
+        next_table_q            <= finish_instr_i[descriptor_pkg::Table];
+        next_spread_q           <= finish_instr_i[descriptor_pkg::OutputSpread];
+        next_add_q              <= finish_add && finish_instr_i[descriptor_pkg::AddOperands+:16] == 16'd2;
+        next_filters_q          <= finish_instr_i[descriptor_pkg::ResultLanes+:6];
+        next_offset_q           <= finish_instr_i[descriptor_pkg::BitOffset+:6];
+        next_slot_q             <= SlotWidth'(finish_instr_i[descriptor_pkg::ParameterSlot+:6]);
+      end
 
-    if (pending_q[1]) begin
-      next_steps_q  <= next_steps;
-      next_period_q <= (next_steps > StepWidth'(next_pause)) ? next_steps : StepWidth'(next_pause);
-    end
-    if (pending_q[2]) next_time_q <= TimeWidth'(next_sweeps) * TimeWidth'(next_period_q) + TimeWidth'(next_steps_q);
+      if (pending_q[1]) begin
+        next_steps_q  <= next_steps;
+        next_period_q <= (next_steps > StepWidth'(next_pause)) ? next_steps : StepWidth'(next_pause);
+      end
+      if (pending_q[2]) next_time_q <= TimeWidth'(next_sweeps) * TimeWidth'(next_period_q) + TimeWidth'(next_steps_q);
 
-    timer_q       <= timer;
-    left_q        <= left;
-    ready_o       <= free && left <= ((pending_q[3] ? next_channel_q : channel_q) ? TimeWidth'(4) : TimeWidth'(5));
-    // at the latest in the cycle of the capture, the last row is handed to the plane writer
-    ready_first_o <= free && !pending_q[3] && !busy_q && !pipe_q[0] && !(table_q && pipe_q[1]);
-    idle_o        <= free && !pending_q[3] && !busy_q && pipe_q[4:0] == 5'd0 && !(table_q && pipe_q[5]);
-    if (step) begin
-      beat_q <= !last_beat;
-      if (last_beat) begin
-        lane_q <= last_lane ? '0 : lane_q + 1'b1;
-        if (last_lane) begin
-          sweep_q <= last_sweep ? 3'd0 : sweep_q + 3'd1;
-          if (last_sweep) busy_q <= 1'b0;
+      timer_q       <= timer;
+      left_q        <= left;
+      ready_o       <= free && left <= ((pending_q[3] ? next_channel_q : channel_q) ? TimeWidth'(4) : TimeWidth'(5));
+      // at the latest in the cycle of the capture, the last row is handed to the plane writer
+      ready_first_o <= free && !pending_q[3] && !busy_q && !pipe_q[0] && !(table_q && pipe_q[1]);
+      idle_o        <= free && !pending_q[3] && !busy_q && pipe_q[4:0] == 5'd0 && !(table_q && pipe_q[5]);
+      if (step) begin
+        beat_q <= !last_beat;
+        if (last_beat) begin
+          lane_q <= last_lane ? '0 : lane_q + 1'b1;
+          if (last_lane) begin
+            sweep_q <= last_sweep ? 3'd0 : sweep_q + 3'd1;
+            if (last_sweep) busy_q <= 1'b0;
+          end
         end
       end
-    end
-    if (pending_q[3]) begin
-      busy_q             <= 1'b1;
-      lane_q             <= '0;
-      sweep_q            <= 3'd0;
-      beat_q             <= 1'b0;
-      first_q            <= next_first_q;
-      last_q             <= next_last_q;
-      row_q              <= next_row_q;
-      count_q            <= next_count_q;
-      channel_q          <= next_channel_q;
-      base_q             <= next_base_q;
-      stride_q           <= next_stride_q;
-      log2_weight_bits_q <= next_log2_weight_bits_q;
-      out_code_q         <= next_out_code_q;
-      words_q            <= words(next_out_code_q);
-      pause_q            <= next_pause;
-      leaky_q            <= next_leaky_q;
-      zero_extend_q      <= next_zero_extend_q;
-      add_q              <= next_add_q;
-      table_q            <= next_table_q;
-      spread_q           <= next_spread_q;
-      filters_q          <= next_filters_q;
-      offset_q           <= next_offset_q;
-      slot_q             <= next_slot_q;
-      sweeps_q           <= next_sweeps;
-    end
+      if (pending_q[3]) begin
+        busy_q             <= 1'b1;
+        lane_q             <= '0;
+        sweep_q            <= 3'd0;
+        beat_q             <= 1'b0;
+        first_q            <= next_first_q;
+        last_q             <= next_last_q;
+        row_q              <= next_row_q;
+        count_q            <= next_count_q;
+        channel_q          <= next_channel_q;
+        base_q             <= next_base_q;
+        stride_q           <= next_stride_q;
+        log2_weight_bits_q <= next_log2_weight_bits_q;
+        out_code_q         <= next_out_code_q;
+        words_q            <= words(next_out_code_q);
+        pause_q            <= next_pause;
+        leaky_q            <= next_leaky_q;
+        zero_extend_q      <= next_zero_extend_q;
+        add_q              <= next_add_q;
+        table_q            <= next_table_q;
+        spread_q           <= next_spread_q;
+        filters_q          <= next_filters_q;
+        offset_q           <= next_offset_q;
+        slot_q             <= next_slot_q;
+        sweeps_q           <= next_sweeps;
+      end
 
-    if (rst_i) begin
-      pending_q     <= 4'd0;
-      busy_q        <= 1'b0;
-      table_q       <= 1'b0;
-      timer_q       <= 3'd0;
-      left_q        <= '0;
-      ready_o       <= 1'b1;
-      ready_first_o <= 1'b1;
-      idle_o        <= 1'b1;
-      pipe_q        <= '0;
+      if (rst_i) begin
+        pending_q     <= 4'd0;
+        busy_q        <= 1'b0;
+        table_q       <= 1'b0;
+        timer_q       <= 3'd0;
+        left_q        <= '0;
+        ready_o       <= 1'b1;
+        ready_first_o <= 1'b1;
+        idle_o        <= 1'b1;
+        pipe_q        <= '0;
+      end
     end
   end
 endmodule

@@ -122,15 +122,20 @@ module window_fetch #(
   endfunction
 
   always_comb begin
-    left = higher(req_waiting_q);
-    if (store_first) begin
-      for (int b = 0; b < P; b++) if (st_bank_i == BankWidth'(b)) left[P*b+:P] = req_waiting_q[P*b+:P];
+    left       = '0;
+    served     = '0;
+    grant      = '0;
+    st_ready_o = 1'b1;
+    if (evaluation_pkg::Always || req_waiting_q != '0) begin
+      left = higher(req_waiting_q);
+      if (store_first) begin
+        for (int b = 0; b < P; b++) if (st_bank_i == BankWidth'(b)) left[P*b+:P] = req_waiting_q[P*b+:P];
+      end
+      served = req_waiting_q & ~left;
+      for (int b = 0; b < P; b++) grant = grant | served[P*b+:P];
+      st_ready_o = store_first || req_waiting_q[P*st_bank_i+:P] == '0;
     end
-    served = req_waiting_q & ~left;
-    grant  = '0;
-    for (int b = 0; b < P; b++) grant = grant | served[P*b+:P];
-    st_ready_o = store_first || req_waiting_q[P*st_bank_i+:P] == '0;
-    reads_o    = 8'($countones(grant)) + 8'(st_valid_i && st_ready_o);
+    reads_o = 8'($countones(grant)) + 8'(st_valid_i && st_ready_o);
   end
 
   // a bank's row is that of the lane which it serves, else the store engine's
@@ -154,19 +159,32 @@ module window_fetch #(
   assign load       = request && left == '0;
   assign down       = pool_q || channel_q;
   assign first_pair = down ? pairs_q : 2'd0;
-  assign last_pair  = pair_q == (down ? 2'd0 : pairs_q);
-  assign last_col   = kx_q == last_kx_q;
-  assign last_tap   = last_col && ky_q == last_ky_q;
-  assign last_block = blocks_left_q == 16'd0;
-  assign block_end  = last_tap && last_pair;
 
   // from a position's word of the lowest planes to that of a pair: 0, 1 or 3
   function automatic logic [15:0] span(input logic [15:0] stride, input logic [1:0] pair);
     span = (pair[0] ? stride : 16'd0) + (pair[1] ? stride << 1 : 16'd0);
   endfunction
 
-  assign next_block_word = block_word_q + ((one_half_q && !odd_q) ? 16'd0 :  // the upper half of the same words
-                                           pairs_q[1] ? stride_q << 2 : pairs_q[0] ? stride_q << 1 : stride_q);
+  logic two_pairs, four_pairs;
+  assign {four_pairs, two_pairs} = pairs_q;
+
+  always_comb begin
+    last_pair       = 1'b0;
+    last_col        = 1'b0;
+    last_tap        = 1'b0;
+    last_block      = 1'b0;
+    block_end       = 1'b0;
+    next_block_word = '0;
+    if (evaluation_pkg::Always || request) begin
+      last_pair       = pair_q == (down ? 2'd0 : pairs_q);
+      last_col        = kx_q == last_kx_q;
+      last_tap        = last_col && ky_q == last_ky_q;
+      last_block      = blocks_left_q == 16'd0;
+      block_end       = last_tap && last_pair;
+      next_block_word = block_word_q + ((one_half_q && !odd_q) ? 16'd0 :  // the upper half of the same words
+                                        four_pairs ? stride_q << 2 : two_pairs ? stride_q << 1 : stride_q);
+    end
+  end
 
   // a tile's last entry may be followed at once by the next tile's first
   assign tile_ready_o = (!active_q || (load && block_end && last_block)) && tile_room_i && !(first_i && hold_i);
@@ -180,24 +198,39 @@ module window_fetch #(
   localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);
   logic [1:0]  instr_opcode, instr_log2_bits, instr_pairs, instr_first_pair;
   logic        instr_pool, instr_channel;
-  logic [15:0] instr_word, start_word;
-  assign instr_log2_bits  = instr_i[descriptor_pkg::InputBitsLog2+:2];
-  assign instr_pairs      = (instr_log2_bits == 2'd3) ? 2'd3 : (instr_log2_bits == 2'd2) ? 2'd1 : 2'd0;
-  assign instr_opcode     = instr_i[descriptor_pkg::Opcode+:2];
-  assign instr_pool       = instr_opcode == OpMaxPool;
-  assign instr_channel    = instr_opcode == OpDepthwise || instr_opcode == OpAdd;
-  assign instr_first_pair = (instr_pool || instr_channel) ? instr_pairs : 2'd0;
-  assign instr_word       = instr_i[descriptor_pkg::InputBase+:16]
-                            + span(instr_i[descriptor_pkg::InputStride+:16], instr_first_pair);
-  assign start_word       = first_i ? instr_word : start_word_q;
+  logic [15:0] instr_base, instr_stride, instr_word, start_word;
+  assign instr_log2_bits = instr_i[descriptor_pkg::InputBitsLog2+:2];
+  assign instr_opcode    = instr_i[descriptor_pkg::Opcode+:2];
+  assign instr_base      = instr_i[descriptor_pkg::InputBase+:16];
+  assign instr_stride    = instr_i[descriptor_pkg::InputStride+:16];
+  always_comb begin
+    instr_pairs      = '0;
+    instr_pool       = 1'b0;
+    instr_channel    = 1'b0;
+    instr_first_pair = '0;
+    if (evaluation_pkg::Always || take) begin
+      instr_pairs      = (instr_log2_bits == 2'd3) ? 2'd3 : (instr_log2_bits == 2'd2) ? 2'd1 : 2'd0;
+      instr_pool       = instr_opcode == OpMaxPool;
+      instr_channel    = instr_opcode == OpDepthwise || instr_opcode == OpAdd;
+      instr_first_pair = (instr_pool || instr_channel) ? instr_pairs : 2'd0;
+    end
+  end
+  assign instr_word = instr_base + span(instr_stride, instr_first_pair);
+  assign start_word = first_i ? instr_word : start_word_q;
 
   // From the tap back to the window's first row and column, where the tap's row has not wrapped, and where it has.
   logic [15:0] back, back_wrapped;
-  assign back         = tap_back_q - dx_q;
-  assign back_wrapped = tap_room_q - dx_q;
-
   logic [16:0] next_room;  // not positive: all lanes wrap
-  assign next_room = {1'b0, tap_room_q} - {1'b0, tap_row_step_q};
+  always_comb begin
+    back         = '0;
+    back_wrapped = '0;
+    next_room    = '0;
+    if (evaluation_pkg::Always || request) begin
+      back         = tap_back_q - dx_q;
+      back_wrapped = tap_room_q - dx_q;
+      next_room    = {1'b0, tap_room_q} - {1'b0, tap_row_step_q};
+    end
+  end
 
   function automatic logic inside_image(input logic signed [15:0] start, input logic signed [15:0] offset,
                                         input logic [15:0] size);

@@ -72,10 +72,17 @@ module descriptor_check #(
   // Opcodes of an engine follow each other.
   logic [7:0] opcode;
   logic       to_load, to_compute, to_store;
-  assign opcode     = descriptor[descriptor_pkg::Opcode+:8];
-  assign to_load    = opcode >= descriptor_pkg::OpLoadAct && opcode <= descriptor_pkg::OpLoadTable;
-  assign to_compute = opcode >= descriptor_pkg::OpConv && opcode <= descriptor_pkg::OpAdd;
-  assign to_store   = opcode == descriptor_pkg::OpStore;
+  assign opcode = descriptor[descriptor_pkg::Opcode+:8];
+  always_comb begin
+    to_load    = 1'b0;
+    to_compute = 1'b0;
+    to_store   = 1'b0;
+    if (evaluation_pkg::Always || valid_i) begin
+      to_load    = opcode >= descriptor_pkg::OpLoadAct && opcode <= descriptor_pkg::OpLoadTable;
+      to_compute = opcode >= descriptor_pkg::OpConv && opcode <= descriptor_pkg::OpAdd;
+      to_store   = opcode == descriptor_pkg::OpStore;
+    end
+  end
 
   // By this pair of words.
   function automatic logic refused(input logic [2:0] index, input logic [511:0] d);

@@ -176,9 +176,14 @@ module sequencer #(
   endfunction
 
   assign final_word  = index_q == 3'd7;
-  assign room        = !final_word || !((to_load && load_full_i) || (to_compute && compute_full_i) ||
-                                        (to_store && store_full_i));
-  assign gather      = state_q == StRun && buffer_valid && room && !failed;
+  always_comb begin
+    room   = 1'b0;
+    gather = state_q == StRun && buffer_valid && !failed;
+    if (evaluation_pkg::Always || gather) begin
+      room   = !final_word || !((to_load && load_full_i) || (to_compute && compute_full_i) || (to_store && store_full_i));
+      gather = gather && room;
+    end
+  end
   assign buffer_take = (state_q == StHeader && !failed) || gather;
   assign refuse      = complete_q && illegal;
 
@@ -205,8 +210,13 @@ module sequencer #(
   assign load_count_o    = load_count_q;
   assign compute_count_o = compute_count_q;
   assign store_count_o   = store_count_q;
-  assign all_done        = instructions_q == 32'd0 && !complete_q && load_count_q == load_dispatched_q &&
-                           compute_count_q == compute_dispatched_q && store_count_q == store_dispatched_q;
+  always_comb begin
+    all_done = instructions_q == 32'd0 && !complete_q;
+    if (evaluation_pkg::Always || all_done) begin
+      all_done = all_done && load_count_q == load_dispatched_q && compute_count_q == compute_dispatched_q &&
+                 store_count_q == store_dispatched_q;
+    end
+  end
 
   always_ff @(posedge clk_i) begin
     if (load_done_i) load_count_q <= load_count_q + 16'd1;
@@ -236,131 +246,137 @@ module sequencer #(
   assign record_words_o   = RecordWords;
   assign record_word_valid_o = state_q == StRecord;
 
+  logic active;  // while a segment runs, most cycles change nothing here
+  assign active = evaluation_pkg::Always || rst_i || state_q != StRun || fetch || gather || refuse || failed || all_done ||
+                  read_error_i || write_error_i;
+
   always_ff @(posedge clk_i) begin
-    if (fetch) begin
-      fetch_offset_q <= fetch_offset_q + 32'(8 * FetchWords);
-      fetch_left_q   <= fetch_left_q - FetchWords;
-    end
-    credit_q <= credit_q - (fetch ? CreditBits'(FetchWords) : '0) + CreditBits'(buffer_take && buffer_valid);
-    if (buffer_take && buffer_valid) begin
-      index_q <= index_q + 3'd1;
-      if (final_word) offset_q <= offset_q + 32'd64;
-    end
+    if (active) begin
+      if (fetch) begin
+        fetch_offset_q <= fetch_offset_q + 32'(8 * FetchWords);
+        fetch_left_q   <= fetch_left_q - FetchWords;
+      end
+      credit_q <= credit_q - (fetch ? CreditBits'(FetchWords) : '0) + CreditBits'(buffer_take && buffer_valid);
+      if (buffer_take && buffer_valid) begin
+        index_q <= index_q + 3'd1;
+        if (final_word) offset_q <= offset_q + 32'd64;
+      end
 
-    if (read_error_i && state_q != StIdle) error_q[1] <= 1'b1;
-    if (write_error_i && state_q != StIdle) error_q[2] <= 1'b1;
-    if (refuse && !failed) begin
-      error_q[0]   <= 1'b1;
-      error_info_q <= gathered_q;
-    end
-    if (state_q == StHeader && buffer_valid && !failed) begin
-      if (illegal_header(index_q, descriptor[descriptor_pkg::Opcode+:8], descriptor[descriptor_pkg::SegmentNext+:32],
-                         descriptor[descriptor_pkg::SegmentRecord+:32])) begin
+      if (read_error_i && state_q != StIdle) error_q[1] <= 1'b1;
+      if (write_error_i && state_q != StIdle) error_q[2] <= 1'b1;
+      if (refuse && !failed) begin
         error_q[0]   <= 1'b1;
-        error_info_q <= offset_q;
+        error_info_q <= gathered_q;
       end
-    end
-    if (gather && final_word) instructions_q <= instructions_q - 32'd1;
+      if (state_q == StHeader && buffer_valid && !failed) begin
+        if (illegal_header(index_q, descriptor[descriptor_pkg::Opcode+:8], descriptor[descriptor_pkg::SegmentNext+:32],
+                           descriptor[descriptor_pkg::SegmentRecord+:32])) begin
+          error_q[0]   <= 1'b1;
+          error_info_q <= offset_q;
+        end
+      end
+      if (gather && final_word) instructions_q <= instructions_q - 32'd1;
 
-    take_o  <= 1'b0;  // in StTake and StFinish
-    latch_o <= 1'b0;  // in StFinish
-    case (state_q)
-      StIdle: begin
-        if (start_i) begin
-          base_q    <= base_i;
-          segment_q <= job_i;
-          state_q   <= StHeaderRequest;
+      take_o  <= 1'b0;  // in StTake and StFinish
+      latch_o <= 1'b0;  // in StFinish
+      case (state_q)
+        StIdle: begin
+          if (start_i) begin
+            base_q    <= base_i;
+            segment_q <= job_i;
+            state_q   <= StHeaderRequest;
+          end
         end
-      end
-      // One cycle: clears the buffer and the counts, and asks for the header.
-      StHeaderRequest: begin
-        fetch_offset_q <= segment_q;
-        fetch_left_q   <= 32'd8;
-        credit_q       <= CreditBits'(DescriptorWords);
-        index_q        <= 3'd0;
-        offset_q       <= segment_q;
-        state_q        <= StHeader;
-      end
-      StHeader: begin
-        if (buffer_valid && !failed) begin
-          case (index_q)
-            3'd0: last_q <= descriptor[descriptor_pkg::SegmentLast];
-            3'd1: begin
-              instructions_q <= descriptor[descriptor_pkg::SegmentInstructions+:32];
-              segment_q      <= descriptor[descriptor_pkg::SegmentNext+:32];
-            end
-            3'd2: record_q <= descriptor[descriptor_pkg::SegmentRecord+:32];
-            3'd7: begin
-              fetch_left_q <= {instructions_q[28:0], 3'd0};
-              state_q      <= StRun;
-            end
-            default: ;
-          endcase
+        // One cycle: clears the buffer and the counts, and asks for the header.
+        StHeaderRequest: begin
+          fetch_offset_q <= segment_q;
+          fetch_left_q   <= 32'd8;
+          credit_q       <= CreditBits'(DescriptorWords);
+          index_q        <= 3'd0;
+          offset_q       <= segment_q;
+          state_q        <= StHeader;
         end
-        if (failed) state_q <= StQuiet;
-      end
-      StRun: begin
-        if (failed) state_q <= StQuiet;
-        else if (all_done) begin
-          take_o  <= 1'b1;
-          state_q <= StTake;
+        StHeader: begin
+          if (buffer_valid && !failed) begin
+            case (index_q)
+              3'd0: last_q <= descriptor[descriptor_pkg::SegmentLast];
+              3'd1: begin
+                instructions_q <= descriptor[descriptor_pkg::SegmentInstructions+:32];
+                segment_q      <= descriptor[descriptor_pkg::SegmentNext+:32];
+              end
+              3'd2: record_q <= descriptor[descriptor_pkg::SegmentRecord+:32];
+              3'd7: begin
+                fetch_left_q <= {instructions_q[28:0], 3'd0};
+                state_q      <= StRun;
+              end
+              default: ;
+            endcase
+          end
+          if (failed) state_q <= StQuiet;
         end
-      end
-      // The writer serves records from here on.
-      StTake: begin
-        record_select_o <= 1'b1;
-        state_q         <= StRecordRequest;
-      end
-      StRecordRequest: begin
-        step_q <= 5'd0;
-        if (record_ready_i) state_q <= StRecord;
-      end
-      StRecord: begin
-        if (record_word_ready_i) begin
+        StRun: begin
+          if (failed) state_q <= StQuiet;
+          else if (all_done) begin
+            take_o  <= 1'b1;
+            state_q <= StTake;
+          end
+        end
+        // The writer serves records from here on.
+        StTake: begin
+          record_select_o <= 1'b1;
+          state_q         <= StRecordRequest;
+        end
+        StRecordRequest: begin
+          step_q <= 5'd0;
+          if (record_ready_i) state_q <= StRecord;
+        end
+        StRecord: begin
+          if (record_word_ready_i) begin
+            step_q <= step_q + 5'd1;
+            if (step_q == 5'd31) state_q <= StRecordWait;
+          end
+        end
+        StRecordWait: begin
+          if (record_done_i) begin
+            record_select_o <= 1'b0;
+            take_o          <= last_q;
+            latch_o         <= last_q;
+            state_q         <= last_q ? StFinish : StHeaderRequest;
+          end
+          quiet_q <= 2'd0;
+        end
+        // After an error: until nothing has moved for 4 cycles.
+        StQuiet: begin
+          quiet_q <= quiet_i ? quiet_q + 2'd1 : 2'd0;
+          if (quiet_i && quiet_q == 2'd3) begin
+            take_o  <= 1'b1;
+            latch_o <= 1'b1;
+            state_q <= StFinish;
+          end
+        end
+        StFinish: begin
+          step_q  <= 5'd0;
+          state_q <= StLatch;
+        end
+        StLatch: begin
           step_q <= step_q + 5'd1;
-          if (step_q == 5'd31) state_q <= StRecordWait;
+          if (step_q == 5'd31) state_q <= StIdle;
         end
-      end
-      StRecordWait: begin
-        if (record_done_i) begin
-          record_select_o <= 1'b0;
-          take_o          <= last_q;
-          latch_o         <= last_q;
-          state_q         <= last_q ? StFinish : StHeaderRequest;
-        end
-        quiet_q <= 2'd0;
-      end
-      // After an error: until nothing has moved for 4 cycles.
-      StQuiet: begin
-        quiet_q <= quiet_i ? quiet_q + 2'd1 : 2'd0;
-        if (quiet_i && quiet_q == 2'd3) begin
-          take_o  <= 1'b1;
-          latch_o <= 1'b1;
-          state_q <= StFinish;
-        end
-      end
-      StFinish: begin
-        step_q  <= 5'd0;
-        state_q <= StLatch;
-      end
-      StLatch: begin
-        step_q <= step_q + 5'd1;
-        if (step_q == 5'd31) state_q <= StIdle;
-      end
-      default: state_q <= StIdle;
-    endcase
+        default: state_q <= StIdle;
+      endcase
 
-    if (rst_i) begin
-      state_q         <= StIdle;
-      take_o          <= 1'b0;
-      latch_o         <= 1'b0;
-      record_select_o <= 1'b0;
-      fetch_left_q    <= 32'd0;
-      credit_q        <= CreditBits'(DescriptorWords);
-      index_q         <= 3'd0;
-      quiet_q         <= 2'd0;
-      error_q         <= 3'd0;
-      error_info_q    <= 32'd0;
+      if (rst_i) begin
+        state_q         <= StIdle;
+        take_o          <= 1'b0;
+        latch_o         <= 1'b0;
+        record_select_o <= 1'b0;
+        fetch_left_q    <= 32'd0;
+        credit_q        <= CreditBits'(DescriptorWords);
+        index_q         <= 3'd0;
+        quiet_q         <= 2'd0;
+        error_q         <= 3'd0;
+        error_info_q    <= 32'd0;
+      end
     end
   end
 

@@ -39,8 +39,14 @@ module burst_splitter (
   logic [28:0] next_word;
   logic [31:0] next_left;
 
-  assign next_word       = word_q + {24'd0, beats_q};
-  assign next_left       = left_q - {27'd0, beats_q};
+  always_comb begin
+    next_word = '0;
+    next_left = '0;
+    if (evaluation_pkg::Always || busy_q) begin
+      next_word = word_q + {24'd0, beats_q};
+      next_left = left_q - {27'd0, beats_q};
+    end
+  end
   assign run_ready_o     = !busy_q || (burst_ready_i && final_q);
   assign burst_valid_o   = busy_q;
   assign burst_address_o = {word_q, 3'd0};

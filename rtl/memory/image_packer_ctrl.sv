@@ -65,6 +65,8 @@ module image_packer_ctrl #(
   assign start_x  = times(20'($signed(instr_i[descriptor_pkg::PackIx+:16])), channels);
   assign start_y  = 18'($signed(instr_i[descriptor_pkg::PackIy+:16]));
 
+  logic active;  // an instruction starts or is under way
+
   // Registers of the instruction.
   logic [15:0]        height_q;
   logic signed [19:0] line_bytes_q;    // width * C
@@ -102,13 +104,23 @@ module image_packer_ctrl #(
   logic [Bits-4:0]    word_address;
   logic signed [19:0] x;
 
-  assign left            = segment_q - chunk_q;
-  assign last_chunk      = left <= 5'(ChunkMax);
-  assign count           = last_chunk ? left[3:0] : 4'(ChunkMax);
-  assign last_kernel_row = kernel_row_q == rows_q - 6'd1;
-  assign x               = x_q + $signed({15'd0, chunk_q});
-  assign address         = kernel_line_q + Bits'(x);
-  assign word_address    = address[Bits-1:3];
+  always_comb begin
+    left            = '0;
+    last_chunk      = 1'b0;
+    count           = '0;
+    last_kernel_row = 1'b0;
+    x               = '0;
+    address         = '0;
+    if (evaluation_pkg::Always || gather_q) begin
+      left            = segment_q - chunk_q;
+      last_chunk      = left <= 5'(ChunkMax);
+      count           = last_chunk ? 4'(left) : 4'(ChunkMax);
+      last_kernel_row = kernel_row_q == rows_q - 6'd1;
+      x               = x_q + $signed({15'd0, chunk_q});
+      address         = kernel_line_q + Bits'(x);
+    end
+  end
+  assign word_address = address[Bits-1:3];
 
   // Bytes low <= j < high of a chunk at byte x are inside; wholly outside is low = 15 or high = 0.
   function automatic logic [3:0] low(input logic signed [19:0] first);
@@ -148,94 +160,96 @@ module image_packer_ctrl #(
   assign align_pads_o     = pads_q;
 
   always_ff @(posedge clk_i) begin
-    if (issue) begin
-      align_swap_o  <= word_address[0];
-      align_byte_o  <= address[2:0];
-      align_low_o   <= low(x);
-      align_high_o  <= high(kernel_y_q, height_q, line_bytes_q - x);
-      align_phase_o <= (chunk_q == 5'd0) ? 2'd0 : (chunk_q == 5'(ChunkMax)) ? 2'd1 : 2'd2;
-      align_lane_q  <= lane_q;
-      align_count_q <= count;
-      align_first_q <= first_q;
-      align_last_q  <= last_chunk && last_kernel_row;
+    if (active) begin
+      if (issue) begin
+        align_swap_o  <= word_address[0];
+        align_byte_o  <= address[2:0];
+        align_low_o   <= low(x);
+        align_high_o  <= high(kernel_y_q, height_q, line_bytes_q - x);
+        align_phase_o <= (chunk_q == 5'd0) ? 2'd0 : (chunk_q == 5'(ChunkMax)) ? 2'd1 : 2'd2;
+        align_lane_q  <= lane_q;
+        align_count_q <= count;
+        align_first_q <= first_q;
+        align_last_q  <= last_chunk && last_kernel_row;
 
-      lane_q  <= lane_q + {1'b0, count};
-      first_q <= 1'b0;
-      if (!last_chunk) begin
-        chunk_q <= chunk_q + 5'(ChunkMax);
-      end else begin
-        chunk_q <= 5'd0;
-        if (!last_kernel_row) begin
-          kernel_row_q  <= kernel_row_q + 6'd1;
-          kernel_y_q    <= kernel_y_q + 18'sd1;
-          kernel_line_q <= kernel_line_q + pitch_q;
+        lane_q  <= lane_q + {1'b0, count};
+        first_q <= 1'b0;
+        if (!last_chunk) begin
+          chunk_q <= chunk_q + 5'(ChunkMax);
         end else begin
-          kernel_row_q  <= 6'd0;
-          kernel_y_q    <= y_q;
-          kernel_line_q <= line_q;
-          lane_q        <= 5'd0;
-          first_q       <= 1'b1;
-          if (columns_left_q != 16'd1) begin
-            columns_left_q <= columns_left_q - 16'd1;
-            x_q            <= x_q + step_x_q;
+          chunk_q <= 5'd0;
+          if (!last_kernel_row) begin
+            kernel_row_q  <= kernel_row_q + 6'd1;
+            kernel_y_q    <= kernel_y_q + 18'sd1;
+            kernel_line_q <= kernel_line_q + pitch_q;
           end else begin
-            columns_left_q <= packed_width_q;
-            x_q            <= start_x_q;
-            y_q            <= y_q + $signed({2'd0, step_y_q});
-            line_q         <= line_q + jump_q;
-            kernel_y_q     <= y_q + $signed({2'd0, step_y_q});
-            kernel_line_q  <= line_q + jump_q;
-            rows_left_q    <= rows_left_q - 16'd1;
-            if (rows_left_q == 16'd1) gather_q <= 1'b0;
+            kernel_row_q  <= 6'd0;
+            kernel_y_q    <= y_q;
+            kernel_line_q <= line_q;
+            lane_q        <= 5'd0;
+            first_q       <= 1'b1;
+            if (columns_left_q != 16'd1) begin
+              columns_left_q <= columns_left_q - 16'd1;
+              x_q            <= x_q + step_x_q;
+            end else begin
+              columns_left_q <= packed_width_q;
+              x_q            <= start_x_q;
+              y_q            <= y_q + $signed({2'd0, step_y_q});
+              line_q         <= line_q + jump_q;
+              kernel_y_q     <= y_q + $signed({2'd0, step_y_q});
+              kernel_line_q  <= line_q + jump_q;
+              rows_left_q    <= rows_left_q - 16'd1;
+              if (rows_left_q == 16'd1) gather_q <= 1'b0;
+            end
           end
         end
       end
-    end
-    if (issue) align_q <= 1'b1;
-    else if (align) align_q <= 1'b0;
-    if (align) begin
-      place_q       <= 1'b1;
-      place_lane_o  <= align_lane_q;
-      place_count_o <= align_count_q;
-      place_first_o <= align_first_q;
-      place_last_q  <= align_last_q;
-    end else if (place) begin
-      place_q <= 1'b0;
-    end
-    if (place && place_last_q) full_q <= 1'b1;
-    else if (transfer) full_q <= 1'b0;
+      if (issue) align_q <= 1'b1;
+      else if (align) align_q <= 1'b0;
+      if (align) begin
+        place_q       <= 1'b1;
+        place_lane_o  <= align_lane_q;
+        place_count_o <= align_count_q;
+        place_first_o <= align_first_q;
+        place_last_q  <= align_last_q;
+      end else if (place) begin
+        place_q <= 1'b0;
+      end
+      if (place && place_last_q) full_q <= 1'b1;
+      else if (transfer) full_q <= 1'b0;
 
-    if (start_i) begin
-      height_q       <= instr_i[descriptor_pkg::PackImageHeight+:16];
-      line_bytes_q   <= times($signed({4'd0, instr_i[descriptor_pkg::PackImageWidth+:16]}), channels);
-      segment_q      <= 5'(times($signed({15'd0, instr_i[descriptor_pkg::PackColumns+:5]}), channels));
-      rows_q         <= instr_i[descriptor_pkg::PackRows+:6];
-      step_x_q       <= times($signed({12'd0, instr_i[descriptor_pkg::PackStrideX+:8]}), channels);
-      channels_q     <= channels;
-      packed_width_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
-      columns_left_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
-      rows_left_q    <= instr_i[descriptor_pkg::PackPackedRows+:16];
-      step_y_q       <= {8'd0, instr_i[descriptor_pkg::PackStrideY+:8]};
-      jump_q         <= Bits'(instr_i[descriptor_pkg::PackStrideY+:8]) * instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
-      pitch_q        <= instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
-      x_q            <= start_x;
-      start_x_q      <= start_x;
-      y_q            <= start_y;
-      kernel_y_q     <= start_y;
-      pads_q         <= instr_i[descriptor_pkg::PackPadCodes+:32];
-      line_q         <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
-      kernel_line_q  <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
-      kernel_row_q   <= 6'd0;
-      chunk_q        <= 5'd0;
-      lane_q         <= 5'd0;
-      first_q        <= 1'b1;
-      gather_q       <= 1'b1;
-    end
-    if (rst_i) begin
-      gather_q <= 1'b0;
-      align_q  <= 1'b0;
-      place_q  <= 1'b0;
-      full_q   <= 1'b0;
+      if (start_i) begin
+        height_q       <= instr_i[descriptor_pkg::PackImageHeight+:16];
+        line_bytes_q   <= times($signed({4'd0, instr_i[descriptor_pkg::PackImageWidth+:16]}), channels);
+        segment_q      <= 5'(times($signed({15'd0, instr_i[descriptor_pkg::PackColumns+:5]}), channels));
+        rows_q         <= instr_i[descriptor_pkg::PackRows+:6];
+        step_x_q       <= times($signed({12'd0, instr_i[descriptor_pkg::PackStrideX+:8]}), channels);
+        channels_q     <= channels;
+        packed_width_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
+        columns_left_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
+        rows_left_q    <= instr_i[descriptor_pkg::PackPackedRows+:16];
+        step_y_q       <= {8'd0, instr_i[descriptor_pkg::PackStrideY+:8]};
+        jump_q         <= Bits'(instr_i[descriptor_pkg::PackStrideY+:8]) * instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
+        pitch_q        <= instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
+        x_q            <= start_x;
+        start_x_q      <= start_x;
+        y_q            <= start_y;
+        kernel_y_q     <= start_y;
+        pads_q         <= instr_i[descriptor_pkg::PackPadCodes+:32];
+        line_q         <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
+        kernel_line_q  <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
+        kernel_row_q   <= 6'd0;
+        chunk_q        <= 5'd0;
+        lane_q         <= 5'd0;
+        first_q        <= 1'b1;
+        gather_q       <= 1'b1;
+      end
+      if (rst_i) begin
+        gather_q <= 1'b0;
+        align_q  <= 1'b0;
+        place_q  <= 1'b0;
+        full_q   <= 1'b0;
+      end
     end
   end
 
@@ -259,11 +273,20 @@ module image_packer_ctrl #(
   logic                   odd;
   logic                   last_column;
 
-  assign emit        = emit_q & act_ready_i;
-  assign free        = ~emit_q | (last_q & act_ready_i);
+  assign active      = evaluation_pkg::Always || rst_i || start_i || gather_q || align_q || place_q || full_q ||
+                       emit_q != 2'd0;
   assign odd         = position_q[0];
   assign last_column = emit_columns_q == 16'd1;
-  assign blocked     = full_q && !(odd ? free[1] : free[0]);
+  always_comb begin
+    emit    = 2'd0;
+    free    = 2'd3;
+    blocked = 1'b0;
+    if (active) begin
+      emit    = emit_q & act_ready_i;
+      free    = ~emit_q | (last_q & act_ready_i);
+      blocked = full_q && !free[odd];
+    end
+  end
   assign transfer_o  = {transfer && odd, transfer && !odd};
   assign plane_o     = plane_q;
   assign act_valid_o = emit_q;
@@ -272,45 +295,47 @@ module image_packer_ctrl #(
   assign done_o      = all_q && emit_q != 2'd0 && free == 2'b11;
 
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < 2; i++) begin
-      if (emit[i]) begin
-        plane_q[2*i+:2] <= plane_q[2*i+:2] + 2'd1;
-        last_q[i]       <= plane_q[2*i+:2] == 2'd2;
-        row_q[16*i+:16] <= row_q[16*i+:16] + stride_q;
-        if (last_q[i]) emit_q[i] <= 1'b0;
+    if (active) begin
+      for (int i = 0; i < 2; i++) begin
+        if (emit[i]) begin
+          plane_q[2*i+:2] <= plane_q[2*i+:2] + 2'd1;
+          last_q[i]       <= plane_q[2*i+:2] == 2'd2;
+          row_q[16*i+:16] <= row_q[16*i+:16] + stride_q;
+          if (last_q[i]) emit_q[i] <= 1'b0;
+        end
+        if (transfer_o[i]) begin
+          emit_q[i]                      <= 1'b1;
+          last_q[i]                      <= 1'b0;
+          plane_q[2*i+:2]                <= 2'd0;
+          bank_q[PixelBits*i+:PixelBits] <= position_q[PixelBits-1:0];
+          row_q[16*i+:16]                <= base_q + 16'(position_q >> PixelBits);
+        end
       end
-      if (transfer_o[i]) begin
-        emit_q[i]                      <= 1'b1;
-        last_q[i]                      <= 1'b0;
-        plane_q[2*i+:2]                <= 2'd0;
-        bank_q[PixelBits*i+:PixelBits] <= position_q[PixelBits-1:0];
-        row_q[16*i+:16]                <= base_q + 16'(position_q >> PixelBits);
+      if (transfer) begin
+        if (!last_column) begin
+          emit_columns_q <= emit_columns_q - 16'd1;
+          position_q     <= position_q + 16'd1;
+        end else begin
+          emit_columns_q <= packed_width_q;
+          emit_rows_q    <= emit_rows_q - 16'd1;
+          all_q          <= emit_rows_q == 16'd1;
+          position_q     <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
+          row_start_q    <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
+        end
       end
-    end
-    if (transfer) begin
-      if (!last_column) begin
-        emit_columns_q <= emit_columns_q - 16'd1;
-        position_q     <= position_q + 16'd1;
-      end else begin
-        emit_columns_q <= packed_width_q;
-        emit_rows_q    <= emit_rows_q - 16'd1;
-        all_q          <= emit_rows_q == 16'd1;
-        position_q     <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
-        row_start_q    <= ring_pkg::wrapped(row_start_q, pitch_positions_q, ring_q);
+      if (start_i) begin
+        emit_columns_q    <= instr_i[descriptor_pkg::PackPackedWidth+:16];
+        emit_rows_q       <= instr_i[descriptor_pkg::PackPackedRows+:16];
+        all_q             <= 1'b0;
+        pitch_positions_q <= instr_i[descriptor_pkg::ChipPitch+:16];
+        base_q            <= instr_i[descriptor_pkg::ChipBase+:16];
+        stride_q          <= instr_i[descriptor_pkg::ChipStride+:16];
+        row_start_q       <= instr_i[descriptor_pkg::ChipFirst+:16];
+        position_q        <= instr_i[descriptor_pkg::ChipFirst+:16];
+        ring_q            <= instr_i[descriptor_pkg::ChipRing+:16];
       end
+      if (rst_i) emit_q <= 2'd0;
     end
-    if (start_i) begin
-      emit_columns_q    <= instr_i[descriptor_pkg::PackPackedWidth+:16];
-      emit_rows_q       <= instr_i[descriptor_pkg::PackPackedRows+:16];
-      all_q             <= 1'b0;
-      pitch_positions_q <= instr_i[descriptor_pkg::ChipPitch+:16];
-      base_q            <= instr_i[descriptor_pkg::ChipBase+:16];
-      stride_q          <= instr_i[descriptor_pkg::ChipStride+:16];
-      row_start_q       <= instr_i[descriptor_pkg::ChipFirst+:16];
-      position_q        <= instr_i[descriptor_pkg::ChipFirst+:16];
-      ring_q            <= instr_i[descriptor_pkg::ChipRing+:16];
-    end
-    if (rst_i) emit_q <= 2'd0;
   end
 
   // Bits that these fields do not need (descriptor_check.sv; the ring wraps where it is a power of two), and that no field

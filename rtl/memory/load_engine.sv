@@ -163,8 +163,14 @@ module load_engine #(
     .act_data_o     (pack_data)
   );
 
-  assign row_bank = PixelBits'({ring_pkg::bank(row_position, PixelBits, row_spread)});
-  assign row_row  = row_base + 16'(row_position >> PixelBits);
+  always_comb begin
+    row_bank = '0;
+    row_row  = '0;
+    if (evaluation_pkg::Always || rows) begin
+      row_bank = PixelBits'({ring_pkg::bank(row_position, PixelBits, row_spread)});
+      row_row  = row_base + 16'(row_position >> PixelBits);
+    end
+  end
 
   assign act_valid_o   = {row_valid && row_bank[0], row_valid && !row_bank[0]} | pack_valid;
   assign act_bank_o    = rows ? {2{row_bank}} : pack_bank;

@@ -56,25 +56,32 @@ module load_write #(
 
   // The next instruction.
   logic [15:0] count;     // rows, words per filter, slots or words
-  logic [15:0] act_width;
+  logic [15:0] act_width, act_words, act_start, run_start;
   logic [15:0] width;
   logic [15:0] words;
   logic [15:0] start;
+  logic        accept;    // it starts
 
   assign count     = instr_i[descriptor_pkg::RunWords+:16];
   assign act_width = instr_i[descriptor_pkg::TransferWidth+:16];
-  assign start     = (opcode_i == OpAct) ? instr_i[descriptor_pkg::ChipFirst+:16]
-                     : (opcode_i == OpImage) ? instr_i[descriptor_pkg::RunBase+:16] : 16'd0;
-  assign words     = (opcode_i == OpAct) ? {4'd0, instr_i[descriptor_pkg::TransferWords+:12]}
-                     : (opcode_i == OpImage || opcode_i == OpTable) ? 16'd1 : count;
+  assign act_words = {4'd0, instr_i[descriptor_pkg::TransferWords+:12]};
+  assign act_start = instr_i[descriptor_pkg::ChipFirst+:16];
+  assign run_start = instr_i[descriptor_pkg::RunBase+:16];
 
   always_comb begin
-    case (opcode_i)
-      OpWeight: width = 16'(F);
-      OpParam:  width = 16'(2 * F + 2);
-      OpImage, OpTable: width = count;
-      default:  width = act_width;
-    endcase
+    start = '0;
+    words = '0;
+    width = '0;
+    if (evaluation_pkg::Always || accept) begin
+      start = (opcode_i == OpAct) ? act_start : (opcode_i == OpImage) ? run_start : 16'd0;
+      words = (opcode_i == OpAct) ? act_words : (opcode_i == OpImage || opcode_i == OpTable) ? 16'd1 : count;
+      case (opcode_i)
+        OpWeight: width = 16'(F);
+        OpParam:  width = 16'(2 * F + 2);
+        OpImage, OpTable: width = count;
+        default:  width = act_width;
+      endcase
+    end
   end
 
   logic        active_q;   // an instruction that writes words, one of:
@@ -87,7 +94,6 @@ module load_write #(
   logic        beat;
   logic        last;
   logic        finish;
-  logic        accept;
 
   // Whether the next instruction may start, as far as PACK is concerned: behind it, or one LOAD_IMAGE beside it.
   logic        beside, free;

@@ -2,7 +2,7 @@
 // Walks the words of rows of a tensor: position within word within row (docs/accelerator.md, LOAD_ACT and STORE), each
 // `repeat_i` times in succession.
 // `load_i` takes the shape and starts at the first word; `step_i` goes on by one, both in the same cycle are `load_i`.
-// Outputs are registers, except `last_o`: this word is the shape's last.
+// Outputs are registers, except `last_o`, which counts where `step_i` is: this word is the shape's last.
 module row_walker (
   input  logic        clk_i,
   input  logic        load_i,
@@ -36,10 +36,18 @@ module row_walker (
   logic        last_position;
   logic        last_word;
 
-  assign last_repeat   = repeat_left_q == 4'd1;
-  assign last_position = width_left_q == 16'd1;
-  assign last_word     = words_left_q == 16'd1;
-  assign last_o        = last_repeat && last_position && last_word && rows_left_q == 16'd1;
+  always_comb begin
+    last_repeat   = 1'b0;
+    last_position = 1'b0;
+    last_word     = 1'b0;
+    last_o        = 1'b0;
+    if (evaluation_pkg::Always || step_i) begin
+      last_repeat   = repeat_left_q == 4'd1;
+      last_position = width_left_q == 16'd1;
+      last_word     = words_left_q == 16'd1;
+      last_o        = last_repeat && last_position && last_word && rows_left_q == 16'd1;
+    end
+  end
   assign position_o    = position_q;
   assign word_base_o   = word_base_q;
 

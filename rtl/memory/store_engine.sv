@@ -126,8 +126,14 @@ module store_engine #(
   logic [PixelBits-1:0] bank;
   logic [15:0]          row;
 
-  assign bank = PixelBits'({ring_pkg::bank(position, PixelBits, spread_q)});
-  assign row  = word_base + 16'(position >> PixelBits);
+  always_comb begin
+    bank = '0;
+    row  = '0;
+    if (evaluation_pkg::Always || step) begin
+      bank = PixelBits'({ring_pkg::bank(position, PixelBits, spread_q)});
+      row  = word_base + 16'(position >> PixelBits);
+    end
+  end
 
   fifo #(
     .Width(PixelBits + 16),

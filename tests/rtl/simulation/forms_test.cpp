@@ -12,11 +12,13 @@
 #include "Vbuilt_banked_memory.h"
 #include "Vbuilt_channelwise_array_16.h"
 #include "Vbuilt_channelwise_array_32.h"
+#include "Vbuilt_counters.h"
 #include "Vbuilt_dot_product_array.h"
 #include "Vsimulated_activation_bank.h"
 #include "Vsimulated_banked_memory.h"
 #include "Vsimulated_channelwise_array_16.h"
 #include "Vsimulated_channelwise_array_32.h"
+#include "Vsimulated_counters.h"
 #include "Vsimulated_dot_product_array.h"
 #include "verilated.h"
 
@@ -153,6 +155,54 @@ TEST(FormsForSpeed, banked_memory_is_what_is_built) {
         fill(random, m.wbank_i, 2);
         fill(random, m.wdata_i);
       });
+}
+
+/// Of takes, those are legal that are more than 32 cycles apart.
+template <class Model>
+struct Counters : Model {
+  using Model::Model;
+  int since_take = 0;
+  [[nodiscard]] std::vector<std::uint32_t> outputs() const {
+    std::vector<std::uint32_t> words;
+    append(words, this->word_o);
+    append(words, this->latched_o);
+    append(words, this->snapshot_busy_o);
+    return words;
+  }
+};
+
+TEST(FormsForSpeed, counters_are_what_is_built) {
+  expect_the_same<Counters<Vbuilt_counters>, Counters<Vsimulated_counters>>([](auto& m, Random& random) {
+    m.rst_i = random() % 2000 == 0;
+    m.clear_i = random() % 500 == 0;
+    m.run_i = chance(random, 90);
+    m.take_i = ++m.since_take > 32 && chance(random, 5);
+    if (m.take_i) m.since_take = 0;
+    m.latch_i = m.take_i && chance(random, 30);
+    m.step_i = chance(random, 50);
+    m.snapshot_i = chance(random, 1);
+    fill(random, m.index_i, 5);
+    m.array_active_i = chance(random, 20);
+    m.pool_active_i = chance(random, 20);
+    m.channel_active_i = chance(random, 20);
+    m.stall_drain_i = chance(random, 20);
+    m.stall_fetch_i = chance(random, 20);
+    m.stall_load_i = chance(random, 20);
+    m.stall_store_i = chance(random, 20);
+    m.drain_busy_i = chance(random, 30);
+    m.load_busy_i = chance(random, 50);
+    m.store_busy_i = chance(random, 50);
+    m.requantize_i = chance(random, 50);
+    m.activation_reads_i = random() % 4;  // P + 1 at most
+    m.activation_writes_i = random() % 4;
+    m.weight_read_i = chance(random, 50);
+    m.weight_write_i = chance(random, 50);
+    m.read_beat_i = chance(random, 50);
+    m.write_beat_i = chance(random, 50);
+    m.read_burst_i = chance(random, 50);
+    m.write_burst_i = chance(random, 50);
+    m.descriptor_i = chance(random, 50);
+  });
 }
 
 /// Of each sum 22 bits count.
