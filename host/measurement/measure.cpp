@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "host/base/integers.h"
 #include "host/compiler/constants.h"
 #include "host/compiler/segment_program.h"
+#include "host/measurement/roofline.h"
 
 namespace bitloop::host {
 namespace {
@@ -45,6 +47,23 @@ Address give_room(Place& place, int height, int width, Address offset) {
   return offset + pages(kWordBytes * static_cast<Address>(height) * static_cast<Address>(width) *
                         static_cast<Address>(words));
 }
+
+/// All of a segment's job that its cycles depend on. Segments of different keys may have it in common: a
+/// depthwise layer's weights, for one, are bytes whatever their width.
+Sha256 instructions_key(const Job& job) {
+  const Address offsets[] = {job.bytes, job.descriptors, job.records};
+  std::vector<std::byte> bytes = job.blocks.front().bytes;
+  const auto all = std::as_bytes(std::span(offsets));
+  bytes.insert(bytes.end(), all.begin(), all.end());
+  return sha256(bytes);
+}
+
+/// Jobs under way or done, those of the same instructions once.
+struct Run {
+  std::size_t owner = 0;           ///< the segment that it runs for
+  std::vector<std::size_t> twins;  ///< those that wait for it
+  std::optional<Counters> counters;
+};
 
 }  // namespace
 
@@ -176,6 +195,10 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
       throw TooSmall(error.what(), segment.requests.front());
     }
   }
+  // The longest first, so that all devices end at about the same time.
+  std::ranges::stable_sort(unknown, std::greater{}, [&](const Unknown& segment) {
+    return roofline(*requests[segment.requests.front()].segment, hardware()).cycles();
+  });
   if (!unknown.empty()) devices_->admit();
   std::mutex mutex;
   std::vector<double> done(unknown.size());  // of each segment, 0..1
@@ -183,21 +206,34 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     done[i] = part;
     if (progress) progress(std::accumulate(done.begin(), done.end(), 0.0), unknown.size());
   };
+  const auto settle = [&](std::size_t i, const Counters& counters) {
+    for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
+    remember(unknown[i].text, unknown[i].key, counters);
+    tell(i, 1);
+  };
+  std::unordered_map<Sha256, Run, SegmentKeyHash> runs;
   devices_->for_each(unknown.size(), [&](Driver& driver, std::size_t i) {
     const Request& request = requests[unknown[i].requests.front()];
     const auto job = std::make_shared<const Job>(
         segment_job(*request.segment, unknown[i].plan, hardware(), request.first));
+    const Sha256 key = instructions_key(*job);
+    {
+      const std::lock_guard lock(mutex);
+      Run& run = runs.try_emplace(key, Run{i, {}, {}}).first->second;
+      if (run.counters) return settle(i, *run.counters);
+      if (run.owner != i) return run.twins.push_back(i);  // the owner may be here again, on another device
+    }
     const Measurement measurement = run_job(driver, job, [&](double part) {
       const std::lock_guard lock(mutex);
       tell(i, part);
     });
-    const Counters& counters = measurement.segments.back();
-    for (const std::size_t r : unknown[i].requests) result.counters[r] = counters;
     const std::lock_guard lock(mutex);
-    remember(unknown[i].text, unknown[i].key, counters);
-    tell(i, 1);
+    Run& run = runs.at(key);
+    run.counters = measurement.segments.back();
+    settle(i, *run.counters);
+    for (const std::size_t twin : run.twins) settle(twin, *run.counters);
   });
-  result.measured = unknown.size();
+  result.measured = runs.size();
   return result;
 }
 

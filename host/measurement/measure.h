@@ -36,7 +36,7 @@ class SegmentMeter {
   };
   struct Result {
     std::vector<Counters> counters;  ///< per request
-    std::size_t measured = 0;        ///< segments that ran now
+    std::size_t measured = 0;        ///< segments that ran now, those of the same instructions once
     Counters end{};                  ///< what a job counts outside its records
   };
   /// Called as segments go on and complete: how many, with parts of those that run, of how many; from any

@@ -341,6 +341,23 @@ TEST_F(MeasureTest, equal_segments_of_one_request_run_once) {
   EXPECT_EQ(device_->runs, 2);
 }
 
+TEST_F(MeasureTest, segments_of_the_same_instructions_run_once) {
+  const Network network = single_layer_network("dwconv in=32x6x6 kernel=3 stride=1 pad=1");
+  std::vector<NetworkPlan> plans;  // weights are bytes, whatever their width
+  for (const int bits : kWidths) {
+    plans.push_back(plan_network(network, uniform_policy(network, bits, 8), HardwareInfo{}));
+  }
+  std::vector<SegmentMeter::Request> requests;
+  for (const NetworkPlan& plan : plans) requests.push_back({&plan.segments.front(), false});
+  const auto one = meter(HardwareInfo{}, &store_);
+  const auto result = one->measure(requests);
+  EXPECT_EQ(result.measured, 1u);
+  EXPECT_EQ(device_->runs, 2);
+  EXPECT_EQ(result.counters, std::vector<Counters>(plans.size(), result.counters.front()));
+  EXPECT_EQ(one->measure(requests).measured, 0u);  // each is remembered by its own key
+  EXPECT_EQ(device_->runs, 2);
+}
+
 TEST(SegmentKey, tells_first_from_later_and_one_field_from_another) {
   const Network network = single_layer_network("conv in=8x6x6 out=8 kernel=3 stride=1 pad=1");
   const auto plan = plan_network(network, uniform_policy(network, 2, 2), HardwareInfo{});
