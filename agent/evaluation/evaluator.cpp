@@ -1,5 +1,8 @@
 #include "agent/evaluation/evaluator.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "agent/evaluation/parallel.h"
 
 namespace bitloop::agent {
@@ -30,11 +33,15 @@ std::vector<Outcome> RememberingEvaluator::evaluate(std::span<const host::Policy
 }
 
 std::vector<Outcome> ParallelEvaluator::evaluate(std::span<const host::Policy> policies) {
+  // Neighbours in this order agree in their first layers, which an evaluator may compute once.
+  std::vector<std::pair<std::string, std::size_t>> order;
+  for (std::size_t i = 0; i < policies.size(); ++i) order.emplace_back(policies[i].key(), i);
+  std::ranges::sort(order);
   std::vector<Outcome> outcomes(policies.size());
-  parallel_for(static_cast<int>(policies.size()), static_cast<int>(workers_.size()),
-               [&](int item, int worker) {
-                 outcomes[item] = workers_[worker]->evaluate(policies.subspan(item, 1)).at(0);
-               });
+  parallel_for(static_cast<int>(order.size()), static_cast<int>(workers_.size()), [&](int item, int worker) {
+    const std::size_t place = order[item].second;
+    outcomes[place] = workers_[worker]->evaluate(policies.subspan(place, 1)).at(0);
+  });
   return outcomes;
 }
 

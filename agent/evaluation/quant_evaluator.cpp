@@ -9,16 +9,16 @@
 namespace bitloop::agent {
 
 quant::QuantizedModel retrained_or_not(const quant::Quantizer& quantizer, const host::Policy& policy,
-                                       quant::Retraining retraining) {
+                                       quant::Retraining retraining, quant::CodeMemory* memory) {
   try {
-    return quantizer.quantize(policy, retraining);
+    return quantizer.quantize(policy, retraining, {}, memory);
   } catch (const quant::Diverged&) {
     const bool widest = std::ranges::all_of(policy.layers, [](const host::LayerBits& bits) {
       return bits.weight_bits == 8 && bits.input_bits == 8;
     });
     if (widest) throw;
     retraining.epochs = 0;
-    return quantizer.quantize(policy, retraining);
+    return quantizer.quantize(policy, retraining, {}, memory);
   }
 }
 
@@ -39,9 +39,11 @@ std::vector<Outcome> QuantEvaluator::evaluate(std::span<const host::Policy> poli
 
 Outcome QuantEvaluator::evaluate(const host::Policy& policy) {
   const auto start = std::chrono::steady_clock::now();
-  const quant::QuantizedModel model = retrained_or_not(*quantizer_, policy, retraining_);
-  const quant::Accuracy accuracy =
-      quant::IntegerReference(model.integers).accuracy(reward_split_, model.output_scale());
+  // What is retrained shares nothing: asking would cost time.
+  quant::CodeMemory* memory = retraining_.epochs == 0 ? &memory_ : nullptr;
+  const quant::QuantizedModel model = retrained_or_not(*quantizer_, policy, retraining_, memory);
+  const quant::Accuracy accuracy = quant::IntegerReference(model.integers)
+                                       .accuracy(reward_split_, model.output_scale(), /*threads=*/1, memory);
   const auto job = std::make_shared<const host::Job>(host::compile(model.integers, devices_->hardware()));
   const auto image =
       std::span(reward_split_.pixels).first(static_cast<std::size_t>(job->image_shape.elements()));

@@ -84,9 +84,8 @@ void write_image(const std::uint8_t* image, const host::Shape& shape, const Chan
 
 /// The images of a pass, in order: a shuffle of the subset that `seed` chose.
 at::Tensor order_of_pass(std::int64_t all, std::int64_t images, std::uint64_t seed, std::uint64_t epoch) {
-  std::mt19937_64 generator(seed);
-  const at::Tensor subset = shuffled_order(all, generator).narrow(0, 0, images);
-  generator.seed(seed + 1);
+  const at::Tensor subset = drawn_places(all, images, seed);
+  std::mt19937_64 generator(seed + 1);
   at::Tensor order = shuffled_order(images, generator);
   // Each epoch draws on where the one before it stopped.
   for (std::uint64_t i = 0; i < epoch; ++i) order = shuffled_order(images, generator);
@@ -94,6 +93,11 @@ at::Tensor order_of_pass(std::int64_t all, std::int64_t images, std::uint64_t se
 }
 
 }  // namespace
+
+at::Tensor drawn_places(std::int64_t all, std::int64_t images, std::uint64_t seed) {
+  std::mt19937_64 generator(seed);
+  return shuffled_order(all, generator).narrow(0, 0, images > 0 ? std::min(images, all) : all);
+}
 
 struct Batches::Impl {
   const Split& split;

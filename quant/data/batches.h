@@ -16,6 +16,10 @@ struct Batch {
   at::Tensor indices;  ///< [image] int64, places in the split
 };
 
+/// Places of the images that every epoch draws of a split of `all`: `images` of them (0: all), chosen by the
+/// seed, in the order of the draw.
+at::Tensor drawn_places(std::int64_t all, std::int64_t images, std::uint64_t seed);
+
 /// One pass over images of a split in a seeded order, cut into batches; a thread prepares the next ones while
 /// the caller works on this one. The same batches whatever the timing. The split must outlive it. A last,
 /// smaller batch is left out; where the pass has fewer images than a batch, they are the one batch. For one

@@ -335,21 +335,31 @@ int width_index(int bits) {
 }
 
 ClippingTable make_clipping_table(const ClippingSamples& samples, Clipping clipping) {
+  constexpr std::size_t kEach = std::size(host::kWidths);
+  const std::size_t weights = samples.weights.size(), tensors = samples.activations.size();
   ClippingTable table;
   table.clipping = clipping;
-  for (const WeightSample& sample : samples.weights) {
-    auto& scales = table.weights.emplace_back();
-    auto& choices = table.weight_choices.emplace_back();
-    for (std::size_t w = 0; w < scales.size(); ++w)
-      scales[w] = weight_scales(sample, host::kWidths[w], clipping, &choices[w]);
-  }
-  for (const ActivationSample& sample : samples.activations) {
-    auto& scales = table.activations.emplace_back();
-    auto& choices = table.activation_choices.emplace_back();
-    for (std::size_t w = 0; sample.values.defined() && w < scales.size(); ++w)
-      scales[w] =
-          activation_scale(sample, code_range(host::kWidths[w], sample.is_signed), clipping, &choices[w]);
-  }
+  table.weights.resize(weights);
+  table.weight_choices.resize(weights);
+  table.activations.resize(tensors);
+  table.activation_choices.resize(tensors);
+  const auto find = [&](std::size_t place, std::size_t w) {
+    if (place < weights) {
+      table.weights[place][w] =
+          weight_scales(samples.weights[place], host::kWidths[w], clipping, &table.weight_choices[place][w]);
+      return;
+    }
+    const ActivationSample& sample = samples.activations[place - weights];
+    if (!sample.values.defined()) return;
+    const CodeRange range = code_range(host::kWidths[w], sample.is_signed);
+    table.activations[place - weights][w] =
+        activation_scale(sample, range, clipping, &table.activation_choices[place - weights][w]);
+  };
+  in_parallel(static_cast<std::int64_t>((weights + tensors) * kEach), TorchThreads::all(),
+              [&](std::int64_t i) {
+                const at::NoGradGuard no_grad;
+                find(static_cast<std::size_t>(i) / kEach, static_cast<std::size_t>(i) % kEach);
+              });
   return table;
 }
 

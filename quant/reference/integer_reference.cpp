@@ -5,15 +5,16 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <exception>
+#include <map>
+#include <numeric>
 #include <optional>
-#include <thread>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "host/base/error.h"
 #include "quant/model/geometry.h"
+#include "quant/model/hash.h"
 #include "quant/reference/plan.h"
 #include "quant/reference/requantizer.h"
 #include "quant/reference/window_sums.h"
@@ -127,33 +128,26 @@ host::CodeTensor image_codes(const at::Tensor& batch, std::int64_t image, const 
   return {shape, bits, {data, data + shape.elements()}};
 }
 
-/// Calls `work(0)` .. `work(count - 1)` on so many threads of one LibTorch thread each, the caller's among
-/// them; throws what one of them threw.
-template <typename Work>
-void in_parallel(std::int64_t count, int threads, const Work& work) {
-  std::atomic<std::int64_t> next = 0;
-  const auto take_all = [&] {
-    const c10::InferenceMode inference;
-    const TorchThreads one(1);
-    for (std::int64_t i = next++; i < count; i = next++) work(i);
-  };
-  std::vector<std::exception_ptr> errors(
-      static_cast<std::size_t>(std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(count, 1))));
-  const auto guarded = [&](std::exception_ptr& error) {
-    try {
-      take_all();
-    } catch (...) {
-      error = std::current_exception();
-      next = count;
-    }
-  };
-  {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < errors.size(); ++i) others.emplace_back(guarded, std::ref(errors[i]));
-    guarded(errors.front());
+/// What became of an image.
+struct Prediction {
+  bool right = false;
+  double loss = 0;
+};
+
+/// In order: the sum does not depend on which thread was faster.
+FoldAccuracy sum_of(std::span<const Prediction> predictions) {
+  FoldAccuracy sum{.images = predictions.size()};
+  for (const Prediction& prediction : predictions) {
+    sum.correct += prediction.right ? 1 : 0;
+    sum.loss_sum += prediction.loss;
   }
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
+  return sum;
+}
+
+std::vector<std::size_t> all_places(const Split& split) {
+  std::vector<std::size_t> places(split.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  return places;
 }
 
 }  // namespace
@@ -167,20 +161,31 @@ struct IntegerReference::Impl {
   std::int64_t batch = kLargestBatch;
 
   [[nodiscard]] BatchCodes forward(const at::Tensor& image, const std::vector<Step>& steps, Keep keep) const {
-    const host::Network& graph = network.network;
-    BatchCodes codes{std::vector<at::Tensor>(graph.tensors.size()),
-                     std::vector<at::Tensor>(graph.tensors.size())};
-    std::vector<int> readers(graph.tensors.size(), 0);
-    for (const Step& step : steps)
-      for (const int input : first_layer(step).inputs) ++readers.at(input);
-    put(codes, graph.input, image);
-    for (const Step& step : steps) {
-      put(codes, step.output, result(step, codes));
+    BatchCodes codes = no_codes();
+    put(codes, network.network.input, image);
+    run_steps(codes, steps, 0, keep, [](std::size_t) {});
+    return codes;
+  }
+
+  /// Runs the steps from `first` on; calls `after(step)` behind each.
+  template <typename After>
+  void run_steps(BatchCodes& codes, const std::vector<Step>& steps, std::size_t first, Keep keep,
+                 const After& after) const {
+    std::vector<int> readers(network.network.tensors.size(), 0);
+    for (std::size_t i = first; i < steps.size(); ++i)
+      for (const int input : first_layer(steps[i]).inputs) ++readers.at(input);
+    for (std::size_t i = first; i < steps.size(); ++i) {
+      put(codes, steps[i].output, result(steps[i], codes));
+      after(i);
       if (keep == Keep::all) continue;
-      for (const int input : first_layer(step).inputs)
+      for (const int input : first_layer(steps[i]).inputs)
         if (--readers.at(input) == 0) codes.written.at(input) = codes.narrow.at(input) = at::Tensor();
     }
-    return codes;
+  }
+
+  [[nodiscard]] BatchCodes no_codes() const {
+    const std::size_t tensors = network.network.tensors.size();
+    return {std::vector<at::Tensor>(tensors), std::vector<at::Tensor>(tensors)};
   }
 
   /// Images first .. first + count - 1 of all of them.
@@ -191,18 +196,54 @@ struct IntegerReference::Impl {
                                                      static_cast<std::size_t>(count) * bytes));
   }
 
-  /// Calls `work(first image, results [image, code] in double)` for every batch, from several threads.
+  /// Calls `work(first place, results [image, code] in double)` for every batch of the images that `places`
+  /// names, from several threads.
   template <typename Work>
-  void for_each_batch(const Split& split, int threads, const Work& work) const {
+  void for_each_batch(const Split& split, std::span<const std::size_t> places, int threads,
+                      CodeMemory* memory, const Work& work) const {
     const auto steps = plan(network.network, /*fuse_pools=*/true);
-    const std::int64_t all = count(split.pixels);
+    Shared shared = memory != nullptr ? shared_by(*memory, steps, split, places) : Shared{};
+    const auto all = static_cast<std::int64_t>(places.size());
     in_parallel((all + batch - 1) / batch, threads, [&](std::int64_t index) {
-      const std::int64_t first = index * batch;
-      const BatchCodes codes =
-          forward(images(split.pixels, first, std::min(batch, all - first)), steps, Keep::result);
+      const c10::InferenceMode inference;
+      const auto first = static_cast<std::size_t>(index * batch);
+      const std::size_t count = std::min(static_cast<std::size_t>(batch), places.size() - first);
+      BatchCodes codes = no_codes();
+      if (shared.from != nullptr)
+        put(codes, steps[shared.first - 1].output, kept_codes(shared, steps, first, count));
+      else
+        put(codes, network.network.input, chosen_images(split, places.subspan(first, count)));
+      run_steps(codes, steps, shared.first, Keep::result, [&](std::size_t step) {
+        const auto kept = shared.kept.find(step);
+        if (kept == shared.kept.end()) return;
+        const at::Tensor& written = codes.written.at(steps[step].output);
+        const std::size_t each = bytes_of(steps[step]);
+        codes_to_bytes(written.data_ptr<float>(), count * each, 0, kept->second.codes.data() + first * each);
+      });
       const at::Tensor results = codes.written.at(network.network.output()).to(at::kDouble);
       work(first, class_logits(results - result_zero(network)));
     });
+    if (memory == nullptr) return;
+    for (auto& [step, kept] : shared.kept) memory->keep(kept.key, {.codes = std::move(kept.codes)});
+  }
+
+  /// What the images that `places` names become, in that order.
+  [[nodiscard]] std::vector<Prediction> predictions(const Split& split, std::span<const std::size_t> places,
+                                                    double output_scale, int threads,
+                                                    CodeMemory* memory) const {
+    std::vector<Prediction> result(places.size());
+    for_each_batch(split, places, threads, memory, [&](std::size_t first, const at::Tensor& codes) {
+      const std::int64_t count = codes.size(0);
+      const at::Tensor truth = at::empty({count}, at::kLong);
+      for (std::int64_t i = 0; i < count; ++i)
+        truth.data_ptr<std::int64_t>()[i] = split.labels.at(places[first + static_cast<std::size_t>(i)]);
+      const at::Tensor right = codes.argmax(1).eq(truth);
+      const at::Tensor loss =
+          at::cross_entropy_loss(codes.mul(output_scale), truth, {}, at::Reduction::None).contiguous();
+      for (std::int64_t i = 0; i < count; ++i)
+        result[first + static_cast<std::size_t>(i)] = {right.data_ptr<bool>()[i], loss.data_ptr<double>()[i]};
+    });
+    return result;
   }
 
   [[nodiscard]] std::int64_t count(std::span<const std::uint8_t> pixels) const {
@@ -210,6 +251,102 @@ struct IntegerReference::Impl {
   }
 
  private:
+  /// What a pass over a split shares with others.
+  struct Shared {
+    struct Kept {
+      std::string key;
+      std::vector<std::uint8_t> codes;  ///< of all images
+    };
+    std::size_t first = 0;                    ///< step that is computed first
+    const CodeMemory::Entry* from = nullptr;  ///< result of the one before it; null: it reads the image
+    std::map<std::size_t, Kept> kept;         ///< by step: what later passes will ask for
+  };
+
+  [[nodiscard]] Shared shared_by(CodeMemory& memory, const std::vector<Step>& steps, const Split& split,
+                                 std::span<const std::size_t> places) const {
+    const std::vector<bool> carries = carries_all(network.network, steps);
+    std::vector<std::string> keys;
+    // Splits are told apart by where they are and by their labels.
+    std::string before = Sha256()
+                             .add(fmt::format("accuracy {}", fmt::ptr(split.pixels.data())))
+                             .add(std::as_bytes(std::span(split.labels)))
+                             .add(std::as_bytes(places))
+                             .hex();
+    for (const Step& step : steps) keys.push_back(before = Sha256().add(before).add(text_of(step)).hex());
+    const auto is_kept = [&](std::size_t i) {
+      return carries[i] && network.bits.written.at(steps[i].output) <= 8;
+    };
+    Shared shared;
+    for (std::size_t i = steps.size(); i-- > 0 && shared.from == nullptr;) {
+      if (!is_kept(i)) continue;
+      shared.from = memory.find(keys[i]);
+      shared.first = shared.from != nullptr ? i + 1 : 0;
+    }
+    for (std::size_t i = shared.first; i < steps.size(); ++i) {
+      const std::size_t bytes = bytes_of(steps[i]) * places.size();
+      if (is_kept(i) && memory.wants(keys[i], bytes))
+        shared.kept[i] = {keys[i], std::vector<std::uint8_t>(bytes)};
+    }
+    return shared;
+  }
+
+  /// All numbers that a step's result depends on beside its inputs'.
+  [[nodiscard]] std::string text_of(const Step& step) const {
+    std::string text;
+    const auto numbers = [&](const auto&... values) { ((text += fmt::format("{} ", values)), ...); };
+    const auto bytes = [&](const std::vector<std::uint8_t>& values) {
+      numbers(values.size());
+      text.append(values.begin(), values.end());
+    };
+    const auto sets = [&](std::span<const host::Requantization> all) {
+      numbers(all.size());
+      for (const host::Requantization& set : all) numbers(set.multiplier, set.shift, set.bias);
+    };
+    const auto range = [&](const host::OutputRange& of) { numbers(of.zero, of.low, of.high); };
+    const host::QuantizedLayer& layer = network.layers.at(step.index);
+    numbers(step.index, layer.weight_bits, network.bits.written.at(step.output));
+    bytes(layer.weights);
+    bytes(layer.pad_codes);
+    bytes(layer.table);
+    sets(layer.requantization);
+    sets(layer.negative);
+    range(layer.range);
+    for (const int input : first_layer(step).inputs) {
+      numbers(network.bits.written.at(input), network.bits.narrow.at(input));
+      sets(std::span(&network.narrowing.at(input).requantization, 1));
+      range(network.narrowing.at(input).range);
+    }
+    return text;
+  }
+
+  /// Of a step's result, per image.
+  [[nodiscard]] std::size_t bytes_of(const Step& step) const {
+    return static_cast<std::size_t>(network.network.tensors.at(step.output).shape.elements());
+  }
+
+  [[nodiscard]] at::Tensor kept_codes(const Shared& shared, const std::vector<Step>& steps, std::size_t first,
+                                      std::size_t count) const {
+    const Step& step = steps[shared.first - 1];
+    const host::Shape& shape = network.network.tensors.at(step.output).shape;
+    const std::size_t each = bytes_of(step);
+    at::Tensor codes =
+        at::empty({static_cast<std::int64_t>(count), shape.channels, shape.height, shape.width}, at::kFloat,
+                  at::MemoryFormat::ChannelsLast);
+    bytes_to_codes(shared.from->codes.data() + first * each, count * each, 0, codes.data_ptr<float>());
+    return codes;
+  }
+
+  [[nodiscard]] at::Tensor chosen_images(const Split& split, std::span<const std::size_t> places) const {
+    const auto bytes = static_cast<std::size_t>(image_shape().elements());
+    std::vector<std::uint8_t> pixels;
+    pixels.reserve(places.size() * bytes);
+    for (const std::size_t place : places) {
+      const auto image = std::span(split.pixels).subspan(place * bytes, bytes);
+      pixels.insert(pixels.end(), image.begin(), image.end());
+    }
+    return image_batch(image_shape(), pixels);
+  }
+
   [[nodiscard]] const host::Shape& image_shape() const {
     return network.network.tensors.at(network.network.input).shape;
   }
@@ -312,35 +449,43 @@ std::vector<host::TensorCodes> IntegerReference::run(std::span<const std::uint8_
 
 std::vector<int> IntegerReference::classes(const Split& split, int threads) const {
   std::vector<int> classes(split.size());
-  impl_->for_each_batch(split, threads, [&](std::int64_t first, const at::Tensor& codes) {
-    const at::Tensor best = codes.argmax(1);
-    for (std::int64_t i = 0; i < best.size(0); ++i)
-      classes[static_cast<std::size_t>(first + i)] = best[i].item<int>();
-  });
+  impl_->for_each_batch(split, all_places(split), threads, /*memory=*/nullptr,
+                        [&](std::size_t first, const at::Tensor& codes) {
+                          const at::Tensor best = codes.argmax(1);
+                          for (std::int64_t i = 0; i < best.size(0); ++i)
+                            classes[first + static_cast<std::size_t>(i)] = best[i].item<int>();
+                        });
   return classes;
 }
 
-Accuracy IntegerReference::accuracy(const Split& split, double output_scale, int threads) const {
-  const at::Tensor labels = label_tensor(split.labels);
-  struct Part {
-    std::int64_t right = 0;
-    double loss = 0;
-  };
-  // Added up in order, so that the sum does not depend on which thread was faster.
-  std::vector<Part> parts(split.size());
-  impl_->for_each_batch(split, threads, [&](std::int64_t first, const at::Tensor& codes) {
-    const at::Tensor truth = labels.narrow(0, first, codes.size(0));
-    Part& part = parts[static_cast<std::size_t>(first)];
-    part.right = codes.argmax(1).eq(truth).sum().item<std::int64_t>();
-    part.loss = at::cross_entropy_loss(codes.mul(output_scale), truth, {}, at::Reduction::Sum).item<double>();
-  });
-  Part sum;
-  for (const Part& part : parts) {
-    sum.right += part.right;
-    sum.loss += part.loss;
+Accuracy IntegerReference::accuracy(const Split& split, double output_scale, int threads,
+                                    CodeMemory* memory) const {
+  const FoldAccuracy whole =
+      sum_of(impl_->predictions(split, all_places(split), output_scale, threads, memory));
+  const double images = static_cast<double>(whole.images);
+  return {static_cast<double>(whole.correct) / images, whole.loss_sum / images, whole.images};
+}
+
+std::vector<FoldAccuracy> IntegerReference::fold_accuracies(const Split& split, double output_scale,
+                                                            std::size_t folds,
+                                                            std::span<const std::size_t> chosen, int threads,
+                                                            CodeMemory* memory) const {
+  std::vector<std::size_t> places, ends;
+  for (const std::size_t fold : chosen) {
+    if (fold >= folds)
+      throw InputError(fmt::format("there is no fold {} of {}: they count from 0", fold, folds));
+    for (std::size_t place = fold; place < split.size(); place += folds) places.push_back(place);
+    ends.push_back(places.size());
   }
-  const double images = static_cast<double>(split.size());
-  return {static_cast<double>(sum.right) / images, sum.loss / images, split.size()};
+  const std::vector<Prediction> predictions =
+      impl_->predictions(split, places, output_scale, threads, memory);
+  std::vector<FoldAccuracy> result;
+  std::size_t first = 0;
+  for (const std::size_t end : ends) {
+    result.push_back(sum_of(std::span(predictions).subspan(first, end - first)));
+    first = end;
+  }
+  return result;
 }
 
 }  // namespace bitloop::quant

@@ -1,6 +1,7 @@
 #include "quant/reference/plan.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace bitloop::quant {
 
@@ -43,6 +44,21 @@ std::vector<Step> plan(const host::Network& network, bool fuse_pools) {
     steps.push_back(step);
   }
   return steps;
+}
+
+std::vector<bool> carries_all(const host::Network& network, const std::vector<Step>& steps) {
+  // The last step that needs a tensor; results are needed behind the last one.
+  std::vector<std::size_t> until(network.tensors.size(), 0);
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    for (const int input : layer_of(steps[i]).inputs) until.at(input) = i;
+  for (const int output : network.outputs) until.at(output) = steps.size();
+  std::vector<bool> result(steps.size(), false);
+  std::size_t others = until.at(network.input);  // the last step that needs anything but the newest tensor
+  for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
+    result[i] = others <= i && until.at(steps[i].output) > i;
+    others = std::max(others, until.at(steps[i].output));
+  }
+  return result;
 }
 
 }  // namespace bitloop::quant

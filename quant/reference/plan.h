@@ -26,4 +26,8 @@ inline const host::Layer& layer_of(const Step& step) {
 /// `fuse_pools` false gives every layer a step of its own. Points into `network`.
 std::vector<Step> plan(const host::Network& network, bool fuse_pools);
 
+/// Per step whether all that later steps read of it and of those before it is its result: what it has
+/// computed is then all that a pass needs to go on. Not the last one.
+std::vector<bool> carries_all(const host::Network& network, const std::vector<Step>& steps);
+
 }  // namespace bitloop::quant

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "host/base/error.h"
+#include "quant/tensor/vectorized.h"
 
 namespace bitloop::quant {
 namespace {
@@ -17,6 +18,19 @@ constexpr double kMomentum = 0.9;
 // Adam's steps have the size of the rate, those of gradient descent the size of the gradients: so much larger
 // a rate makes them alike.
 constexpr double kDescentFactor = 10;
+
+/// One step of Adam in one pass over memory.
+BITLOOP_VECTORIZED void adam_row(const float* __restrict gradients, const float* __restrict rates,
+                                 std::int64_t count, float per_deviation, float rate, float* __restrict first,
+                                 float* __restrict second, float* __restrict values) {
+  constexpr auto kFirst = static_cast<float>(kFirstDecay), kSecond = static_cast<float>(kSecondDecay);
+  constexpr auto kEpsilon = static_cast<float>(kAdamEpsilon);
+  for (std::int64_t i = 0; i < count; ++i) {
+    first[i] = first[i] * kFirst + gradients[i] * (1 - kFirst);
+    second[i] = second[i] * kSecond + gradients[i] * gradients[i] * (1 - kSecond);
+    values[i] -= rate * (first[i] * rates[i]) / (std::sqrt(second[i]) * per_deviation + kEpsilon);
+  }
+}
 
 }  // namespace
 
@@ -36,6 +50,13 @@ void Optimizer::adam(Parameters& parameters, double rate) {
   const at::Tensor& gradients = parameters.gradients;
   const double first = 1 - std::pow(kFirstDecay, static_cast<double>(updates_));
   const double second = 1 - std::pow(kSecondDecay, static_cast<double>(updates_));
+  if (gradients.is_cpu()) {
+    adam_row(gradients.data_ptr<float>(), parameters.rates.data_ptr<float>(), gradients.numel(),
+             static_cast<float>(1 / std::sqrt(second)), static_cast<float>(rate / first),
+             first_moment_.data_ptr<float>(), second_moment_.data_ptr<float>(),
+             parameters.values.data_ptr<float>());
+    return;
+  }
   first_moment_.mul_(kFirstDecay).add_(gradients, 1 - kFirstDecay);
   second_moment_.mul_(kSecondDecay).addcmul_(gradients, gradients, 1 - kSecondDecay);
   const at::Tensor divisor = second_moment_.sqrt().mul_(1 / std::sqrt(second)).add_(kAdamEpsilon);

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include "quant/reference/window_sums.h"
+#include "quant/retraining/rounding.h"
+#include "quant/tensor/per_filter.h"
 #include "quant/tensor/window.h"
 
 namespace bitloop::quant {
@@ -36,6 +39,38 @@ void unpool_row(const float* gradient, const float* upper, const float* lower, s
   }
 }
 
+/// The same of one window of pixels whose channels lie side by side, by products with 0 and 1: of few
+/// channels compilers make branches.
+void unpool_pixels(const float* __restrict gradient, const float* __restrict upper,
+                   const float* __restrict lower, std::int64_t channels, float* __restrict to_upper,
+                   float* __restrict to_lower) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const float a = upper[c], b = upper[channels + c], d = lower[c], e = lower[channels + c];
+    const auto right_above = static_cast<float>(b > a), right_below = static_cast<float>(e > d);
+    const auto below = static_cast<float>(std::max(d, e) > std::max(a, b));
+    const float g_down = gradient[c] * below, g_up = gradient[c] - g_down;
+    const float g_b = g_up * right_above, g_e = g_down * right_below;
+    to_upper[c] = g_up - g_b;
+    to_upper[channels + c] = g_b;
+    to_lower[c] = g_down - g_e;
+    to_lower[channels + c] = g_e;
+  }
+}
+
+at::Tensor unpooled_pixels(const at::Tensor& gradient, const at::Tensor& x) {
+  const at::Tensor g = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor below = at::empty_like(x);
+  const std::int64_t channels = x.size(1), row = x.size(3) * channels, rows = x.size(0) * x.size(2) / 2;
+  const float* above = g.data_ptr<float>();
+  for (std::int64_t y = 0; y < rows; ++y) {
+    const float* upper = x.data_ptr<float>() + 2 * y * row;
+    float* to = below.data_ptr<float>() + 2 * y * row;
+    for (std::int64_t i = 0; i < row; i += 2 * channels, above += channels)
+      unpool_pixels(above, upper + i, upper + row + i, channels, to + i, to + row + i);
+  }
+  return below;
+}
+
 /// Calls `row(first element of the upper input row, first element of the output row)` for all output rows;
 /// the lower input row follows the upper one.
 template <typename Row>
@@ -47,6 +82,7 @@ void for_rows(const at::Tensor& x, const Row& row) {
 }  // namespace
 
 at::Tensor max_pool(const host::Layer& layer, const at::Tensor& x) {
+  if (pixels_in_rows(x) && has_kernels(x)) return window_maxima(layer, x);
   if (!is_fast(layer, x)) {
     const bool by_libtorch = pools_padded(layer.window());
     return at::max_pool2d(by_libtorch ? x : padded(x, layer.pad, -INFINITY), kernel_of(layer.window()),
@@ -74,6 +110,7 @@ at::Tensor max_pool_gradient(const host::Layer& layer, const at::Tensor& gradien
                                                                   pad, dilation, false, indices);
     return by_libtorch ? below : unpadded(below, layer.pad);
   }
+  if (pixels_in_rows(x)) return unpooled_pixels(gradient, x);
   const at::Tensor dense = x.contiguous(), above = gradient.contiguous();
   at::Tensor below = at::empty_like(dense);
   const float* from = dense.data_ptr<float>();

@@ -1,9 +1,12 @@
 #include "quant/retraining/quantized_graph.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "quant/retraining/moments.h"
+#include "quant/model/hash.h"
 #include "quant/retraining/pooling.h"
 #include "quant/retraining/retraining.h"
 #include "quant/retraining/weight_rounding.h"
@@ -26,6 +29,14 @@ constexpr double kImageScale = 1.0 / 255;
 constexpr double kSmallestScale = 1e-30;
 
 using host::LayerKind;
+
+/// Images whose input and result of a layer stay in a core's cache while they are multiplied, counted and
+/// pooled; with fewer than kFewest LibTorch has a slower path for 1x1 convolutions on one thread.
+std::int64_t slice_images(const host::Network& network, const host::Layer& layer) {
+  constexpr std::int64_t kElements = 1 << 19, kFewest = 16, kMost = 64;
+  const std::int64_t each = network.input_shape(layer).elements() + network.output_shape(layer).elements();
+  return std::clamp(kElements / std::max<std::int64_t>(1, each), kFewest, kMost);
+}
 
 /// One number as an affine map of everything.
 Affine single_affine(double multiplier, const at::Device& device) {
@@ -232,9 +243,11 @@ SharedMultipliers QuantizedGraph::add_multipliers(const Step& step) const {
   return share_multipliers(scale(step.layer->inputs[0]), scale(step.layer->inputs[1]));
 }
 
-int QuantizedGraph::least_code(const Step& step) const {
-  return -code_range(bits_.written.at(step.input), start_.network.tensors.at(step.input).is_signed).zero;
+int QuantizedGraph::zero_of(int tensor) const {
+  return code_range(bits_.written.at(tensor), start_.network.tensors.at(tensor).is_signed).zero;
 }
+
+int QuantizedGraph::least_code(const Step& step) const { return -zero_of(step.input); }
 
 FunctionTable QuantizedGraph::function_table_of(const Step& step) const {
   return function_table(host::Function(step.layer->function), least_code(step),
@@ -257,29 +270,30 @@ at::Tensor QuantizedGraph::as_multiplied(const Step& step, const at::Tensor& inp
   return pads_evenly(step.layer->pad) ? input : padded(input, step.layer->pad);
 }
 
-at::Tensor QuantizedGraph::multiply(const Step& step, const Saved& saved) const {
-  const at::Tensor& values = saved.weights.values;
-  if (step.layer->kind == LayerKind::linear) return at::linear(saved.input, values);
+at::Tensor QuantizedGraph::multiply(const Step& step, const at::Tensor& input,
+                                    const at::Tensor& values) const {
+  if (step.layer->kind == LayerKind::linear) return at::linear(input, values);
   const host::Layer& layer = *step.layer;
-  return at::conv2d(saved.input, values, {}, sides(layer.stride),
-                    own_padding(layer.pad, pads_evenly(layer.pad)), sides(layer.dilation),
-                    groups_of(saved.input, values));
+  return at::conv2d(input, values, {}, sides(layer.stride), own_padding(layer.pad, pads_evenly(layer.pad)),
+                    sides(layer.dilation), groups_of(input, values));
 }
 
-void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistics statistics) {
+bool QuantizedGraph::takes_statistics(const Step& step, Statistics statistics) const {
+  const bool corrects = float_means_ != nullptr;
+  if (statistics == Statistics::stored) return false;
+  if (corrects && in_codes_.at(step.weight_layer)) return false;
+  return corrects || layers_.at(step.weight_layer).normalized;
+}
+
+void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistics statistics,
+                                       const Moments& moments) {
   LayerState& layer = layers_.at(step.weight_layer);
-  saved.mean = layer.mean;
-  saved.inverse_deviation = layer.inverse_deviation;
-  const bool corrects = !layer.normalized && float_means_ != nullptr;
-  if (statistics == Statistics::stored || (!layer.normalized && !corrects)) return;
-  if (float_means_ != nullptr && in_codes_.at(step.weight_layer)) return;
   // Of the real-valued result before normalization.
   const auto input = static_cast<float>(scale_of(step.input, bits_.read(step.input)));
-  const Moments moments = moments_of(saved.sums);
   const at::Tensor mean =
       per_filter([&](float m, float scale, float sign) { return m * (scale * input) * sign; }, moments.mean,
                  saved.weights.scale, saved.weights.sign);
-  if (corrects) {
+  if (!layer.normalized) {
     layer.shift.value.copy_(float_means_->at(step.weight_layer) - mean);
     return;
   }
@@ -295,22 +309,68 @@ void QuantizedGraph::settle_statistics(const Step& step, Saved& saved, Statistic
   layer.inverse_deviation = saved.inverse_deviation;
 }
 
-at::Tensor QuantizedGraph::forward_weights(const Step& step, const at::Tensor& input, Saved& saved,
-                                           Statistics statistics) {
-  saved.input = as_multiplied(step, input);
+QuantizedGraph::Saved QuantizedGraph::start_of(const Step& step) const {
+  const LayerState& layer = layers_.at(step.weight_layer);
+  Saved saved;
   saved.weights = quantized_weights(step);
-  saved.sums = multiply(step, saved);
-  settle_statistics(step, saved, statistics);
-  saved.pooled = step.pool != nullptr ? max_pool(*step.pool, saved.sums) : saved.sums;
-  saved.affine = affine_of(step, saved.weights, saved.mean, saved.inverse_deviation);
-  if (is_logits(step.output))
-    return at::addcmul(channel(saved.affine.offset, saved.pooled), saved.pooled,
-                       channel(saved.affine.multiplier, saved.pooled));
-  return round_to_codes(saved.pooled, saved.affine, range_of(step));
+  saved.mean = layer.mean;
+  saved.inverse_deviation = layer.inverse_deviation;
+  return saved;
 }
 
-at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Saved& saved,
+at::Tensor QuantizedGraph::written_codes(const Step& step, const at::Tensor& pooled,
+                                         const Affine& affine) const {
+  if (!is_logits(step.output)) return round_to_codes(pooled, affine, range_of(step));
+  return at::addcmul(channel(affine.offset, pooled), pooled, channel(affine.multiplier, pooled));
+}
+
+at::Tensor QuantizedGraph::forward_weights(const Step& step, const at::Tensor& input, Saved& saved,
+                                           Statistics statistics) {
+  saved = start_of(step);
+  saved.input = as_multiplied(step, input);
+  saved.sums = multiply(step, saved.input, saved.weights.values);
+  if (takes_statistics(step, statistics)) settle_statistics(step, saved, statistics, moments_of(saved.sums));
+  saved.pooled = step.pool != nullptr ? max_pool(*step.pool, saved.sums) : saved.sums;
+  saved.affine = affine_of(step, saved.weights, saved.mean, saved.inverse_deviation);
+  return written_codes(step, saved.pooled, saved.affine);
+}
+
+at::Tensor QuantizedGraph::forward_slices(const Step& step, const at::Tensor& input, Statistics statistics) {
+  Saved saved = start_of(step);
+  const bool takes = takes_statistics(step, statistics);
+  const std::int64_t images = input.size(0), size = slice_images(start_.network, *step.layer);
+  MomentSums moments;
+  std::vector<at::Tensor> slices;
+  for (std::int64_t first = 0; first < images; first += size) {
+    const at::Tensor part = input.narrow(0, first, std::min(size, images - first));
+    const at::Tensor sums = multiply(step, as_multiplied(step, part), saved.weights.values);
+    if (takes) moments.add(sums);
+    slices.push_back(step.pool != nullptr ? max_pool(*step.pool, sums) : sums);
+  }
+  if (takes) settle_statistics(step, saved, statistics, moments.moments());
+  const Affine affine = affine_of(step, saved.weights, saved.mean, saved.inverse_deviation);
+  if (slices.size() == 1) return written_codes(step, slices.front(), affine);
+  std::vector<std::int64_t> sizes = slices.front().sizes().vec();
+  sizes.front() = images;
+  const auto format = slices.front().suggest_memory_format();
+  at::Tensor codes = at::empty(sizes, slices.front().options(), format);
+  for (std::int64_t first = 0; at::Tensor & slice : slices) {
+    const std::int64_t count = slice.size(0);
+    at::Tensor place = codes.narrow(0, first, count);
+    if (is_logits(step.output))
+      place.copy_(written_codes(step, slice, affine));
+    else
+      round_to_codes(slice, affine, range_of(step), place);
+    slice.reset();
+    first += count;
+  }
+  return codes;
+}
+
+at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Saved* saved_or_null,
                                         Statistics statistics) {
+  Saved unsaved;
+  Saved& saved = saved_or_null != nullptr ? *saved_or_null : unsaved;
   const host::Layer& layer = layer_of(step);
   const at::Tensor& input = form(pass, layer, step.input);
   switch (layer.kind) {
@@ -348,6 +408,7 @@ at::Tensor QuantizedGraph::forward_step(const Step& step, const Pass& pass, Save
     case LayerKind::select:
       return selected_channels(input, layer.channels);
     default:
+      if (saved_or_null == nullptr && input.is_cpu()) return forward_slices(step, input, statistics);
       return forward_weights(step, input, saved, statistics);
   }
 }
@@ -360,27 +421,114 @@ at::Tensor QuantizedGraph::forward(const at::Tensor& images, Statistics statisti
   used.tensors.assign(network.tensors.size(), {});
   used.steps.assign(start_.steps.size(), {});
   used.tensors.at(network.input).written = images;
-  for (std::size_t i = 0; i < start_.steps.size(); ++i) {
-    const Step& step = start_.steps[i];
-    Forms& forms = used.tensors.at(step.output);
-    forms.written = forward_step(step, used, used.steps[i], statistics)
-                        .view(image_sizes(network.tensors.at(step.output).shape, images.size(0)));
-    if (bits_.narrow.at(step.output) != 0)
-      forms.narrow = round_to_codes(forms.written, narrowing_affine(step.output), narrow_range(step.output));
-    if (pass != nullptr) continue;
-    used.steps[i] = {};
-    for (const int input : layer_of(step).inputs)
-      if (last_reader_.at(input) == static_cast<int>(i)) used.tensors.at(input) = {};
-  }
+  run_steps(used, 0, statistics, /*goes_backward=*/pass != nullptr);
   const int output = network.output();
   const at::Tensor result = class_logits(used.tensors.at(output).written);
   return is_logits(output) ? result : result * scale_of(output, bits_.written.at(output));
 }
 
-void QuantizedGraph::correct_biases(const at::Tensor& images, const std::vector<at::Tensor>& float_means) {
+void QuantizedGraph::run_steps(Pass& pass, std::size_t first, Statistics statistics, bool goes_backward,
+                               const AfterStep& after) {
+  for (std::size_t i = first; i < start_.steps.size(); ++i) {
+    const Step& step = start_.steps[i];
+    set_forms(step, forward_step(step, pass, goes_backward ? &pass.steps[i] : nullptr, statistics), pass);
+    if (after) after(i);
+    if (goes_backward) continue;
+    for (const int input : layer_of(step).inputs)
+      if (last_reader_.at(input) == static_cast<int>(i)) pass.tensors.at(input) = {};
+  }
+}
+
+void QuantizedGraph::set_forms(const Step& step, const at::Tensor& codes, Pass& pass) const {
+  Forms& forms = pass.tensors.at(step.output);
+  forms.written = codes.view(image_sizes(start_.network.tensors.at(step.output).shape, codes.size(0)));
+  if (bits_.narrow.at(step.output) != 0)
+    forms.narrow = round_to_codes(forms.written, narrowing_affine(step.output), narrow_range(step.output));
+}
+
+void QuantizedGraph::correct_biases(const at::Tensor& images, const std::vector<at::Tensor>& float_means,
+                                    CodeMemory* memory, const std::string& name) {
+  const at::NoGradGuard no_grad;
   float_means_ = &float_means;
-  forward(images, Statistics::re_estimated);
+  Pass pass;
+  pass.tensors.resize(start_.network.tensors.size());
+  pass.tensors.at(start_.network.input).written = images;
+  std::size_t first = 0;
+  AfterStep after;
+  if (memory != nullptr) {
+    std::vector<bool> kept = carries_all(start_.network, start_.steps);
+    for (std::size_t i = 0; i < kept.size(); ++i) kept[i] = kept[i] && !is_logits(start_.steps[i].output);
+    const std::vector<std::string> all = keys(name);
+    first = begin_with(*memory, kept, all, pass, images.size(0));
+    after = [this, memory, kept, all, &pass](std::size_t i) {
+      const at::Tensor& written = pass.tensors.at(start_.steps[i].output).written;
+      if (kept[i] && written.is_cpu() && memory->wants(all[i], static_cast<std::size_t>(written.numel())))
+        keep(start_.steps[i], i + 1, written, all[i], *memory);
+    };
+  }
+  run_steps(pass, first, Statistics::re_estimated, /*goes_backward=*/false, after);
   float_means_ = nullptr;
+}
+
+std::vector<std::string> QuantizedGraph::keys(const std::string& name) const {
+  std::vector<std::string> result;
+  std::string before = name;
+  for (const Step& step : start_.steps) {
+    std::string widths = fmt::format("{}:{}", step.weight_layer < 0 ? 0 : layers_.at(step.weight_layer).bits,
+                                     bits_.written.at(step.output));
+    for (const int input : layer_of(step).inputs) widths += fmt::format(",{}", bits_.narrow.at(input));
+    result.push_back(before = Sha256().add(before).add(widths).hex());
+  }
+  return result;
+}
+
+void QuantizedGraph::keep(const Step& step, std::size_t steps, const at::Tensor& written,
+                          const std::string& key, CodeMemory& memory) const {
+  CodeMemory::Entry entry;
+  entry.channels_last = pixels_in_rows(written);
+  const at::Tensor dense = entry.channels_last ? written : written.contiguous();
+  entry.codes.resize(static_cast<std::size_t>(dense.numel()));
+  codes_to_bytes(dense.data_ptr<float>(), entry.codes.size(), static_cast<float>(zero_of(step.output)),
+                 entry.codes.data());
+  for (std::size_t i = 0; i < steps; ++i) {
+    if (start_.steps[i].weight_layer < 0) continue;
+    const LayerState& layer = layers_.at(start_.steps[i].weight_layer);
+    for (const at::Tensor& numbers : {layer.mean, layer.inverse_deviation, layer.shift.value}) {
+      const at::Tensor here = numbers.contiguous();
+      entry.with.emplace_back(here.data_ptr<float>(), here.data_ptr<float>() + here.numel());
+    }
+  }
+  memory.keep(key, std::move(entry));
+}
+
+std::size_t QuantizedGraph::begin_with(CodeMemory& memory, const std::vector<bool>& kept,
+                                       const std::vector<std::string>& keys, Pass& pass,
+                                       std::int64_t images) {
+  for (std::size_t behind = start_.steps.size(); behind > 0; --behind) {
+    const Step& step = start_.steps[behind - 1];
+    const CodeMemory::Entry* entry = kept[behind - 1] ? memory.find(keys[behind - 1]) : nullptr;
+    if (entry == nullptr) continue;
+    at::Tensor codes =
+        at::empty(image_sizes(start_.network.tensors.at(step.output).shape, images), at::kFloat,
+                  entry->channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+    bytes_to_codes(entry->codes.data(), entry->codes.size(), static_cast<float>(zero_of(step.output)),
+                   codes.data_ptr<float>());
+    set_forms(step, codes, pass);
+    auto numbers = entry->with.begin();
+    const auto taken = [&] {
+      const std::vector<float>& next = *numbers++;
+      return at::tensor(next);
+    };
+    for (std::size_t i = 0; i < behind; ++i) {
+      if (start_.steps[i].weight_layer < 0) continue;
+      LayerState& layer = layers_.at(start_.steps[i].weight_layer);
+      layer.mean = taken();
+      layer.inverse_deviation = taken();
+      layer.shift.value.copy_(taken());
+    }
+    return behind;
+  }
+  return 0;
 }
 
 }  // namespace bitloop::quant

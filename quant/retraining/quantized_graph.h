@@ -3,8 +3,12 @@
 #include <ATen/ATen.h>
 
 #include <array>
+#include <functional>
+#include <string>
 #include <vector>
 
+#include "quant/reference/code_memory.h"
+#include "quant/retraining/moments.h"
 #include "quant/retraining/parameters.h"
 #include "quant/retraining/rounding.h"
 #include "quant/retraining/start_point.h"
@@ -76,8 +80,10 @@ class QuantizedGraph {
   void backward(Pass& pass, const at::Tensor& gradient, Statistics statistics);
   /// Batch-norm statistics of the policy, layer by layer; where a layer has none, its bias is corrected
   /// instead: its results' means become `float_means`. Layers that a quantized file has in codes of this
-  /// policy already stay, bit by bit, as they are there.
-  void correct_biases(const at::Tensor& images, const std::vector<at::Tensor>& float_means);
+  /// policy already stay, bit by bit, as they are there. `memory` holds what passes over the same images
+  /// share, where they start alike, which `name` tells; null: none. It changes no bit.
+  void correct_biases(const at::Tensor& images, const std::vector<at::Tensor>& float_means,
+                      CodeMemory* memory = nullptr, const std::string& name = {});
 
   [[nodiscard]] Parameters& parameters() { return parameters_; }
   [[nodiscard]] const StartPoint& start() const { return start_; }
@@ -116,6 +122,8 @@ class QuantizedGraph {
   [[nodiscard]] const Parameter& log_scale(int tensor, int bits) const;
 
  private:
+  /// The code of a tensor's written form that stands for 0.
+  [[nodiscard]] int zero_of(int tensor) const;
   void allocate(const std::vector<FloatLayer>& layers, const ClippingTable& table);
   [[nodiscard]] bool has_scale(int tensor) const;
   [[nodiscard]] const at::Tensor& form(const Pass& pass, const host::Layer& layer, int tensor) const;
@@ -124,7 +132,8 @@ class QuantizedGraph {
   [[nodiscard]] Affine affine_of(const Step& step, const Weights& weights, const at::Tensor& mean,
                                  const at::Tensor& inverse_deviation) const;
   [[nodiscard]] at::Tensor as_multiplied(const Step& step, const at::Tensor& input) const;
-  [[nodiscard]] at::Tensor multiply(const Step& step, const Saved& saved) const;
+  [[nodiscard]] at::Tensor multiply(const Step& step, const at::Tensor& input,
+                                    const at::Tensor& values) const;
   /// An average pool where its windows count one number of taps.
   struct PoolPart {
     Affine affine;
@@ -133,9 +142,32 @@ class QuantizedGraph {
   [[nodiscard]] std::vector<PoolPart> pool_parts(const Step& step, const at::Tensor& input) const;
   /// Fills `in_codes_`.
   void find_stated(const ClippingTable& table);
-  void settle_statistics(const Step& step, Saved& saved, Statistics statistics);
+  [[nodiscard]] bool takes_statistics(const Step& step, Statistics statistics) const;
+  /// `moments` of the sums become what the pass normalizes with, or correct the bias.
+  void settle_statistics(const Step& step, Saved& saved, Statistics statistics, const Moments& moments);
+  /// A layer's quantized weights and stored statistics.
+  [[nodiscard]] Saved start_of(const Step& step) const;
+  [[nodiscard]] at::Tensor written_codes(const Step& step, const at::Tensor& pooled,
+                                         const Affine& affine) const;
   at::Tensor forward_weights(const Step& step, const at::Tensor& input, Saved& saved, Statistics statistics);
-  at::Tensor forward_step(const Step& step, const Pass& pass, Saved& saved, Statistics statistics);
+  /// The same where nothing goes backward, a few images at a time.
+  at::Tensor forward_slices(const Step& step, const at::Tensor& input, Statistics statistics);
+  using AfterStep = std::function<void(std::size_t)>;
+  /// Runs the steps from `first` on; calls `after(step)` behind each.
+  void run_steps(Pass& pass, std::size_t first, Statistics statistics, bool goes_backward,
+                 const AfterStep& after = {});
+  /// `codes` of a step's result, and their narrow form.
+  void set_forms(const Step& step, const at::Tensor& codes, Pass& pass) const;
+  /// Per step, all that its result depends on beside the images.
+  [[nodiscard]] std::vector<std::string> keys(const std::string& name) const;
+  void keep(const Step& step, std::size_t steps, const at::Tensor& written, const std::string& key,
+            CodeMemory& memory) const;
+  /// The step behind the last one whose result `memory` has; that result and all statistics up to it are then
+  /// taken from there.
+  std::size_t begin_with(CodeMemory& memory, const std::vector<bool>& kept,
+                         const std::vector<std::string>& keys, Pass& pass, std::int64_t images);
+  /// `saved`: null where nothing goes backward.
+  at::Tensor forward_step(const Step& step, const Pass& pass, Saved* saved, Statistics statistics);
   at::Tensor backward_weights(const Step& step, const Saved& saved, const at::Tensor& above,
                               Statistics statistics, bool to_input);
   /// Through batch normalization: gain, shift, and in place the gradient of the sums.

@@ -22,6 +22,7 @@ struct Quantizer::Impl {
 
   void check(const host::Policy& policy, const Retraining& options) const {
     host::validate_policy(start.network, policy);
+    if (options.calibration_images < 1) throw InputError("start scales need 1 training image or more");
     if (options.epochs < 0 || options.images < 0 || options.batch < 1 || !(options.learning_rate > 0) ||
         !(options.distillation >= 0 && options.distillation <= 1) || options.patience < 0)
       throw InputError(
@@ -48,12 +49,12 @@ namespace {
 /// Calls `use` with what came out of retraining, and measures the time that it took.
 template <typename Use>
 QuantizedModel retrained(const StartPoint& start, const host::Policy& policy, const Retraining& options,
-                         const Progress& progress, const Use& use) {
+                         const Progress& progress, CodeMemory* memory, const Use& use) {
   const auto begin = std::chrono::steady_clock::now();
   const at::NoGradGuard no_grad;
   const TorchThreads threads(1);
   if (progress && options.epochs > 0) progress(0, "start scales");
-  Retrainer retrainer(start, policy, options);
+  Retrainer retrainer(start, policy, options, memory);
   if (progress && options.epochs > 0) progress(0, "");
   retrainer.retrain(progress);
   QuantizedModel model = integers_of(retrainer.graph());
@@ -65,16 +66,16 @@ QuantizedModel retrained(const StartPoint& start, const host::Policy& policy, co
 }  // namespace
 
 QuantizedModel Quantizer::quantize(const host::Policy& policy, const Retraining& options,
-                                   const Progress& progress) const {
+                                   const Progress& progress, CodeMemory* memory) const {
   impl_->check(policy, options);
-  return retrained(impl_->start, policy, options, progress, [](Retrainer&) {});
+  return retrained(impl_->start, policy, options, progress, memory, [](Retrainer&) {});
 }
 
 Quantizer::Predicted Quantizer::quantize_and_predict(const host::Policy& policy, const Retraining& options,
                                                      const Split& split) const {
   impl_->check(policy, options);
   Predicted result;
-  result.model = retrained(impl_->start, policy, options, {},
+  result.model = retrained(impl_->start, policy, options, {}, nullptr,
                            [&](Retrainer& retrainer) { result.classes = retrainer.predict(split); });
   return result;
 }

@@ -6,6 +6,7 @@
 #include "quant/data/dataset.h"
 #include "quant/model/progress.h"
 #include "quant/model/quantized_model.h"
+#include "quant/reference/code_memory.h"
 #include "quant/retraining/retraining.h"
 #include "quant/training/float_checkpoint.h"
 
@@ -22,8 +23,10 @@ class Quantizer {
   ~Quantizer();
   /// Any network where `options.epochs` is 0 (it needs no labels then); else a classifier of the data's
   /// classes. Throws InputError for options out of their range and names that nobody has, and Diverged.
+  /// `memory`: of evaluations by this quantizer; the statistics that policies share up to their first
+  /// different layer are then computed once, which changes no bit. Null: none.
   [[nodiscard]] QuantizedModel quantize(const host::Policy& policy, const Retraining& options,
-                                        const Progress& progress = {}) const;
+                                        const Progress& progress = {}, CodeMemory* memory = nullptr) const;
   /// Also which class the graph that was trained, on floats, gives every image of a split: to be compared
   /// with the integers' classes.
   struct Predicted {

@@ -19,9 +19,13 @@ constexpr double kMovingShare = 0.6;
 constexpr std::int64_t kPredictBatch = 50;
 constexpr std::size_t kHeldOutPart = 20;  // 1/20 of the train split decides when to stop
 
+CalibrationImages calibration_images(const Retraining& options) {
+  return {options.calibration_images, options.calibration_seed};
+}
+
 const ClippingTable& table_of(const StartPoint& start, const Method& method, const Retraining& options) {
   const Clipping clipping = method.clipping ? *method.clipping : clipping_of(options.clipping);
-  return start.scales(clipping, options.calibration_seed);
+  return start.scales(clipping, calibration_images(options));
 }
 
 /// Images [first, first + count) of a split.
@@ -50,28 +54,30 @@ void for_logits(QuantizedGraph& graph, const Split& split, const Work& work) {
 
 }  // namespace
 
-Retrainer::Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options)
+Retrainer::Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options,
+                     CodeMemory* memory)
     : start_(start),
       options_(options),
-      graph_(start, start.calibration(options.calibration_seed).layers, policy, method_of(options.quantizer),
-             table_of(start, method_of(options.quantizer), options)) {
+      graph_(start, start.calibration(calibration_images(options)).layers, policy,
+             method_of(options.quantizer), table_of(start, method_of(options.quantizer), options)) {
   const at::NoGradGuard no_grad;
-  const Calibration& calibration = start.calibration(options.calibration_seed);
+  const Calibration& calibration = start.calibration(calibration_images(options));
   statistic_codes_ = start.codes_of(calibration.pixels.narrow(0, 0, calibration.statistic_images));
-  graph_.correct_biases(statistic_codes_, calibration.float_means);
+  graph_.correct_biases(statistic_codes_, calibration.float_means, memory,
+                        fmt::format("statistics {} {} {} {}", options.quantizer, options.clipping,
+                                    options.calibration_images, options.calibration_seed));
 }
 
 void Retrainer::estimate_statistics() { graph_.forward(statistic_codes_, Statistics::re_estimated); }
 
-at::Tensor Retrainer::targets_of(const at::Tensor& pixels, const at::Tensor& labels,
-                                 const at::Tensor& indices, bool augmented) const {
+at::Tensor Retrainer::targets_of(const at::Tensor& pixels, const at::Tensor& labels, const Teaching* teaching,
+                                 const at::Tensor& indices) const {
   at::Tensor targets =
       at::zeros({labels.size(0), start_.image_classes}, at::TensorOptions(at::kFloat).device(start_.device));
   targets.scatter_(1, labels.to(start_.device).unsqueeze(1), 1 - options_.distillation);
   if (options_.distillation == 0) return targets;
-  const at::Tensor taught =
-      augmented ? start_.teach(pixels) : start_.teaching().index_select(0, indices.to(start_.device));
-  return targets.add_(taught, options_.distillation);
+  return targets.add_(teaching != nullptr ? teaching->of(indices) : start_.teach(pixels),
+                      options_.distillation);
 }
 
 double Retrainer::loss(const Split& split) {
@@ -124,6 +130,10 @@ void Retrainer::retrain(const Progress& progress) {
   const Split& train = held_out > 0 ? own : start_.train;
   const host::Shape& shape = start_.network.tensors.at(start_.network.input).shape;
   const bool augmented = options_.augment && start_.augmentation.any();
+  // Augmented images are others in every epoch.
+  const Teaching* teaching = nullptr;
+  if (!augmented && options_.distillation > 0)
+    teaching = &start_.teaching({static_cast<std::int64_t>(kept), options_.images, options_.seed});
   Optimizer optimizer(options_.optimizer, graph_.parameters());
   Snapshot best;
   double least = std::numeric_limits<double>::infinity(), steps = 0;
@@ -145,7 +155,7 @@ void Retrainer::retrain(const Progress& progress) {
     while (const auto batch = batches.next()) {
       if (done == moving && moving > 0) estimate_statistics();
       const Statistics statistics = done < moving ? Statistics::of_batch : Statistics::stored;
-      const at::Tensor targets = targets_of(batch->pixels, batch->labels, batch->indices, augmented);
+      const at::Tensor targets = targets_of(batch->pixels, batch->labels, teaching, batch->indices);
       const at::Tensor logits = graph_.forward(start_.codes_of(batch->pixels), statistics, &pass);
       const at::Tensor probabilities = logits.log_softmax(1);
       sum -= (targets * probabilities).sum().item<double>() / static_cast<double>(logits.size(0));

@@ -16,7 +16,8 @@ namespace bitloop::quant {
 class Retrainer {
  public:
   /// Calibrated, not yet retrained. Throws InputError for names that nobody has.
-  Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options);
+  Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options,
+            CodeMemory* memory = nullptr);
 
   void retrain(const Progress& progress = {});
   [[nodiscard]] QuantizedGraph& graph() { return graph_; }
@@ -31,8 +32,9 @@ class Retrainer {
   };
 
   void estimate_statistics();
+  /// `teaching`: what is known of the images at `indices`; null: the float network is asked.
   [[nodiscard]] at::Tensor targets_of(const at::Tensor& pixels, const at::Tensor& labels,
-                                      const at::Tensor& indices, bool augmented) const;
+                                      const Teaching* teaching, const at::Tensor& indices) const;
   [[nodiscard]] double loss(const Split& split);
   [[nodiscard]] Snapshot snapshot();
   void restore(const Snapshot& snapshot);

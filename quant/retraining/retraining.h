@@ -24,8 +24,9 @@ struct Retraining {
   /// Stops after so many epochs without a better loss on the end of the train split (1/20 of it, then not
   /// trained on), and keeps the best epoch; 0: never.
   int patience = 0;
-  /// Which 512 training images start scales and batch-norm statistics come from: 0: evenly spread ones, else
-  /// drawn.
+  /// So many training images (or all, where there are fewer) make start scales and batch-norm statistics.
+  int calibration_images = 512;
+  /// Which ones: 0: evenly spread ones, else drawn.
   std::uint64_t calibration_seed = 0;
 };
 

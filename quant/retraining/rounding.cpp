@@ -70,6 +70,36 @@ BITLOOP_VECTORIZED void round_leaky_row(const float* d, std::int64_t count, Line
   }
 }
 
+/// Of pixels whose channels lie side by side: lines repeat after `period` numbers.
+struct Lines {
+  std::vector<double> multiplier, offset, negative_multiplier, negative_offset;
+};
+
+BITLOOP_VECTORIZED void round_pixels(const float* d, std::int64_t count, const double* multiplier,
+                                     const double* offset, std::int64_t period, double low, double high,
+                                     float* codes) {
+  for (std::int64_t first = 0; first < count; first += period) {
+    const std::int64_t length = std::min(period, count - first);
+    for (std::int64_t i = 0; i < length; ++i) {
+      const double code = std::floor(d[first + i] * multiplier[i] + offset[i] + 0.5);
+      codes[first + i] = static_cast<float>(std::min(std::max(code, low), high));
+    }
+  }
+}
+
+BITLOOP_VECTORIZED void round_leaky_pixels(const float* d, std::int64_t count, const Lines& lines,
+                                           std::int64_t period, double low, double high, float* codes) {
+  for (std::int64_t first = 0; first < count; first += period) {
+    const std::int64_t length = std::min(period, count - first);
+    for (std::int64_t i = 0; i < length; ++i) {
+      const double above = d[first + i] * lines.multiplier[i] + lines.offset[i];
+      const double below = d[first + i] * lines.negative_multiplier[i] + lines.negative_offset[i];
+      const double code = std::floor((above < 0 ? below : above) + 0.5);
+      codes[first + i] = static_cast<float>(std::min(std::max(code, low), high));
+    }
+  }
+}
+
 /// Sums over a block, of a gradient g that passes where `inside`.
 struct RowSums {
   float product = 0;   ///< g * d
@@ -157,6 +187,25 @@ BITLOOP_VECTORIZED void subtract_row(float* g, const float* sums, std::int64_t c
   for (std::int64_t i = 0; i < count; ++i) g[i] -= a + b * sums[i];
 }
 
+BITLOOP_VECTORIZED void subtract_pixels(float* __restrict g, const float* __restrict sums, std::int64_t count,
+                                        const float* __restrict a, const float* __restrict b,
+                                        std::int64_t period) {
+  for (std::int64_t first = 0; first < count; first += period) {
+    const std::int64_t length = std::min(period, count - first);
+    for (std::int64_t i = 0; i < length; ++i) g[first + i] -= a[i] + b[i] * sums[first + i];
+  }
+}
+
+/// Numbers per filter, repeated as channels repeat in pixels.
+std::vector<float> repeated(const at::Tensor& per_filter) {
+  const at::Tensor numbers = per_filter.contiguous();
+  const std::int64_t filters = numbers.numel();
+  std::vector<float> result;
+  for (std::int64_t i = 0; i < channel_period(filters); ++i)
+    result.push_back(numbers.data_ptr<float>()[i % filters]);
+  return result;
+}
+
 /// What a scale's gradient consists of.
 double scale_gradient(double rounding, double clipped, ScaleTraining training) {
   switch (training) {
@@ -182,6 +231,126 @@ std::vector<Line> lines_of(const Affine& affine) {
     lines.push_back({m.data_ptr<float>()[f], o.data_ptr<float>()[f], m2.data_ptr<float>()[f],
                      o2.data_ptr<float>()[f], slope.data_ptr<float>()[f]});
   return lines;
+}
+
+/// Of pixels whose channels lie side by side: numbers of a line each, repeated.
+struct FloatLines {
+  explicit FloatLines(const std::vector<Line>& lines)
+      : period(static_cast<std::size_t>(channel_period(static_cast<std::int64_t>(lines.size())))) {
+    for (std::size_t i = 0; i < period; ++i) {
+      const Line& line = lines[i % lines.size()];
+      multiplier.push_back(static_cast<float>(line.multiplier));
+      offset.push_back(static_cast<float>(line.offset));
+      negative_multiplier.push_back(static_cast<float>(line.negative_multiplier));
+      negative_offset.push_back(static_cast<float>(line.negative_offset));
+      slope.push_back(static_cast<float>(line.slope));
+    }
+  }
+  std::size_t period;
+  std::vector<float> multiplier, offset, negative_multiplier, negative_offset, slope;
+};
+
+/// As RowSums, each [place in the period].
+struct PixelSums {
+  explicit PixelSums(std::size_t period)
+      : product(period), passed(period), rounding(period), clipped(period) {}
+  std::vector<float> product, passed, rounding, clipped;
+};
+
+template <bool kLeaky>
+inline void pixel_gradients(const float* __restrict g, const float* __restrict d, std::size_t count,
+                            const FloatLines& lines, float least, float most, PixelSums& sums,
+                            float* __restrict g_d) {
+  const float* __restrict m1 = lines.multiplier.data();
+  const float* __restrict o1 = lines.offset.data();
+  const float* __restrict m2 = lines.negative_multiplier.data();
+  const float* __restrict o2 = lines.negative_offset.data();
+  const float* __restrict slope = lines.slope.data();
+  float* __restrict product = sums.product.data();
+  float* __restrict passed = sums.passed.data();
+  float* __restrict rounding = sums.rounding.data();
+  float* __restrict clipped = sums.clipped.data();
+  for (std::size_t first = 0; first < count; first += lines.period) {
+    const std::size_t length = std::min(lines.period, count - first);
+    for (std::size_t i = 0; i < length; ++i) {
+      const float above = d[first + i] * m1[i] + o1[i];
+      const bool below = kLeaky && above < 0;
+      const float exact = below ? d[first + i] * m2[i] + o2[i] : above;
+      const float code = std::min(std::max(std::floor(exact + 0.5F), least), most);
+      const bool inside = exact >= least && exact <= most;
+      const float pass = inside ? g[first + i] : 0.0F;
+      const float stop = inside ? 0.0F : g[first + i];
+      const float sloped = below ? pass * slope[i] : pass;
+      product[i] += sloped * d[first + i];
+      passed[i] += sloped;
+      rounding[i] += pass * (code - exact);
+      clipped[i] += stop * code;
+      g_d[first + i] = pass * (below ? m2[i] : m1[i]);
+    }
+  }
+}
+
+BITLOOP_VECTORIZED void gradient_pixels(const float* g, const float* d, std::size_t count,
+                                        const FloatLines& lines, float least, float most, PixelSums& sums,
+                                        float* g_d) {
+  pixel_gradients<false>(g, d, count, lines, least, most, sums, g_d);
+}
+
+BITLOOP_VECTORIZED void gradient_leaky_pixels(const float* g, const float* d, std::size_t count,
+                                              const FloatLines& lines, float least, float most,
+                                              PixelSums& sums, float* g_d) {
+  pixel_gradients<true>(g, d, count, lines, least, most, sums, g_d);
+}
+
+RoundingGradient pixels_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
+                                 const CodeRange& range, ScaleTraining training) {
+  constexpr std::size_t kPeriods = 64;  // that are summed in float
+  const at::Tensor g = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+  const std::vector<Line> lines = lines_of(affine);
+  const FloatLines repeated(lines);
+  const auto count = static_cast<std::size_t>(d.numel()), block = kPeriods * repeated.period;
+  RoundingGradient result;
+  result.d = at::empty_like(d);
+  const auto kernel = affine.negative_multiplier.defined() ? gradient_leaky_pixels : gradient_pixels;
+  std::vector<double> products(lines.size()), passed(lines.size());
+  double rounding = 0, clipped = 0;
+  for (std::size_t first = 0; first < count; first += block) {
+    PixelSums sums(repeated.period);
+    kernel(g.data_ptr<float>() + first, d.data_ptr<float>() + first, std::min(block, count - first), repeated,
+           static_cast<float>(range.low), static_cast<float>(range.high), sums,
+           result.d.data_ptr<float>() + first);
+    for (std::size_t i = 0; i < repeated.period; ++i) {
+      products[i % lines.size()] += sums.product[i];
+      passed[i % lines.size()] += sums.passed[i];
+      rounding += sums.rounding[i];
+      clipped += sums.clipped[i];
+    }
+  }
+  result.multiplier = at::tensor(products, at::kFloat).view_as(affine.multiplier);
+  result.offset = at::tensor(passed, at::kFloat).view_as(affine.multiplier);
+  result.log_scale = scale_gradient(rounding, clipped, training);
+  return result;
+}
+
+void round_pixels(const at::Tensor& d, const Affine& affine, const CodeRange& range, at::Tensor& codes) {
+  const std::vector<Line> lines = lines_of(affine);
+  const auto period = static_cast<std::size_t>(channel_period(static_cast<std::int64_t>(lines.size())));
+  Lines all;
+  for (std::size_t i = 0; i < period; ++i) {
+    const Line& line = lines[i % lines.size()];
+    all.multiplier.push_back(line.multiplier);
+    all.offset.push_back(line.offset);
+    all.negative_multiplier.push_back(line.negative_multiplier);
+    all.negative_offset.push_back(line.negative_offset);
+  }
+  const float* from = d.data_ptr<float>();
+  auto* to = codes.data_ptr<float>();
+  const auto repeated = static_cast<std::int64_t>(period);
+  if (affine.negative_multiplier.defined())
+    round_leaky_pixels(from, d.numel(), all, repeated, range.low, range.high, to);
+  else
+    round_pixels(from, d.numel(), all.multiplier.data(), all.offset.data(), repeated, range.low, range.high,
+                 to);
 }
 
 at::Tensor exact_codes(const at::Tensor& d, const Affine& affine) {
@@ -249,6 +418,11 @@ float round_to_parts(float offset) {
 
 at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range) {
   if (!has_kernels(d)) return exact_codes(d, affine).add_(0.5).floor_().clamp_(range.low, range.high);
+  if (pixels_in_rows(d)) {
+    at::Tensor codes = at::empty_like(d);
+    round_pixels(d, affine, range, codes);
+    return codes;
+  }
   const Rows rows(d, affine.multiplier);
   at::Tensor codes = at::empty_like(rows.dense);
   const Extent& extent = rows.extent;
@@ -265,9 +439,17 @@ at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeR
   return rows.restored(codes);
 }
 
+void round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range, at::Tensor codes) {
+  if (has_kernels(d) && pixels_in_rows(d) && pixels_in_rows(codes))
+    round_pixels(d, affine, range, codes);
+  else
+    codes.copy_(round_to_codes(d, affine, range));
+}
+
 RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor& d, const Affine& affine,
                                    const CodeRange& range, ScaleTraining training) {
   if (!has_kernels(d)) return general_gradient(gradient, d, affine, range, training);
+  if (pixels_in_rows(d)) return pixels_gradient(gradient, d, affine, range, training);
   const Rows rows(d, affine.multiplier);
   const at::Tensor g = rows.arranged(gradient);
   RoundingGradient result;
@@ -302,7 +484,8 @@ RoundingGradient rounding_gradient(const at::Tensor& gradient, const at::Tensor&
 at::Tensor add_codes(const at::Tensor& x1, const at::Tensor& x2, double m1, double m2,
                      const CodeRange& range) {
   if (!has_kernels(x1)) return (x1 * m1 + x2 * m2).add_(0.5).floor_().clamp_(range.low, range.high);
-  const at::Tensor a = x1.contiguous(), b = x2.contiguous();
+  const at::MemoryFormat format = x1.suggest_memory_format();
+  const at::Tensor a = x1.contiguous(format), b = x2.contiguous(format);
   at::Tensor codes = at::empty_like(a);
   add_row(a.data_ptr<float>(), b.data_ptr<float>(), a.numel(), m1, m2, range.low, range.high,
           codes.data_ptr<float>());
@@ -318,7 +501,8 @@ AddGradient add_gradient(const at::Tensor& gradient, const at::Tensor& x1, const
     return {pass, scale_gradient((pass * (codes - exact)).sum().item<double>(),
                                  ((gradient - pass) * codes).sum().item<double>(), training)};
   }
-  const at::Tensor g = gradient.contiguous(), a = x1.contiguous(), b = x2.contiguous();
+  const at::MemoryFormat format = x1.suggest_memory_format();
+  const at::Tensor g = gradient.contiguous(format), a = x1.contiguous(format), b = x2.contiguous(format);
   AddGradient result{at::empty_like(a)};
   double rounding = 0, clipped = 0;
   for (std::int64_t first = 0; first < a.numel(); first += kBlock) {
@@ -355,8 +539,10 @@ FunctionTable function_table(const host::Function& function, int least, double i
 }
 
 at::Tensor looked_up(const at::Tensor& table, const at::Tensor& codes, int least) {
-  const at::Tensor index = codes.sub(least).to(at::kInt).flatten();
-  return table.to(codes.device()).index_select(0, index).view_as(codes);
+  const at::Tensor index = codes.sub(least).to(at::kInt);  // dense, in the memory format of the codes
+  return table.to(codes.device())
+      .index_select(0, index.as_strided({index.numel()}, {1}))
+      .as_strided(index.sizes(), index.strides());
 }
 
 FunctionGradient function_gradient(const at::Tensor& gradient, const at::Tensor& codes, int least,
@@ -370,6 +556,12 @@ FunctionGradient function_gradient(const at::Tensor& gradient, const at::Tensor&
 
 void subtract_affine(at::Tensor& gradient, const at::Tensor& sums, const at::Tensor& a, const at::Tensor& b) {
   const Extent extent = extent_of(sums, a);
+  if (has_kernels(gradient) && pixels_in_rows(gradient) && pixels_in_rows(sums)) {
+    const std::vector<float> from_a = repeated(a), from_b = repeated(b);
+    subtract_pixels(gradient.data_ptr<float>(), sums.data_ptr<float>(), gradient.numel(), from_a.data(),
+                    from_b.data(), static_cast<std::int64_t>(from_a.size()));
+    return;
+  }
   if (!has_kernels(gradient) || !gradient.is_contiguous() || !sums.is_contiguous() || extent.inner == 1) {
     gradient.sub_(at::addcmul(channel(a, sums), sums, channel(b, sums)));
     return;

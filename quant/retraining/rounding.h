@@ -41,8 +41,10 @@ struct Affine {
   at::Tensor negative_multiplier, negative_offset, slope;
 };
 
-/// clamp(floor(d * multiplier + offset + 1/2), low, high)
+/// clamp(floor(d * multiplier + offset + 1/2), low, high), in the memory format of d.
 at::Tensor round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range);
+/// The same into `codes`, of d's sizes.
+void round_to_codes(const at::Tensor& d, const Affine& affine, const CodeRange& range, at::Tensor codes);
 
 /// Gradients through `round_to_codes`, straight through the rounding where the result is in the range.
 struct RoundingGradient {

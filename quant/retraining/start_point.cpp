@@ -7,9 +7,11 @@
 #include <random>
 
 #include "host/base/error.h"
+#include "quant/data/batches.h"
 #include "quant/model/geometry.h"
+#include "quant/model/hash.h"
 #include "quant/quantizers/input_patches.h"
-#include "quant/retraining/moments.h"
+#include "quant/retraining/kept_start.h"
 #include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/per_filter.h"
@@ -20,7 +22,6 @@
 namespace bitloop::quant {
 namespace {
 
-constexpr std::int64_t kCalibrationImages = 512;
 constexpr std::int64_t kSampleValues = 1 << 16;  // per width class, for the activation scales
 constexpr std::int64_t kPatches = 1024;          // per layer, for the weight scales
 constexpr std::int64_t kLargestBatch = 100;
@@ -33,6 +34,9 @@ std::int64_t pass_batch(const host::Network& network) {
   return std::clamp<std::int64_t>(kBatchElements / std::max<std::int64_t>(1, elements), 1, kLargestBatch);
 }
 
+/// Passes side by side: each holds kBatchElements.
+int pass_threads() { return std::min(TorchThreads::all(), 8); }
+
 /// Images that a whole pass holds in memory at once.
 std::int64_t statistic_images(const host::Network& network, std::int64_t count) {
   constexpr std::int64_t kStatisticElements = 1 << 26;  // of the largest tensor: 256 MiB
@@ -42,14 +46,17 @@ std::int64_t statistic_images(const host::Network& network, std::int64_t count) 
   return std::clamp<std::int64_t>(kStatisticElements / largest, 1, count);
 }
 
+std::span<const std::int64_t> places_of(const at::Tensor& chosen) {
+  return {chosen.data_ptr<std::int64_t>(), static_cast<std::size_t>(chosen.numel())};
+}
+
 /// Chosen images of a split as bytes [image, channel, row, column].
 at::Tensor images_of(const Split& split, const host::Shape& shape, const at::Tensor& chosen) {
   const auto bytes = static_cast<std::size_t>(shape.elements());
   std::vector<std::uint8_t> pixels;
-  for (std::int64_t i = 0; i < chosen.numel(); ++i) {
-    const auto first =
-        split.pixels.begin() + static_cast<std::ptrdiff_t>(chosen[i].item<std::int64_t>() * bytes);
-    pixels.insert(pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
+  for (const std::int64_t place : places_of(chosen)) {
+    const auto image = std::span(split.pixels).subspan(static_cast<std::size_t>(place) * bytes, bytes);
+    pixels.insert(pixels.end(), image.begin(), image.end());
   }
   return pixel_tensor(shape, pixels);
 }
@@ -128,23 +135,6 @@ bool passes_channels_on(const at::Tensor& weight) {
   return used.size(1) > 1 && used.sum(1).le(1).all().item<bool>();
 }
 
-/// Of a layer's results, over batches of images.
-class RunningMoments {
- public:
-  /// `sums`: [image, filter, ...]; `share`: of all images.
-  void add(const at::Tensor& sums, double share) {
-    const at::Tensor values = sums.transpose(0, 1).flatten(1).to(at::kDouble);
-    mean_ = values.mean(1).mul_(share).add_(mean_);
-    square_ = values.square().mean(1).mul_(share).add_(square_);
-  }
-  [[nodiscard]] Moments moments() const {
-    return {mean_.to(at::kFloat), (square_ - mean_.square()).clamp_min_(0).to(at::kFloat)};
-  }
-
- private:
-  at::Tensor mean_ = at::zeros({}, at::kDouble), square_ = mean_;
-};
-
 /// [image, values]: a few values of each image, other ones in every image.
 at::Tensor sample_of(const at::Tensor& tensor, std::int64_t values, std::int64_t first_image) {
   constexpr std::int64_t kPrime = 7919;
@@ -183,7 +173,8 @@ StartPoint::StartPoint(const host::Network& given, const FloatCheckpoint& checkp
       train(data.train),
       augmentation(data.augmentation),
       image_classes(data.classes),
-      split_hash(data.split_hash) {
+      split_hash(data.split_hash),
+      content_hash_(checkpoint.content_hash()) {
   for (const host::Layer& layer : network.layers) {
     if (gives_logits(network, layer) && layer.activation != host::Activation::none)
       throw InputError(fmt::format(
@@ -219,104 +210,126 @@ bool StartPoint::reads_pixels() const {
 
 at::Tensor StartPoint::codes_of(const at::Tensor& pixels) const {
   const std::vector<float> zero(image_zero.begin(), image_zero.end());
-  return pixels.to(device).to(at::kFloat).sub_(per_channel(zero).to(device));
+  return channels_last(pixels.to(device).to(at::kFloat).sub_(per_channel(zero).to(device)));
 }
 
-Calibration StartPoint::calibrate(std::uint64_t seed) const {
+Calibration StartPoint::calibrate(const CalibrationImages& images) const {
   const at::NoGradGuard no_grad;
   const host::Shape& shape = network.tensors.at(network.input).shape;
-  const std::int64_t all = image_count(train, shape), count = std::min(kCalibrationImages, all);
-  if (count == 0) throw InputError("quantizing needs training images: give a data set that has some");
+  const std::int64_t all = image_count(train, shape), count = std::min(images.count, all);
+  if (count <= 0) throw InputError("quantizing needs training images: give a data set that has some");
   at::Tensor chosen = at::arange(count, at::kLong).mul_(all).floor_divide_(count);
-  if (seed != 0) {
-    std::mt19937_64 generator(seed);
+  if (images.seed != 0) {
+    std::mt19937_64 generator(images.seed);
     chosen = shuffled_order(all, generator).narrow(0, 0, count);
   }
   Calibration result;
   result.pixels = images_of(train, shape, chosen);
   result.statistic_images = statistic_images(network, count);
-
-  const auto read = read_tensors(network, classes);
-  const std::vector<const host::Layer*> weight_layers = network.weight_layers();
-  std::vector<std::vector<at::Tensor>> samples(network.tensors.size());
-  std::vector<std::vector<at::Tensor>> maxima(samples.size()), patches(weight_layers.size());
-  std::vector<RunningMoments> moments(weight_layers.size());
   const std::int64_t batch = pass_batch(network);
+  std::vector<CalibrationPart> parts(static_cast<std::size_t>((count + batch - 1) / batch));
+  in_parallel(static_cast<std::int64_t>(parts.size()), pass_threads(), [&](std::int64_t i) {
+    parts[static_cast<std::size_t>(i)] =
+        calibration_part(result, i * batch, std::min(batch, count - i * batch));
+  });
+  join(parts, result);
+  return result;
+}
+
+StartPoint::CalibrationPart StartPoint::calibration_part(const Calibration& calibration, std::int64_t first,
+                                                         std::int64_t images) const {
+  const at::NoGradGuard no_grad;
+  const std::vector<const host::Layer*> weight_layers = network.weight_layers();
+  const std::int64_t count = calibration.pixels.size(0);
+  const std::int64_t patches = std::max<std::int64_t>(1, kPatches / count);
   const std::int64_t values = std::max<std::int64_t>(1, kSampleValues / count);
-  for (std::int64_t first = 0; first < count; first += batch) {
-    const std::int64_t images = std::min(batch, count - first);
-    const std::int64_t counted = std::clamp<std::int64_t>(result.statistic_images - first, 0, images);
-    const double share = static_cast<double>(counted) / static_cast<double>(result.statistic_images);
-    const at::Tensor input =
-        channels_last(normalize(result.pixels.narrow(0, first, images).to(device), mean, deviation));
-    const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false);
-    for (std::size_t i = 0; i < weight_layers.size(); ++i) {
-      const host::Layer& layer = *weight_layers[i];
-      if (counted > 0) moments[i].add(pass.sums.at(i).narrow(0, 0, counted), share);
-      const at::Tensor x =
-          limited(network.tensors.at(layer.input()).narrow_limits, pass.tensors.at(layer.input()));
-      const bool reads_image = layer.input() == network.input;
-      patches[i].push_back(input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x,
-                                         std::max<std::int64_t>(1, kPatches / count)));
-    }
-    for (std::size_t t = 0; t < samples.size(); ++t) {
-      if (read[t].empty() || static_cast<int>(t) == network.input) continue;
-      std::vector<at::Tensor> parts;
-      const auto each = std::max<std::int64_t>(1, values / static_cast<std::int64_t>(read[t].size()));
-      at::Tensor largest;
-      for (const int tensor : read[t]) {
-        const at::Tensor& x = pass.tensors.at(tensor);
-        parts.push_back(sample_of(x, each, first));
-        const at::Tensor own = x.flatten(1).abs().amax(1);
-        largest = largest.defined() ? at::maximum(largest, own) : own;
-      }
-      samples[t].push_back(at::cat(parts, 1));
-      maxima[t].push_back(largest);
-    }
-  }
+  const at::Tensor input =
+      channels_last(normalize(calibration.pixels.narrow(0, first, images).to(device), mean, deviation));
+  const FloatPass pass = float_forward(network, teacher_, input, /*training=*/false);
+  const std::int64_t counted = std::clamp<std::int64_t>(calibration.statistic_images - first, 0, images);
+  CalibrationPart part;
   for (std::size_t i = 0; i < weight_layers.size(); ++i) {
-    const FloatLayer normalized = with_statistics(layers.at(i), teacher_.at(i), moments[i].moments());
+    const host::Layer& layer = *weight_layers[i];
+    if (counted > 0) part.sums.emplace_back().add(pass.sums.at(i).narrow(0, 0, counted));
+    const at::Tensor x =
+        limited(network.tensors.at(layer.input()).narrow_limits, pass.tensors.at(layer.input()));
+    const bool reads_image = layer.input() == network.input;
+    part.patches.push_back(
+        input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x, patches));
+  }
+  const auto read = read_tensors(network, classes);
+  part.samples.resize(read.size());
+  part.maxima.resize(read.size());
+  for (std::size_t t = 0; t < read.size(); ++t) {
+    if (read[t].empty() || static_cast<int>(t) == network.input) continue;
+    std::vector<at::Tensor> samples, maxima;
+    const auto each = std::max<std::int64_t>(1, values / static_cast<std::int64_t>(read[t].size()));
+    for (const int tensor : read[t]) {
+      const at::Tensor& x = pass.tensors.at(tensor);
+      samples.push_back(sample_of(x, each, first));
+      maxima.push_back(x.flatten(1).abs().amax(1));
+    }
+    part.samples[t] = at::cat(samples, 1);
+    part.maxima[t] = at::stack(maxima).amax(0);
+  }
+  return part;
+}
+
+void StartPoint::join(std::span<const CalibrationPart> parts, Calibration& result) const {
+  const auto all = [&](const auto& of, std::int64_t dimension) {
+    std::vector<at::Tensor> tensors;
+    for (const CalibrationPart& part : parts) tensors.push_back(of(part));
+    return at::cat(tensors, dimension);
+  };
+  const std::vector<const host::Layer*> weight_layers = network.weight_layers();
+  for (std::size_t i = 0; i < weight_layers.size(); ++i) {
+    MomentSums sums;
+    for (const CalibrationPart& part : parts)
+      if (!part.sums.empty()) sums.add(part.sums.at(i));
+    const FloatLayer normalized = with_statistics(layers.at(i), teacher_.at(i), sums.moments());
     const bool bias = gives_logits(network, *weight_layers[i]) || passes_channels_on(normalized.weight);
     const FloatLayer& layer = result.layers.emplace_back(bias ? with_bias(layers.at(i)) : normalized);
     result.float_means.push_back(normalized.shift);
-    const std::int64_t dimension = patches[i].front().dim() - 2;  // with groups: [group, patch, inputs]
-    result.samples.weights.push_back({.values = layer.weight.flatten(1),
-                                      .patches = at::cat(patches[i], dimension),
-                                      .gain = layer.gain,
-                                      .stated = layer.weight_scale});
+    // [patch, inputs], with groups [group, patch, inputs].
+    const std::int64_t patch_dimension = parts.front().patches.at(i).dim() - 2;
+    result.samples.weights.push_back(
+        {.values = layer.weight.flatten(1),
+         .patches = all([&](const CalibrationPart& part) { return part.patches.at(i); }, patch_dimension),
+         .gain = layer.gain,
+         .stated = layer.weight_scale});
   }
-  for (std::size_t t = 0; t < samples.size(); ++t) {
+  for (std::size_t t = 0; t < network.tensors.size(); ++t) {
     ActivationSample& sample = result.samples.activations.emplace_back();
     sample.is_signed = network.tensors[t].is_signed;
-    for (std::size_t other = t; other < samples.size(); ++other) {
+    for (std::size_t other = t; other < network.tensors.size(); ++other) {
       if (classes.at(other) != static_cast<int>(t)) continue;
       const host::Tensor& tensor = network.tensors[other];
       if (tensor.limits.any()) sample.stated.push_back(tensor.limits);
       if (tensor.narrow_limits.any()) sample.stated_narrow.push_back(tensor.narrow_limits);
     }
-    if (samples[t].empty()) continue;
-    sample.values = at::cat(samples[t]);
-    sample.image_maxima = at::cat(maxima[t]);
+    if (!parts.front().samples.at(t).defined()) continue;
+    sample.values = all([&](const CalibrationPart& part) { return part.samples.at(t); }, 0);
+    sample.image_maxima = all([&](const CalibrationPart& part) { return part.maxima.at(t); }, 0);
   }
-  return result;
 }
 
-const Calibration& StartPoint::calibration(std::uint64_t seed) const {
+const Calibration& StartPoint::calibration(const CalibrationImages& images) const {
   const std::lock_guard lock(mutex_);
-  const auto found = calibrations_.find(seed);
+  const auto found = calibrations_.find(images);
   if (found != calibrations_.end()) return found->second;
-  const TorchThreads threads(TorchThreads::all());
-  return calibrations_.emplace(seed, calibrate(seed)).first->second;
+  return calibrations_.emplace(images, calibrate(images)).first->second;
 }
 
-const ClippingTable& StartPoint::scales(Clipping clipping, std::uint64_t seed) const {
-  const ClippingSamples& samples = calibration(seed).samples;
+const ClippingTable& StartPoint::scales(Clipping clipping, const CalibrationImages& images) const {
+  const ClippingSamples& samples = calibration(images).samples;
   const std::lock_guard lock(mutex_);
-  const auto found = tables_.find({clipping, seed});
+  const auto found = tables_.find({clipping, images});
   if (found != tables_.end()) return found->second;
-  const at::NoGradGuard no_grad;
-  const TorchThreads threads(TorchThreads::all());
-  return tables_.emplace(std::pair{clipping, seed}, make_clipping_table(samples, clipping)).first->second;
+  return tables_.emplace(std::pair{clipping, images}, kept_clipping_table(samples, clipping)).first->second;
+}
+
+at::Tensor Teaching::of(const at::Tensor& places) const {
+  return probabilities.index_select(0, rows.index_select(0, places).to(probabilities.device()));
 }
 
 at::Tensor StartPoint::teach(const at::Tensor& pixels) const {
@@ -326,21 +339,45 @@ at::Tensor StartPoint::teach(const at::Tensor& pixels) const {
   return class_logits(pass.tensors.at(network.output())).softmax(1);
 }
 
-const at::Tensor& StartPoint::teaching() const {
-  const std::lock_guard lock(mutex_);
-  if (teaching_.defined()) return teaching_;
-  const TorchThreads threads(TorchThreads::all());
+Teaching StartPoint::teach_drawn(const DrawnImages& drawn) const {
+  const at::NoGradGuard no_grad;
   const host::Shape& shape = network.tensors.at(network.input).shape;
-  const std::int64_t all = image_count(train, shape), batch = pass_batch(network);
-  std::vector<at::Tensor> parts;
-  for (std::int64_t first = 0; first < all; first += batch) {
-    const std::int64_t images = std::min(batch, all - first);
-    const auto bytes = static_cast<std::size_t>(shape.elements());
-    parts.push_back(teach(pixel_tensor(
-        shape, std::span(train.pixels).subspan(first * bytes, static_cast<std::size_t>(images) * bytes))));
+  const at::Tensor places = std::get<0>(drawn_places(drawn.of, drawn.images, drawn.seed).sort());
+  const std::int64_t count = places.numel(), batch = pass_batch(network);
+  Teaching result;
+  result.rows = at::full({drawn.of}, -1, at::kLong);
+  result.rows.index_copy_(0, places, at::arange(count));
+  const auto taught = [&](std::int64_t first) {
+    return teach(images_of(train, shape, places.narrow(0, first, std::min(batch, count - first))));
+  };
+  // Another processor's floats are others: the first batch tells.
+  std::vector<at::Tensor> parts(static_cast<std::size_t>((count + batch - 1) / batch));
+  {
+    const TorchThreads one(1);
+    parts.front() = taught(0);
   }
-  teaching_ = at::cat(parts);
-  return teaching_;
+  Sha256 hash;
+  hash.add(content_hash_);
+  const auto bytes = static_cast<std::size_t>(shape.elements());
+  for (const std::int64_t place : places_of(places))
+    hash.add(std::as_bytes(std::span(train.pixels).subspan(bytes * static_cast<std::size_t>(place), bytes)));
+  add_tensor(hash, parts.front());
+  result.probabilities =
+      kept_tensor("teaching", hash.hex(), {count, parts.front().size(1)}, [&] {
+        in_parallel(static_cast<std::int64_t>(parts.size()) - 1, pass_threads(), [&](std::int64_t i) {
+          const at::NoGradGuard none;
+          parts[static_cast<std::size_t>(i) + 1] = taught((i + 1) * batch);
+        });
+        return at::cat(parts).to(at::kCPU);
+      }).to(device);
+  return result;
+}
+
+const Teaching& StartPoint::teaching(const DrawnImages& drawn) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = teachings_.find(drawn);
+  if (found != teachings_.end()) return found->second;
+  return teachings_.emplace(drawn, teach_drawn(drawn)).first->second;
 }
 
 }  // namespace bitloop::quant

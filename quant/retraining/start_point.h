@@ -2,16 +2,20 @@
 
 #include <ATen/ATen.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "quant/quantizers/clipping.h"
 #include "quant/reference/plan.h"
+#include "quant/retraining/moments.h"
 #include "quant/training/float_checkpoint.h"
 #include "quant/training/float_network.h"
 
@@ -29,6 +33,30 @@ struct Calibration {
   /// 32-bit results and layers that pass channels on have a bias instead.
   std::vector<FloatLayer> layers;
   ClippingSamples samples;  ///< activations: of the first tensor of each width class
+};
+
+/// Which training images a calibration takes: so many, or all where there are fewer; seed 0: evenly spread
+/// over the train split, else drawn.
+struct CalibrationImages {
+  std::int64_t count = 512;
+  std::uint64_t seed = 0;
+  auto operator<=>(const CalibrationImages&) const = default;
+};
+
+/// Which training images a retraining draws: `images` (0: all) of the first `of` ones.
+struct DrawnImages {
+  std::int64_t of = 0;
+  std::int64_t images = 0;
+  std::uint64_t seed = 1;
+  auto operator<=>(const DrawnImages&) const = default;
+};
+
+/// The float network's probabilities for images that a retraining draws.
+struct Teaching {
+  at::Tensor probabilities;  ///< [drawn image, class]
+  at::Tensor rows;           ///< [image of the train split]: its row; -1: it is not drawn
+  /// [image, class] of images at these places of the train split.
+  [[nodiscard]] at::Tensor of(const at::Tensor& places) const;
 };
 
 /// Everything about a network, its float parameters and its training images that no policy changes. What
@@ -57,24 +85,35 @@ class StartPoint {
   /// are those of pixels. Others change the float network only.
   [[nodiscard]] bool reads_pixels() const;
 
-  /// Seed 0: images evenly spread over the train split; else drawn.
-  const Calibration& calibration(std::uint64_t seed) const;
-  const ClippingTable& scales(Clipping clipping, std::uint64_t seed) const;
+  const Calibration& calibration(const CalibrationImages& images = {}) const;
+  /// Kept in the cache between runs, as the next: neither changes by it.
+  const ClippingTable& scales(Clipping clipping, const CalibrationImages& images = {}) const;
+  const Teaching& teaching(const DrawnImages& drawn) const;
   /// The float network's probabilities, [image, class].
   [[nodiscard]] at::Tensor teach(const at::Tensor& pixels) const;
-  /// The same for the train split, image by image as it is.
-  const at::Tensor& teaching() const;
-  /// Images of a batch as the network reads them: code - zero code.
+  /// Images of a batch as the network reads them: code - zero code; channels side by side, as all tensors of
+  /// the graph that LibTorch does not arrange otherwise then are: its convolutions are several times faster.
   [[nodiscard]] at::Tensor codes_of(const at::Tensor& pixels) const;
 
  private:
-  [[nodiscard]] Calibration calibrate(std::uint64_t seed) const;
+  /// What a batch of images adds to a calibration.
+  struct CalibrationPart {
+    std::vector<MomentSums> sums;             ///< per weight layer; empty: none of them makes statistics
+    std::vector<at::Tensor> patches;          ///< per weight layer
+    std::vector<at::Tensor> samples, maxima;  ///< per tensor, as ActivationSample; undefined: none
+  };
+  [[nodiscard]] Calibration calibrate(const CalibrationImages& images) const;
+  [[nodiscard]] CalibrationPart calibration_part(const Calibration& calibration, std::int64_t first,
+                                                 std::int64_t images) const;
+  void join(std::span<const CalibrationPart> parts, Calibration& result) const;
+  [[nodiscard]] Teaching teach_drawn(const DrawnImages& drawn) const;
 
+  std::string content_hash_;  ///< the checkpoint's
   std::vector<FloatLayer> teacher_;
   mutable std::mutex mutex_;  // of what follows
-  mutable std::map<std::uint64_t, Calibration> calibrations_;
-  mutable std::map<std::pair<Clipping, std::uint64_t>, ClippingTable> tables_;
-  mutable at::Tensor teaching_;
+  mutable std::map<CalibrationImages, Calibration> calibrations_;
+  mutable std::map<std::pair<Clipping, CalibrationImages>, ClippingTable> tables_;
+  mutable std::map<DrawnImages, Teaching> teachings_;
 };
 
 }  // namespace bitloop::quant

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -19,6 +20,18 @@ inline at::Tensor channel(const at::Tensor& numbers, const at::Tensor& results) 
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(results.dim()), 1);
   sizes.at(1) = -1;
   return numbers.view(sizes);
+}
+
+/// Whether the channels of [image, channel, row, column] lie side by side in memory, and not also the rows.
+inline bool pixels_in_rows(const at::Tensor& t) {
+  return t.dim() == 4 && !t.is_contiguous() && t.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+/// After so many numbers of such pixels channels repeat: a multiple of `channels` that keeps vector units
+/// busy.
+inline std::int64_t channel_period(std::int64_t channels) {
+  constexpr std::int64_t kLeast = 64;
+  return channels * std::max<std::int64_t>(1, kLeast / channels);
 }
 
 /// `formula(a[f], b[f], ...)` for each filter f of float vectors of one length. On the CPU, where a layer's

@@ -3,13 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <future>
 
 #include "host/base/error.h"
 #include "quant/model/container.h"
 #include "quant/model/geometry.h"
 #include "quant/model/hash.h"
+#include "quant/model/result_cache.h"
 #include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/threads.h"
@@ -34,14 +34,6 @@ nlohmann::json header_of(const FloatCheckpoint::Impl& checkpoint) {
           {"optimizer", checkpoint.options.optimizer},
           {"mean", checkpoint.mean},
           {"deviation", checkpoint.deviation}};
-}
-
-std::filesystem::path cache_folder() {
-  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0')
-    return std::filesystem::path(folder) / "bitloop";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return std::filesystem::path(home) / ".cache" / "bitloop";
-  throw InputError("neither XDG_CACHE_HOME nor HOME is set: set one, so that trained networks can be kept");
 }
 
 /// What a checkpoint kept in the cache depends on.
@@ -150,7 +142,10 @@ FloatCheckpoint FloatCheckpoint::load(const host::Network& network, const Datase
 FloatCheckpoint FloatCheckpoint::cached(const host::Network& network, const Dataset& data,
                                         const FloatTraining& options, const Progress& progress) {
   const std::string key = cache_key(network, data, options);
-  const auto path = cache_folder() / fmt::format("{}-{}.pt", network.name, key.substr(0, 16));
+  const std::filesystem::path cache = cache_folder();
+  if (cache.empty())
+    throw InputError("neither XDG_CACHE_HOME nor HOME is set: set one, so that trained networks can be kept");
+  const auto path = cache / fmt::format("{}-{}.pt", network.name, key.substr(0, 16));
   if (std::filesystem::exists(path)) {
     try {
       return load(network, data, path);

@@ -62,6 +62,28 @@ TEST(RememberingEvaluator, keeps_nothing_of_a_batch_that_failed) {
   EXPECT_EQ(memory.evaluations(), 0);
 }
 
+/// Notes the order in which it is asked.
+class Noting : public Evaluator {
+ public:
+  explicit Noting(std::vector<std::string>& asked) : asked_(asked) {}
+  std::vector<Outcome> evaluate(std::span<const host::Policy> policies) override {
+    asked_.push_back(policies.front().key());
+    return std::vector<Outcome>(policies.size());
+  }
+
+ private:
+  std::vector<std::string>& asked_;
+};
+
+TEST(ParallelEvaluator, asks_for_policies_that_start_alike_one_after_the_other) {
+  std::vector<std::string> asked;
+  std::vector<std::unique_ptr<Evaluator>> workers;
+  workers.push_back(std::make_unique<Noting>(asked));
+  ParallelEvaluator(std::move(workers)).evaluate(policies({"w8a8", "w2a2", "w8a4", "w4a4", "w2a8"}));
+  EXPECT_TRUE(std::ranges::is_sorted(asked));
+  EXPECT_EQ(asked.size(), 5U);
+}
+
 TEST(ParallelEvaluator, outcomes_do_not_depend_on_the_number_of_workers) {
   const auto asked = policies({"w8a8", "w4a4", "w2a2", "w1a2", "w8a4", "w4a8", "w2a8"});
   test::ProductCycles sources[4];

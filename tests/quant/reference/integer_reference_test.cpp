@@ -5,6 +5,7 @@
 #include <cmath>
 #include <thread>
 
+#include "host/base/error.h"
 #include "host/network/zoo/builder.h"
 #include "quant/reference/integer_reference.h"
 #include "tests/host/network/random_cases.h"
@@ -217,6 +218,36 @@ TEST(IntegerReference, accuracy_counts_the_largest_result_of_golden_run) {
   std::size_t same = 0;
   for (std::size_t i = 0; i < split.size(); ++i) same += classes[i] == split.labels[i] ? 1 : 0;
   EXPECT_EQ(same, right);
+}
+
+TEST(IntegerReference, a_fold_has_every_so_manieth_image_whichever_others_are_chosen) {
+  constexpr std::size_t kFolds = 7;  // of 18 and 17 images, less than a batch
+  const host::Network network = host::zoo_network("lenet");
+  const IntegerReference reference(
+      host::random_quantization(network, host::uniform_policy(network, 4, 4), 3));
+  const Split split = bars(120, 8);
+  const auto all =
+      reference.fold_accuracies(split, 1e-6, kFolds, std::vector<std::size_t>{0, 1, 2, 3, 4, 5, 6});
+  FoldAccuracy sum;
+  for (std::size_t fold = 0; fold < kFolds; ++fold) {
+    Split own;
+    for (std::size_t i = fold; i < split.size(); i += kFolds) {
+      own.labels.push_back(split.labels[i]);
+      const auto image = split.pixels.begin() + static_cast<std::ptrdiff_t>(784 * i);
+      own.pixels.insert(own.pixels.end(), image, image + 784);
+    }
+    const Accuracy alone = reference.accuracy(own, 1e-6);
+    ASSERT_EQ(all[fold].images, own.size()) << fold;
+    EXPECT_EQ(static_cast<double>(all[fold].correct) / static_cast<double>(own.size()), alone.accuracy)
+        << fold;
+    EXPECT_EQ(all[fold].loss_sum / static_cast<double>(own.size()), alone.loss) << fold;
+    sum = {sum.images + own.size(), sum.correct + all[fold].correct, sum.loss_sum + all[fold].loss_sum};
+  }
+  EXPECT_EQ(sum.images, split.size());
+  EXPECT_NEAR(sum.loss_sum / 120, reference.accuracy(split, 1e-6).loss, 1e-12);
+  EXPECT_EQ(reference.fold_accuracies(split, 1e-6, kFolds, std::vector<std::size_t>{5, 2}, /*threads=*/2),
+            (std::vector{all[5], all[2]}));
+  EXPECT_THROW((void)reference.fold_accuracies(split, 1e-6, kFolds, std::vector<std::size_t>{7}), InputError);
 }
 
 TEST(IntegerReference, several_threads_may_share_one) {
