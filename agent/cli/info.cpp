@@ -5,6 +5,7 @@
 #include "agent/cli/verbs.h"
 #include "agent/console/table.h"
 #include "agent/searchers/methods.h"
+#include "agent/searchers/registry.h"
 #include "host/base/error.h"
 #include "host/network/network.h"
 #include "sim/sim_device.h"
@@ -62,7 +63,13 @@ int info(const console::Arguments& arguments) {
       {"models", host::zoo_names()},
       {"data", {"fashion-mnist", "mnist:DIR", "cifar10:DIR", "folder:DIR", "noise"}},
       {"methods", agent::method_names()},
+      {"compared_methods", nlohmann::json::array()},
       {"devices", {"sim", "tcp://HOST:PORT", "tcp+tls://HOST:PORT", "udp://HOST:PORT", "uio:NAME"}}};
+  console::Table methods({"bitloop compare --methods", ""});
+  for (const search::Method* method : search::methods()) {
+    facts["compared_methods"].push_back(method->name);
+    methods.add_row({std::string(method->name), std::string(method->about)});
+  }
   console::Table hardware({"hardware", "P", "F", "channel lanes", "clock MHz", "memory", "fingerprint"});
   for (const sim::NamedHardware& named : sim::named_hardware()) {
     const auto json = hardware_json(named, options.text_of("memory"));
@@ -77,9 +84,10 @@ int info(const console::Arguments& arguments) {
   } else if (format == console::Format::csv) {
     console::print(hardware.csv());
   } else {
-    console::print(fmt::format("bitloop {}\nmodels   {}\ndata     {}\nmethods  {}\ndevices  {}\n\n{}\n{}\n",
-                               BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]),
-                               joined(facts["methods"]), joined(facts["devices"]), hardware.text(), kOthers));
+    console::print(
+        fmt::format("bitloop {}\nmodels   {}\ndata     {}\nmethods  {}\ndevices  {}\n\n{}\n{}\n{}\n",
+                    BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]), joined(facts["methods"]),
+                    joined(facts["devices"]), hardware.text(), kOthers, methods.text()));
   }
   return 0;
 }

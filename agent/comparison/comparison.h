@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -33,9 +34,9 @@ struct ComparisonSpec {
 /// One method, budget and seed.
 struct TrialResult {
   struct Mark {
-    bool found = false;  ///< something was evaluated by then
-    double test_accuracy = 0;
-    double reward_accuracy = 0;  ///< on the folds that the seed drew
+    bool found = false;  ///< something was evaluated by then; else the accuracies are NaN
+    double test_accuracy = std::numeric_limits<double>::quiet_NaN();
+    double reward_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< on the folds that the seed drew
     double cost = 0;
     std::string policy;
   };

@@ -83,7 +83,7 @@ ordered_json tests_json(const ComparisonSpec& spec, const std::vector<Trials>& m
                        {"method", spec.against},
                        {"minus", spec.methods[m]},
                        {"difference", to_json(mean_of(differences[i]))},
-                       {"p_holm", corrected[i]}});
+                       {"p_holm", number(corrected[i])}});
       ++i;
     }
   }

@@ -42,6 +42,7 @@ double paired_p(std::span<const double> differences) {
   if (differences.size() < kLeastValues) return 1;
   const double error = standard_error(differences);
   const double mean = average(differences);
+  if (std::isnan(mean)) return 1;
   if (error == 0) return mean == 0 ? 1 : 0;
   return 2 *
          boost::math::cdf(boost::math::complement(distribution(differences.size()), std::abs(mean / error)));

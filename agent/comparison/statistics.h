@@ -14,7 +14,8 @@ struct Mean {
 };
 Mean mean_of(std::span<const double> values);
 
-/// Two-sided p of the paired t-test that differences have mean 0. Of fewer than three there is none: 1.
+/// Two-sided p of the paired t-test that differences have mean 0. Of fewer than three, or where one is
+/// NaN, there is none: 1.
 double paired_p(std::span<const double> differences);
 
 /// Holm's (1979) step-down correction of several tests' p: adjusted values, in their order.

@@ -132,7 +132,7 @@ console::Table table_of(const search::Comparison& comparison) {
 
 int compare(const console::Arguments& arguments) {
   console::Options options("compare", kAboutCompare);
-  options.text("methods", "random,uniform", "separated by commas: bitloop info lists them");
+  options.text("methods", "ours,solver,uniform,random", "separated by commas: bitloop info lists them");
   options.text("budgets", "0.4", "separated by commas");
   options.integer("evaluations", 80, "evaluations of each method");
   options.integer("seeds", 5, "repetitions, each with images of its own");

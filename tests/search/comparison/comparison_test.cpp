@@ -71,6 +71,18 @@ TEST(Comparison, UnreachableBudgetNamesTheLowest) {
   }
 }
 
+TEST(Comparison, WhatFoundNothingYetHasNoAccuracy) {
+  const auto task = table_task(test::example_table(3));
+  ComparisonSpec spec = spec_of(*task, 0.4 * task->costs().reference().cycles());
+  spec.methods = {"solver", "random"};
+  spec.against = "random";
+  spec.marks = {2, 20};  // the solver has not finished its profile by then
+  const auto json = to_json(compare(*task, spec));
+  EXPECT_TRUE(json["budgets"][0]["methods"][0]["marks"][0]["accuracy"]["mean"].is_null());
+  EXPECT_FALSE(json["budgets"][0]["methods"][0]["marks"][1]["accuracy"]["mean"].is_null());
+  EXPECT_EQ(json["budgets"][0]["tests"][0]["p_holm"], 1);
+}
+
 TEST(Comparison, MethodsThatNeedProbesAreRefusedWhereThereAreNone) {
   Table table = test::example_table(2);
   table.probes.reset();
