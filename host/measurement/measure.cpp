@@ -59,7 +59,7 @@ Sha256 instructions_key(const Job& job) {
 }
 
 /// Jobs under way or done, those of the same instructions once.
-struct Run {
+struct SegmentRun {
   std::size_t owner = 0;           ///< the segment that it runs for
   std::vector<std::size_t> twins;  ///< those that wait for it
   std::optional<Counters> counters;
@@ -211,7 +211,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     remember(unknown[i].text, unknown[i].key, counters);
     tell(i, 1);
   };
-  std::unordered_map<Sha256, Run, SegmentKeyHash> runs;
+  std::unordered_map<Sha256, SegmentRun, SegmentKeyHash> runs;
   devices_->for_each(unknown.size(), [&](Driver& driver, std::size_t i) {
     const Request& request = requests[unknown[i].requests.front()];
     const auto job = std::make_shared<const Job>(
@@ -219,7 +219,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     const Sha256 key = instructions_key(*job);
     {
       const std::lock_guard lock(mutex);
-      Run& run = runs.try_emplace(key, Run{i, {}, {}}).first->second;
+      SegmentRun& run = runs.try_emplace(key, SegmentRun{i, {}, {}}).first->second;
       if (run.counters) return settle(i, *run.counters);
       if (run.owner != i) return run.twins.push_back(i);  // the owner may be here again, on another device
     }
@@ -228,7 +228,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
       tell(i, part);
     });
     const std::lock_guard lock(mutex);
-    Run& run = runs.at(key);
+    SegmentRun& run = runs.at(key);
     run.counters = measurement.segments.back();
     settle(i, *run.counters);
     for (const std::size_t twin : run.twins) settle(twin, *run.counters);
