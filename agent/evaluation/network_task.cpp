@@ -24,28 +24,20 @@ std::string EvaluationRecipe::key() const {
       "{};epochs {} of {}, rate {}, batch {}, seed {}, {}, {}, {}, distillation {}, augment {}, patience {}, "
       "calibration {} {}",
       context, r.epochs, r.images, r.learning_rate, r.batch, r.seed, r.quantizer, r.clipping, r.optimizer,
-      r.distillation, r.augment, r.patience, 512, r.calibration_seed);
+      r.distillation, r.augment, r.patience, r.calibration_images, r.calibration_seed);
 }
 
 namespace {
 
 /// Of a policy's integers on each chosen fold.
-std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const NetworkTask::Images& images) {
-  const quant::IntegerReference reference(model.integers);
-  const quant::Split& split = images.split;
-  const auto bytes = split.pixels.size() / split.size();
+std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const NetworkTask::Images& images,
+                                   quant::CodeMemory* memory) {
   std::vector<search::Fold> folds;
-  for (const std::size_t fold : images.chosen) {
-    quant::Split part;
-    for (std::size_t i = fold; i < split.size(); i += images.folds) {
-      part.labels.push_back(split.labels[i]);
-      const auto first = split.pixels.begin() + static_cast<std::ptrdiff_t>(i * bytes);
-      part.pixels.insert(part.pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
-    }
-    const quant::Accuracy a = reference.accuracy(part, model.output_scale());
-    const auto n = static_cast<double>(part.size());
-    folds.push_back(
-        {static_cast<int>(part.size()), static_cast<int>(std::lround(a.accuracy * n)), a.loss * n});
+  for (const quant::FoldAccuracy& fold :
+       quant::IntegerReference(model.integers)
+           .fold_accuracies(images.split, model.output_scale(), images.folds, images.chosen, /*threads=*/1,
+                            memory)) {
+    folds.push_back({static_cast<int>(fold.images), static_cast<int>(fold.correct), fold.loss_sum});
   }
   return folds;
 }
@@ -71,7 +63,7 @@ class NetworkEvaluator : public search::Evaluator {
 
   [[nodiscard]] search::Prices prices() const override {
     const auto& retraining = task_.recipe().retraining;
-    const double statistics = 512;
+    const double statistics = retraining.calibration_images;
     const double images = images_of(full_);
     const std::size_t trained =
         retraining.images == 0 ? task_.data().train.size() : static_cast<std::size_t>(retraining.images);
@@ -117,7 +109,8 @@ class NetworkEvaluator : public search::Evaluator {
         .query = query, .costs = task_.costs().costs(query.assignment), .price = prices().of(query)};
     const NetworkTask::Images images{task_.data().reward, folds_, chosen(query)};
     const auto entry =
-        task_.outcomes(query.assignment, query.fidelity != Fidelity::probe, std::span(&images, 1)).front();
+        task_.outcomes(query.assignment, query.fidelity != Fidelity::probe, std::span(&images, 1), &memory_)
+            .front();
     answer.folds = entry.folds;
     answer.seconds = entry.seconds;
     return answer;
@@ -127,6 +120,7 @@ class NetworkEvaluator : public search::Evaluator {
   std::size_t folds_;               ///< that the reward split is cut in
   std::vector<std::size_t> order_;  ///< as the seed shuffles them
   std::size_t full_ = 1;            ///< so many make an evaluation
+  quant::CodeMemory memory_;
 };
 
 }  // namespace
@@ -150,10 +144,12 @@ std::unique_ptr<search::Evaluator> NetworkTask::evaluator(std::uint64_t seed) {
 }
 
 std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const search::Assignment& assignment, bool retrained,
-                                                       std::span<const Images> images) {
+                                                       std::span<const Images> images,
+                                                       quant::CodeMemory* memory) {
   const host::Policy policy = space_.policy(assignment);
   EvaluationRecipe recipe = recipe_;
   if (!retrained) recipe.retraining.epochs = 0;
+  if (recipe.retraining.epochs > 0) memory = nullptr;
   const auto key_of = [&](const Images& part) {
     return fmt::format("{};{};{} folds of {} {}: {}", recipe.key(), policy.key(), part.folds,
                        &part.split == &data_.test ? "test" : "reward", part.split.size(),
@@ -168,8 +164,8 @@ std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const search::Assignment&
       continue;
     }
     const auto start = std::chrono::steady_clock::now();
-    if (!model) model = retrained_or_not(*quantizer_, policy, recipe.retraining);
-    entries.push_back({folds_of(*model, part), 0});
+    if (!model) model = retrained_or_not(*quantizer_, policy, recipe.retraining, memory);
+    entries.push_back({folds_of(*model, part, memory), 0});
     entries.back().seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     store_->add(key, entries.back());
   }
@@ -179,7 +175,7 @@ std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const search::Assignment&
 double NetworkTask::test_accuracy(const search::Assignment& assignment) {
   const Images all{data_.test};
   Answer answer;
-  answer.folds = outcomes(assignment, true, std::span(&all, 1)).front().folds;
+  answer.folds = outcomes(assignment, true, std::span(&all, 1), nullptr).front().folds;
   return answer.accuracy();
 }
 

@@ -53,8 +53,9 @@ class NetworkTask : public search::Task {
     std::vector<std::size_t> chosen{0};
   };
   /// A policy on one or more such; remembered by the store. `retrained`: as the recipe says, else not at all.
+  /// `memory`: the caller's, of what policies share that are not retrained; or null. Changes no outcome.
   std::vector<OutcomeStore::Entry> outcomes(const search::Assignment& assignment, bool retrained,
-                                            std::span<const Images> images);
+                                            std::span<const Images> images, quant::CodeMemory* memory);
   [[nodiscard]] const quant::Dataset& data() const { return data_; }
   [[nodiscard]] const EvaluationRecipe& recipe() const { return recipe_; }
   [[nodiscard]] std::size_t reward_folds() const;

@@ -34,7 +34,8 @@ void add_recipe_options(console::Options& options) {
   options.integer("retrain-epochs", 0, "epochs of retraining per evaluation");
   options.integer("reward-images", d.reward_images,
                   "images of the reward split per evaluation (0: half of them)");
-  options.integer("statistics-images", 512, "training images for scales and statistics");
+  options.integer("statistics-images", d.retraining.calibration_images,
+                  "training images for scales and statistics");
   add_retraining_options(options, d.retraining.images);
 }
 
@@ -63,6 +64,8 @@ Laboratory::Laboratory(const console::Options& options)
   agent::EvaluationRecipe recipe;
   recipe.retraining = retraining_of(options);
   recipe.retraining.epochs = static_cast<int>(options.integer_of("retrain-epochs", 0, 10'000));
+  recipe.retraining.calibration_images =
+      static_cast<int>(options.integer_of("statistics-images", 1, 1'000'000));
   recipe.reward_images = static_cast<int>(options.integer_of("reward-images", 0, 100'000'000));
   recipe.context = fmt::format("{} {}", weights.content_hash(), opened.data.split_hash);
   const auto warn = [](const std::string& line) { fmt::print(stderr, "bitloop: warning: {}\n", line); };

@@ -132,8 +132,9 @@ int tabulate(const console::Arguments& arguments) {
   console::ProgressBar bar("tabulate");
   std::mutex mutex;
   std::size_t done = 0;
-  agent::parallel_for(static_cast<int>(all.size()), workers, [&](int item, int) {
-    const auto entries = task.outcomes(all[item], true, images);
+  std::vector<quant::CodeMemory> memories(static_cast<std::size_t>(workers));
+  agent::parallel_for(static_cast<int>(all.size()), workers, [&](int item, int worker) {
+    const auto entries = task.outcomes(all[item], true, images, &memories[worker]);
     const search::Costs costs = task.costs().costs(all[item]);
     const std::lock_guard lock(mutex);
     table.rows.emplace(all[item], search::Table::Row{costs, folds_of(entries[0]), folds_of(entries[1])});
