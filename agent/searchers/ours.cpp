@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -21,8 +22,40 @@ namespace {
 constexpr double kProfileShare = 0.5;  ///< of the evaluations, the most that the profile may cost
 constexpr int kUniformFirst = 4;       ///< projected uniform policies among the first proposals
 constexpr double kPriorLoss = 0.5;     ///< without a profile: what 2 bits everywhere add to the loss
+constexpr int kDraws = 4;              ///< from the posterior, for a proposal that is new
+constexpr double kOwnNoise =
+    0.5;  ///< share of an accuracy's variance that is not common to all on the same images
 constexpr double kOwnShare =
     0.05;  ///< standard deviation of an assignment's own part, as a share of its rise
+
+/// Accuracies given losses, by a line through both and the observed distance from it, shrunk by its noise.
+std::vector<double> expected_accuracies(const std::vector<double>& losses,
+                                        const std::vector<double>& accuracies, int images) {
+  const auto n = static_cast<double>(losses.size());
+  const auto mean = [&](const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) / n;
+  };
+  const double loss = mean(losses);
+  const double accuracy = mean(accuracies);
+  double both = 0;
+  double square = 0;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    both += (losses[i] - loss) * (accuracies[i] - accuracy);
+    square += (losses[i] - loss) * (losses[i] - loss);
+  }
+  const double slope = square > 0 ? std::min(0.0, both / square) : 0;
+  double spread = 0;
+  std::vector<double> line;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    line.push_back(accuracy + slope * (losses[i] - loss));
+    spread += std::pow(accuracies[i] - line.back(), 2) / n;
+  }
+  // Assignments are judged on the same images: of the noise of one accuracy a part is common to all.
+  const double noise = kOwnNoise * accuracy * (1 - accuracy) / images;
+  const double weight = spread > noise ? 1 - noise / spread : 0;
+  for (std::size_t i = 0; i < line.size(); ++i) line[i] += weight * (accuracies[i] - line[i]);
+  return line;
+}
 
 class Ours : public Searcher {
  public:
@@ -59,11 +92,17 @@ class Ours : public Searcher {
     }
   }
 
+  /// The best expected accuracy: what was observed, drawn towards what the posterior's loss lets expect as
+  /// far as chance explains the difference. The best of many noisy accuracies is too good to be true, and the
+  /// least loss need not be the most accurate.
   [[nodiscard]] std::optional<Assignment> best() const override {
     if (answers_.empty()) return std::nullopt;
     const std::vector<double> losses = updated().observed_means();
-    const auto least = std::ranges::min_element(losses) - losses.begin();
-    return answers_[static_cast<std::size_t>(least)].query.assignment;
+    std::vector<double> accuracies;
+    for (const Answer& answer : answers_) accuracies.push_back(answer.accuracy());
+    const std::vector<double> expected = expected_accuracies(losses, accuracies, answers_.front().images());
+    const auto most = std::ranges::max_element(expected) - expected.begin();
+    return answers_[static_cast<std::size_t>(most)].query.assignment;
   }
 
  private:
@@ -117,14 +156,19 @@ class Ours : public Searcher {
       uniform_.pop_back();
       if (is_new(assignment)) return assignment;
     }
-    for (int attempt = 0; attempt < 8; ++attempt) {
+    const auto known = answers_.size() + proposals.size();
+    for (int attempt = 0; attempt < kDraws; ++attempt) {
       auto effects = (count_++ % 2 == 0 && attempt == 0) ? posterior.mean() : posterior.draw(random_);
       for (auto& decision : effects) make_monotone(decision);
-      for (const Assignment& assignment :
-           solve_within(problem_, ground_, effects, {.count = 1 + attempt, .distance = 1})) {
+      for (const Assignment& assignment : solve_within(problem_, ground_, effects, {.count = 1 + attempt}))
         if (is_new(assignment)) return assignment;
-      }
     }
+    // One more of the best than are known holds a new one, while there is any.
+    auto effects = posterior.mean();
+    for (auto& decision : effects) make_monotone(decision);
+    for (const Assignment& assignment :
+         solve_within(problem_, ground_, effects, {.count = static_cast<int>(known) + 1}))
+      if (is_new(assignment)) return assignment;
     return std::nullopt;
   }
 
