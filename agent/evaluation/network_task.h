@@ -34,7 +34,7 @@ inline constexpr int kFoldImages = 200;
 /// pro rata of image passes: statistics, reward images, and three for each image that is trained on.
 class NetworkTask : public search::Task {
  public:
-  /// What is referred to must outlive this. `store`: null to remember nothing.
+  /// What is referred to must outlive this. `store`: not null; of this process only where nothing is kept.
   NetworkTask(const PolicySpace& space, search::CostModel& costs, const quant::Dataset& data,
               std::shared_ptr<const quant::Quantizer> quantizer, EvaluationRecipe recipe,
               std::shared_ptr<OutcomeStore> store);
