@@ -18,13 +18,21 @@ using search::Answer;
 using search::Fidelity;
 using search::Query;
 
+namespace {
+
+/// Part of what an outcome is stored by: to be renamed whenever the same recipe gives other outcomes.
+constexpr const char* kEvaluation = "evaluation 1";
+
+}  // namespace
+
 std::string EvaluationRecipe::key() const {
   const quant::Retraining& r = retraining;
   return fmt::format(
-      "{};epochs {} of {}, rate {}, batch {}, seed {}, {}, {}, {}, distillation {}, augment {}, patience {}, "
+      "{} {};epochs {} of {}, rate {}, batch {}, seed {}, {}, {}, {}, distillation {}, augment {}, patience "
+      "{}, "
       "calibration {} {}",
-      context, r.epochs, r.images, r.learning_rate, r.batch, r.seed, r.quantizer, r.clipping, r.optimizer,
-      r.distillation, r.augment, r.patience, r.calibration_images, r.calibration_seed);
+      kEvaluation, context, r.epochs, r.images, r.learning_rate, r.batch, r.seed, r.quantizer, r.clipping,
+      r.optimizer, r.distillation, r.augment, r.patience, r.calibration_images, r.calibration_seed);
 }
 
 namespace {
