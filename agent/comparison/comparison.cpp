@@ -99,15 +99,8 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
   return result;
 }
 
-/// Everything that can be wrong is told before the first trial.
+/// A budget that cannot be reached is told before the first trial.
 void check(Task& task, const ComparisonSpec& spec) {
-  const Prices prices = task.evaluator(spec.first_seed)->prices();
-  for (const std::string& name : spec.methods) {
-    if (method(name).needs_probes && !prices.has_probes()) {
-      throw InputError(fmt::format(
-          "method {} needs probes of single decisions, which {} has not: leave it out", name, task.name()));
-    }
-  }
   for (const Budget& budget : spec.budgets) {
     const Solution lowest = cheapest(task.space(), task.costs().local(budget.measure));
     const double cost = task.costs().costs(lowest.assignment)[budget.measure];

@@ -58,8 +58,8 @@ struct Comparison {
 /// Told how many trials of all are done; one thread at a time.
 using ComparisonObserver = std::function<void(int done, int all)>;
 
-/// All methods on one task with the same evaluations, images and budgets. Throws InputError where a method
-/// needs what the task has not, or a budget cannot be reached, before anything runs.
+/// All methods on one task with the same evaluations, images and budgets. Throws InputError for a
+/// method that there is not and a budget that cannot be reached, before anything runs.
 Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer = {});
 
 /// docs/results.md defines its fields; accuracies 0..1.

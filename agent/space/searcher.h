@@ -44,9 +44,8 @@ class Searcher {
 /// A searcher as the command line knows it.
 struct Method {
   std::string_view name;
-  std::string_view about;     ///< half a line, with its source
-  int batch = 1;              ///< queries per ask by default: the best on the development tables
-  bool needs_probes = false;  ///< refused, by name, where a table cannot answer them
+  std::string_view about;  ///< half a line, with its source
+  int batch = 1;           ///< queries per ask by default: the best on the development tables
   std::unique_ptr<Searcher> (*make)(const Problem& problem, const SearcherOptions& options) = nullptr;
 };
 
