@@ -86,8 +86,11 @@ TrialResult result_of(const std::vector<Step>& steps, Task& task, const Comparis
 TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget, const Method& method,
                     std::uint64_t seed) {
   const auto evaluator = task.evaluator(seed);
-  const Problem problem{
-      task.space(), task.costs(), {.measure = budget.measure, .limit = budget.limit}, evaluator->prices()};
+  const Problem problem{task.space(),
+                        task.costs(),
+                        {.measure = budget.measure, .limit = budget.limit},
+                        evaluator->prices(),
+                        origin_of(task.space(), task.costs(), *evaluator)};
   Timed timed(*evaluator);
   const auto start = Clock::now();
   const auto searcher =

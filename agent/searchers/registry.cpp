@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "host/base/error.h"
 
@@ -30,13 +31,18 @@ BITLOOP_METHODS(BITLOOP_DECLARE)
 
 namespace {
 
+std::vector<const Method*>& all() {
 #define BITLOOP_ADDRESS(name) &name##_method,
-constexpr const Method* kMethods[] = {BITLOOP_METHODS(BITLOOP_ADDRESS)};
+  static std::vector<const Method*> methods{BITLOOP_METHODS(BITLOOP_ADDRESS)};
 #undef BITLOOP_ADDRESS
+  return methods;
+}
 
 }  // namespace
 
-std::span<const Method* const> methods() { return kMethods; }
+std::span<const Method* const> methods() { return all(); }
+
+void add_method(const Method& method) { all().push_back(&method); }
 
 const Method& method(std::string_view name) {
   std::vector<std::string_view> names;

@@ -17,12 +17,18 @@ struct Problem {
   CostModel& costs;
   Objective objective;
   Prices prices;
+  /// The highest assignment fully evaluated: what rewards and allowed drops of accuracy refer to. Known
+  /// before every search and paid by none; without folds where a table has none.
+  Answer origin{};
 };
 
 struct SearcherOptions {
   double evaluations = 60;  ///< that the search is planned for, probes counted by their price
   int batch = 0;            ///< queries per ask; never the number of workers; 0: the method's own
   std::uint64_t seed = 1;
+  /// Of agents that learn from a published reward: it counts cost too, and above this accuracy only that.
+  bool cost_in_reward = false;
+  std::optional<double> accuracy_limit{};
 };
 
 /// Asks queries and learns from their answers. Everything that it does follows from its problem, its options
@@ -39,6 +45,8 @@ class Searcher {
   /// The assignment, of those that it had fully evaluated, that it holds for the best now, where it knows
   /// better than the objective on their answers (the best of many noisy answers is too good to be true).
   [[nodiscard]] virtual std::optional<Assignment> best() const { return std::nullopt; }
+  /// What it makes of a full answer, for the log; rewards belong to the agents that published them.
+  [[nodiscard]] virtual double reward(const Answer& answer) const { return answer.accuracy(); }
 };
 
 /// A searcher as the command line knows it.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "agent/trial/remembering.h"
 #include "host/base/error.h"
@@ -75,6 +76,12 @@ std::vector<Step> run_trial(Searcher& searcher, Evaluator& evaluator, const Prob
     if (observer) observer(steps);
   }
   return steps;
+}
+
+Answer origin_of(const Space& space, CostModel& costs, Evaluator& evaluator) {
+  const Query query{space.highest()};
+  if (!std::isfinite(costs.costs(query.assignment).cycles())) return {.query = query};
+  return evaluator.evaluate(std::span(&query, 1)).front();
 }
 
 const Step* best_at(const std::vector<Step>& steps, double evaluations) {
