@@ -3,17 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <exception>
 #include <limits>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "agent/searchers/registry.h"
 #include "agent/solver/knapsack.h"
+#include "agent/trial/parallel.h"
 #include "agent/trial/trial.h"
 #include "host/base/error.h"
 
@@ -138,30 +136,15 @@ Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObser
         jobs.push_back({spec.budgets[b], method(spec.methods[m]), spec.first_seed + s, results[s]});
     }
   }
-  std::atomic<std::size_t> next{0};
   std::mutex mutex;
   int done = 0;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < jobs.size(); i = next++) {
-      try {
-        jobs[i].result = run_one(task, spec, jobs[i].budget, jobs[i].method, jobs[i].seed);
-        const std::lock_guard lock(mutex);
-        ++done;
-        if (observer) observer(done, static_cast<int>(jobs.size()));
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        next = jobs.size();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (int i = 1; i < spec.workers; ++i) threads.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
+  parallel_for(static_cast<int>(jobs.size()), spec.workers, [&](int item, int /*worker*/) {
+    const Job& job = jobs[static_cast<std::size_t>(item)];
+    job.result = run_one(task, spec, job.budget, job.method, job.seed);
+    const std::lock_guard lock(mutex);
+    ++done;
+    if (observer) observer(done, static_cast<int>(jobs.size()));
+  });
   return comparison;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/evaluation/parallel.h"
+#include "agent/trial/parallel.h"
 
 namespace bitloop::agent {
 
@@ -38,10 +38,11 @@ std::vector<Outcome> ParallelEvaluator::evaluate(std::span<const host::Policy> p
   for (std::size_t i = 0; i < policies.size(); ++i) order.emplace_back(policies[i].key(), i);
   std::ranges::sort(order);
   std::vector<Outcome> outcomes(policies.size());
-  parallel_for(static_cast<int>(order.size()), static_cast<int>(workers_.size()), [&](int item, int worker) {
-    const std::size_t place = order[item].second;
-    outcomes[place] = workers_[worker]->evaluate(policies.subspan(place, 1)).at(0);
-  });
+  search::parallel_for(static_cast<int>(order.size()), static_cast<int>(workers_.size()),
+                       [&](int item, int worker) {
+                         const std::size_t place = order[item].second;
+                         outcomes[place] = workers_[worker]->evaluate(policies.subspan(place, 1)).at(0);
+                       });
   return outcomes;
 }
 

@@ -1,12 +1,9 @@
 #pragma once
 
-#include <functional>
+#include "agent/trial/parallel.h"
 
 namespace bitloop::agent {
 
-/// Calls `work(item, worker)` for every item in 0..items-1 from `workers` threads (at most one per item); a
-/// worker's calls follow each other. Returns when all have ended; rethrows the first error, after which no
-/// new item starts.
-void parallel_for(int items, int workers, const std::function<void(int item, int worker)>& work);
+using search::parallel_for;
 
 }  // namespace bitloop::agent

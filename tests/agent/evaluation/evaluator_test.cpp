@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "agent/evaluation/parallel.h"
 #include "tests/agent/fakes.h"
 
 namespace bitloop::agent {
@@ -99,20 +98,6 @@ TEST(ParallelEvaluator, outcomes_do_not_depend_on_the_number_of_workers) {
     if (workers == 1) expected = accuracies;
     EXPECT_EQ(accuracies, expected);
   }
-}
-
-TEST(ParallelFor, rethrows_the_error_of_a_worker) {
-  EXPECT_THROW(parallel_for(10, 3,
-                            [](int item, int) {
-                              if (item == 4) throw Error("four");
-                            }),
-               Error);
-}
-
-TEST(ParallelFor, runs_every_item_once) {
-  std::vector<std::atomic<int>> counts(100);
-  parallel_for(100, 4, [&](int item, int) { ++counts[item]; });
-  for (const auto& count : counts) EXPECT_EQ(count, 1);
 }
 
 }  // namespace

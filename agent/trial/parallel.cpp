@@ -1,4 +1,4 @@
-#include "agent/evaluation/parallel.h"
+#include "agent/trial/parallel.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace bitloop::agent {
+namespace bitloop::search {
 
 void parallel_for(int items, int workers, const std::function<void(int, int)>& work) {
   std::atomic<int> next{0};
@@ -26,9 +26,10 @@ void parallel_for(int items, int workers, const std::function<void(int, int)>& w
   };
   {
     std::vector<std::jthread> threads;
-    for (int worker = 0; worker < std::min(items, workers); ++worker) threads.emplace_back(loop, worker);
+    for (int worker = 1; worker < std::min(items, workers); ++worker) threads.emplace_back(loop, worker);
+    loop(0);
   }
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace bitloop::agent
+}  // namespace bitloop::search
