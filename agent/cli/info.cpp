@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/agents/names.h"
 #include "agent/cli/verbs.h"
 #include "agent/console/table.h"
 #include "agent/searchers/methods.h"
@@ -66,10 +67,12 @@ int info(const console::Arguments& arguments) {
       {"compared_methods", nlohmann::json::array()},
       {"devices", {"sim", "tcp://HOST:PORT", "tcp+tls://HOST:PORT", "udp://HOST:PORT", "uio:NAME"}}};
   console::Table methods({"bitloop compare --methods", ""});
-  for (const search::Method* method : search::methods()) {
-    facts["compared_methods"].push_back(method->name);
-    methods.add_row({std::string(method->name), std::string(method->about)});
-  }
+  const auto add_method = [&](std::string_view name, std::string_view about) {
+    facts["compared_methods"].push_back(name);
+    methods.add_row({std::string(name), std::string(about)});
+  };
+  for (const search::Method* method : search::methods()) add_method(method->name, method->about);
+  for (const agents::About& agent : agents::kAgents) add_method(agent.name, agent.about);
   console::Table hardware({"hardware", "P", "F", "channel lanes", "clock MHz", "memory", "fingerprint"});
   for (const sim::NamedHardware& named : sim::named_hardware()) {
     const auto json = hardware_json(named, options.text_of("memory"));

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -128,11 +129,19 @@ console::Table table_of(const search::Comparison& comparison) {
   return table;
 }
 
+std::vector<std::string_view> method_names() {
+  std::vector<std::string_view> names;
+  for (const search::Method* method : search::methods()) names.push_back(method->name);
+  return names;
+}
+
 }  // namespace
 
 int compare(const console::Arguments& arguments) {
   console::Options options("compare", kAboutCompare);
-  options.text("methods", "ours,solver,uniform,random", "separated by commas: bitloop info lists them");
+  const std::string methods = fmt::format("separated by commas, of {} (bitloop info says what they are)",
+                                          fmt::join(method_names(), ", "));
+  options.text("methods", "ours,solver,uniform,random", methods.c_str());
   options.text("budgets", "0.4", "separated by commas");
   options.integer("evaluations", 80, "evaluations of each method");
   options.integer("seeds", 5, "repetitions, each with images of its own");

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include "agent/agents/registry.h"
 #include "agent/learning/verbs.h"
 #include "host/base/error.h"
 
 extern "C" int bitloop_learning_verb(const std::string& verb, const bitloop::console::Arguments& arguments) {
+  bitloop::agents::register_agents();
   if (verb == "search") return bitloop::learning::search(arguments);
   if (verb == "compare") return bitloop::learning::compare(arguments);
   if (verb == "tabulate") return bitloop::learning::tabulate(arguments);

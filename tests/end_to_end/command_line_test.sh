@@ -8,6 +8,7 @@ works 'usage: bitloop' --help
 for verb in search infer measure train eval info replay serve devices check; do works "  bitloop $verb " "$verb" --help; done
 works 'fingerprint' info
 works '"methods"' info --format json
+works 'ddpg  *deep deterministic policy gradient' info
 works 'conv1' measure --model lenet --policy w4a8
 works '"cycles"' measure --model lenet --policy w8a8 --format json
 works '"network"' measure --layer 'conv in=64x8x8 out=64 kernel=3 stride=1 pad=1' --policy w2a2 --format json

@@ -20,7 +20,7 @@ sed -i 's/"origin": ".*"/"origin": "here"/' whole.json killed.json
 same whole.json killed.json
 
 # The same comparison on one and on four threads.
-comparison="--methods ours,solver,uniform,random --budgets 0.5,0.5bytes --evaluations 12 --seeds 4 --format json"
+comparison="--methods ours,solver,uniform,random,ddpg --budgets 0.5,0.5bytes --evaluations 12 --seeds 4 --format json"
 works '"p_holm"' compare --table whole.json $comparison --workers 1 --curves curves.csv
 grep -v overhead out > one
 works '"p_holm"' compare --table whole.json $comparison --workers 4
