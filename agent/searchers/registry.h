@@ -11,7 +11,8 @@ namespace bitloop::search {
 /// name in the list of registry.cpp, and a paragraph in docs/search.md.
 std::span<const Method* const> methods();
 
-/// Adds one that another library makes (with LibTorch), behind the others; it lives for good. Not while others look.
+/// Adds one that another library makes (with LibTorch), behind the others; it lives for good. Not while
+/// others look.
 void add_method(const Method& method);
 
 /// Throws InputError, with all names, for one that there is not.

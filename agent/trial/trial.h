@@ -31,7 +31,8 @@ std::vector<Step> run_trial(Searcher& searcher, Evaluator& evaluator, const Prob
                             const TrialLimits& limits, const TrialObserver& observer = {});
 inline constexpr int kIdleBatches = 50;
 
-/// Problem::origin: the highest assignment's full answer; empty where it has no cost, as one that a table lacks.
+/// Problem::origin: the highest assignment's full answer; empty where it has no cost, as one that a table
+/// lacks.
 Answer origin_of(const Space& space, CostModel& costs, Evaluator& evaluator);
 
 /// The step that holds the best when `evaluations` are spent; null: none by then.
