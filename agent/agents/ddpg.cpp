@@ -67,9 +67,11 @@ struct Transition {
   double reward = 0;  ///< of the whole episode, as it came
 };
 
-/// Three linear layers with ReLU between. Its parameters are shared with whoever copies it.
+/// Three linear layers with ReLU between. Parameters lie in one piece, and so do their gradients: such small
+/// networks spend their time on the number of operations. Shared with whoever copies it.
 struct Mlp {
-  std::vector<at::Tensor> parameters;  ///< weight [out, in] and bias [out] of each layer
+  at::Tensor all;                      ///< every parameter; has a gradient from the start
+  std::vector<at::Tensor> parameters;  ///< in `all`: weight [out, in] and bias [out] of each layer
 
   /// [row, input] to [row, 1].
   [[nodiscard]] at::Tensor forward(at::Tensor x) const {
@@ -79,32 +81,41 @@ struct Mlp {
     }
     return x;
   }
+  /// Sets the gradient of a loss for these parameters, and of none else that it depends on.
+  void differentiate(const at::Tensor& loss) const {
+    all.grad().zero_();
+    loss.backward({}, c10::nullopt, /*create_graph=*/false, at::TensorList(parameters));
+  }
 };
 
 /// Weights come from `random`, not from LibTorch's global generator, which the evaluations may use meanwhile.
 Mlp make_mlp(int inputs, std::mt19937_64& random) {
-  Mlp mlp;
+  std::vector<std::vector<std::int64_t>> shapes;
   const std::array<std::int64_t, 4> widths{inputs, kHidden, kHidden, 1};
   for (std::size_t layer = 1; layer < widths.size(); ++layer) {
-    mlp.parameters.push_back(at::empty({widths[layer], widths[layer - 1]}));
-    mlp.parameters.push_back(at::empty({widths[layer]}));
+    shapes.push_back({widths[layer], widths[layer - 1]});
+    shapes.push_back({widths[layer]});
   }
-  for (at::Tensor& parameter : mlp.parameters) {
+  std::vector<std::int64_t> sizes;
+  for (const auto& shape : shapes) sizes.push_back(c10::multiply_integers(shape));
+  Mlp mlp{.all = at::zeros({c10::sum_integers(sizes)}), .parameters = {}};
+  mlp.all.mutable_grad() = at::zeros_like(mlp.all);
+  mlp.parameters = mlp.all.split_with_sizes(sizes);
+  const auto gradients = mlp.all.grad().split_with_sizes(sizes);
+  for (std::size_t p = 0; p < shapes.size(); ++p) {
     // The last layer starts small, so that first actions are near the middle (DDPG, Lillicrap et al., section
     // 7).
-    const bool last_layer = parameter.size(0) == 1;
-    const double bound = last_layer ? 3e-3 : 1 / std::sqrt(static_cast<double>(parameter.size(-1)));
+    const bool last_layer = shapes[p].front() == 1;
+    const double bound = last_layer ? 3e-3 : 1 / std::sqrt(static_cast<double>(shapes[p].back()));
     std::uniform_real_distribution<float> uniform(static_cast<float>(-bound), static_cast<float>(bound));
+    at::Tensor& parameter = mlp.parameters[p];
+    parameter = parameter.view(shapes[p]);
     float* data = parameter.data_ptr<float>();
     for (std::int64_t i = 0; i < parameter.numel(); ++i) data[i] = uniform(random);
     parameter.requires_grad_();
+    parameter.mutable_grad() = gradients[p].view(shapes[p]);
   }
   return mlp;
-}
-
-void copy_parameters(const Mlp& to, const Mlp& from, double share) {
-  const at::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < to.parameters.size(); ++i) to.parameters[i].lerp_(from.parameters[i], share);
 }
 
 /// Equal bins; the upper end belongs to the last one.
@@ -136,10 +147,10 @@ class Ddpg : public search::Searcher {
         critic_(make_mlp(state_size() + 1, random_)),
         target_actor_(make_mlp(state_size(), random_)),
         target_critic_(make_mlp(state_size() + 1, random_)),
-        actor_optimizer_(actor_.parameters, torch::optim::AdamOptions(kActorRate)),
-        critic_optimizer_(critic_.parameters, torch::optim::AdamOptions(kCriticRate)) {
-    copy_parameters(target_actor_, actor_, 1);
-    copy_parameters(target_critic_, critic_, 1);
+        actor_optimizer_({actor_.all}, torch::optim::AdamOptions(kActorRate)),
+        critic_optimizer_({critic_.all}, torch::optim::AdamOptions(kCriticRate)) {
+    target_actor_.all.copy_(actor_.all);
+    target_critic_.all.copy_(critic_.all);
   }
 
   std::vector<Query> ask(double left) override;
@@ -283,16 +294,14 @@ void Ddpg::update() {
     goal = column(rewards) +
            kDiscount * column(going_on) * target_critic_.forward(at::cat({next, next_action}, 1));
   }
-  critic_optimizer_.zero_grad();
-  at::mse_loss(critic_.forward(at::cat({state, column(actions)}, 1)), goal).backward();
+  critic_.differentiate(at::mse_loss(critic_.forward(at::cat({state, column(actions)}, 1)), goal));
   critic_optimizer_.step();
 
-  actor_optimizer_.zero_grad();
-  (-critic_.forward(at::cat({state, at::sigmoid(actor_.forward(state))}, 1)).mean()).backward();
+  actor_.differentiate(-critic_.forward(at::cat({state, at::sigmoid(actor_.forward(state))}, 1)).mean());
   actor_optimizer_.step();
 
-  copy_parameters(target_actor_, actor_, kSoftUpdate);
-  copy_parameters(target_critic_, critic_, kSoftUpdate);
+  target_actor_.all.lerp_(actor_.all, kSoftUpdate);
+  target_critic_.all.lerp_(critic_.all, kSoftUpdate);
 }
 
 std::vector<Query> Ddpg::ask(double /*left*/) {
