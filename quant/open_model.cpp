@@ -61,4 +61,6 @@ FloatNetwork open_model(std::string_view name_or_path, const ModelRequest& reque
   return model;
 }
 
+void copy_model(const std::filesystem::path& from, const std::filesystem::path& to) { copy_onnx(from, to); }
+
 }  // namespace bitloop::quant

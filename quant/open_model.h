@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,5 +21,9 @@ struct ModelRequest {
 /// (where the file leaves it free, the one that is asked for) and the classes that it has: InputError, naming
 /// both, where the request says otherwise.
 FloatNetwork open_model(std::string_view name_or_path, const ModelRequest& request = {});
+
+/// Copies an .onnx file; what it keeps in other files lies in the copy itself. Throws InputError where it
+/// cannot be read.
+void copy_model(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace bitloop::quant

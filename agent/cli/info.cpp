@@ -5,7 +5,6 @@
 #include "agent/agents/names.h"
 #include "agent/cli/verbs.h"
 #include "agent/console/table.h"
-#include "agent/searchers/methods.h"
 #include "agent/searchers/registry.h"
 #include "host/base/error.h"
 #include "host/network/network.h"
@@ -63,12 +62,11 @@ int info(const console::Arguments& arguments) {
       {"hardware", nlohmann::json::array()},
       {"models", host::zoo_names()},
       {"data", {"fashion-mnist", "mnist:DIR", "cifar10:DIR", "folder:DIR", "noise"}},
-      {"methods", agent::method_names()},
-      {"compared_methods", nlohmann::json::array()},
+      {"methods", nlohmann::json::array()},
       {"devices", {"sim", "tcp://HOST:PORT", "tcp+tls://HOST:PORT", "udp://HOST:PORT", "uio:NAME"}}};
-  console::Table methods({"bitloop compare --methods", ""});
+  console::Table methods({"method", ""});
   const auto add_method = [&](std::string_view name, std::string_view about) {
-    facts["compared_methods"].push_back(name);
+    facts["methods"].push_back(name);
     methods.add_row({std::string(name), std::string(about)});
   };
   for (const search::Method* method : search::methods()) add_method(method->name, method->about);
@@ -88,9 +86,8 @@ int info(const console::Arguments& arguments) {
     console::print(hardware.csv());
   } else {
     console::print(
-        fmt::format("bitloop {}\nmodels   {}\ndata     {}\nmethods  {}\ndevices  {}\n\n{}\n{}\n{}\n",
-                    BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]), joined(facts["methods"]),
-                    joined(facts["devices"]), hardware.text(), kOthers, methods.text()));
+        fmt::format("bitloop {}\nmodels   {}\ndata     {}\ndevices  {}\n\n{}\n{}\n{}\n",
+                    BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]), joined(facts["devices"]), hardware.text(), kOthers, methods.text()));
   }
   return 0;
 }

@@ -100,24 +100,22 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
   return result;
 }
 
-/// A budget that cannot be reached is told before the first trial.
-void check(Task& task, const ComparisonSpec& spec) {
-  for (const Budget& budget : spec.budgets) {
-    const Solution lowest = cheapest(task.space(), task.costs().local(budget.measure));
-    const double cost = task.costs().costs(lowest.assignment)[budget.measure];
-    if (cost <= budget.limit) continue;
-    const double share = std::ceil(1000 * cost / task.costs().reference()[budget.measure]) / 1000;
-    throw InputError(
-        fmt::format("budget {} cannot be reached by {}: the lowest reachable is {:g} {}, {:.3f} of the "
-                    "all-8-bit network's",
-                    budget.text, task.name(), cost, name_of(budget.measure), share));
-  }
-}
-
 }  // namespace
 
+void require_reachable(const Space& space, CostModel& costs, const Budget& budget) {
+  const Solution lowest = cheapest(space, costs.local(budget.measure));
+  const double cost = costs.costs(lowest.assignment)[budget.measure];
+  if (cost <= budget.limit) return;
+  // Rounded up, so that the budget that the message names can be reached.
+  const double share = std::ceil(1000 * cost / costs.reference()[budget.measure]) / 1000;
+  throw InputError(
+      fmt::format("budget {} cannot be reached by {}: the lowest reachable is {:g} {}, {:.3f} of the "
+                  "all-8-bit network's",
+                  budget.text, space.name, cost, name_of(budget.measure), share));
+}
+
 Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer) {
-  check(task, spec);
+  for (const Budget& budget : spec.budgets) require_reachable(task.space(), task.costs(), budget);
   Comparison comparison{task.name(), spec, {}};
   struct Job {
     const Budget& budget;

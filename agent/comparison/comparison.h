@@ -7,16 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "agent/comparison/budget.h"
 #include "agent/comparison/statistics.h"
 #include "agent/tables/task.h"
 
 namespace bitloop::search {
-
-struct Budget {
-  std::string text;  ///< as the user gave it
-  Measure measure = Measure::cycles;
-  double limit = 0;  ///< in the measure's unit
-};
 
 struct ComparisonSpec {
   std::vector<std::string> methods;
@@ -57,6 +52,9 @@ struct Comparison {
 
 /// Told how many trials of all are done; one thread at a time.
 using ComparisonObserver = std::function<void(int done, int all)>;
+
+/// Throws InputError, with the lowest reachable one, where nothing keeps the budget.
+void require_reachable(const Space& space, CostModel& costs, const Budget& budget);
 
 /// All methods on one task with the same evaluations, images and budgets. Throws InputError for a
 /// method that there is not and a budget that cannot be reached, before anything runs.

@@ -16,6 +16,9 @@ constexpr const char* kWeight = "weight";
 constexpr const char* kActivation = "activation";
 constexpr const char* kResidual = "residual";
 
+/// Weight bits that the CMC 2024 paper ties to input bits.
+int tied_weight_bits(int input_bits) { return input_bits <= 2 ? 1 : input_bits; }
+
 SearchSpaceOptions knob_options(const PolicySpaceOptions& options) {
   SearchSpaceOptions knobs{.pinned = options.pinned, .hardware = options.hardware};
   if (options.rules == Rules::ends8) knobs.pinned.insert(knobs.pinned.end(), {"first", "last"});
@@ -110,7 +113,6 @@ PolicySpace::PolicySpace(const host::Network& network, const PolicySpaceOptions&
       sets.join(static_cast<int>(i), first.try_emplace(key, static_cast<int>(i)).first->second);
     }
   }
-  const std::vector<LayerFeatures> rows = layer_features(network, options.weight_deviations);
   space_.name = network.name;
   space_.features = feature_names();
   std::map<int, std::vector<int>> groups;
@@ -121,12 +123,9 @@ PolicySpace::PolicySpace(const host::Network& network, const PolicySpaceOptions&
     const bool has_input = std::ranges::any_of(group, [&](int k) { return kinds[k] != kWeight; });
     if (tied && !has_input) continue;
     members_.push_back(members_of(group, options));
-    const bool is_weight = kinds[root] == kWeight;
     search::Decision decision{
         .name = name_of(root), .kind = kinds[root], .group = layers[knobs[root].row]->name};
     if (group.size() > 1) decision.name += fmt::format(" and {} more", group.size() - 1);
-    decision.features.assign(rows[knobs[root].row].begin(), rows[knobs[root].row].end());
-    decision.features.push_back(is_weight ? 0 : 1);
     for (const std::vector<int>& bits : members_.back().bits) {
       const double mean = std::accumulate(bits.begin(), bits.end(), 0.0) / static_cast<double>(bits.size());
       const auto input = std::ranges::find_if(group, [&](int k) { return kinds[k] != kWeight; });
@@ -138,7 +137,18 @@ PolicySpace::PolicySpace(const host::Network& network, const PolicySpaceOptions&
     }
     space_.decisions.push_back(std::move(decision));
   }
+  set_weight_deviations({});
   space_.validate();
+}
+
+void PolicySpace::set_weight_deviations(const std::vector<double>& deviations) {
+  const std::vector<LayerFeatures> rows = layer_features(network(), deviations);
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    search::Decision& decision = space_.decisions[i];
+    const LayerFeatures& row = rows[knobs_.decisions()[members_[i].knobs.front()].row];
+    decision.features.assign(row.begin(), row.end());
+    decision.features.push_back(decision.kind == kWeight ? 0 : 1);
+  }
 }
 
 PolicySpace::Members PolicySpace::members_of(const std::vector<int>& knobs,
@@ -185,16 +195,25 @@ host::Policy PolicySpace::policy(const search::Assignment& assignment) const {
   return knobs_.policy(bits);
 }
 
-search::Assignment PolicySpace::assignment(const host::Policy& policy) const {
-  const Assignment bits = knobs_.assignment(policy);
+std::optional<search::Assignment> PolicySpace::find(const host::Policy& policy) const {
+  const auto bits = knobs_.assignment(policy);
+  if (!bits) return std::nullopt;
   search::Assignment assignment;
   for (const Members& members : members_) {
     std::vector<int> wanted;
-    for (const int knob : members.knobs) wanted.push_back(bits[knob]);
+    for (const int knob : members.knobs) wanted.push_back((*bits)[knob]);
     const auto found = std::ranges::find(members.bits, wanted);
-    assignment.push_back(found == members.bits.end() ? 0 : static_cast<int>(found - members.bits.begin()));
+    if (found == members.bits.end()) return std::nullopt;
+    assignment.push_back(static_cast<int>(found - members.bits.begin()));
   }
-  if (this->policy(assignment).layers == policy.layers) return assignment;
+  if (this->policy(assignment).layers != policy.layers) return std::nullopt;
+  return assignment;
+}
+
+bool PolicySpace::contains(const host::Policy& policy) const { return find(policy).has_value(); }
+
+search::Assignment PolicySpace::assignment(const host::Policy& policy) const {
+  if (auto assignment = find(policy)) return *assignment;
   throw InputError(
       fmt::format("policy '{}' is outside the search space of {}: its pinned layers, rules, groups or "
                   "shared tensors differ",

@@ -32,7 +32,6 @@ struct PolicySpaceOptions {
   std::vector<int> widths{1, 2, 4, 8};           ///< that are choices, as far as legal
   std::vector<std::string> pinned{};             ///< layers that keep 8 bits, as SearchSpaceOptions
   std::optional<host::HardwareInfo> hardware{};  ///< what it cannot run is no choice
-  std::vector<double> weight_deviations{};  ///< of each layer's weights; empty: 0 in every layer's features
 };
 
 /// The abstract space of a network's policies, and the way back.
@@ -50,6 +49,9 @@ class PolicySpace {
   [[nodiscard]] host::Policy policy(const search::Assignment& assignment) const;
   /// Throws InputError where the policy is outside the space.
   [[nodiscard]] search::Assignment assignment(const host::Policy& policy) const;
+  [[nodiscard]] bool contains(const host::Policy& policy) const;
+  /// Fills in the feature that geometry does not give, 0 before: the standard deviation of each layer's weights.
+  void set_weight_deviations(const std::vector<double>& deviations);
 
  private:
   /// Of a decision the knobs (decisions of `knobs_`) that it turns, and to what each choice turns them.
@@ -59,6 +61,7 @@ class PolicySpace {
   };
   [[nodiscard]] Members members_of(const std::vector<int>& knobs, const PolicySpaceOptions& options) const;
   [[nodiscard]] std::string name_of(int knob) const;
+  [[nodiscard]] std::optional<search::Assignment> find(const host::Policy& policy) const;
 
   SearchSpace knobs_;
   search::Space space_;

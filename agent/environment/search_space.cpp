@@ -10,17 +10,15 @@
 namespace bitloop::agent {
 namespace {
 
-std::vector<int> activation_widths(bool is_signed, bool tied_pairs) {
-  if (tied_pairs || is_signed) return {2, 4, 8};
+std::vector<int> activation_widths(bool is_signed) {
+  if (is_signed) return {2, 4, 8};
   return {std::begin(host::kWidths), std::end(host::kWidths)};
 }
 
 }  // namespace
 
-int tied_weight_bits(int input_bits) { return input_bits <= 2 ? 1 : input_bits; }
-
 SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions& options)
-    : network_(network), tied_pairs_(options.tied_pairs) {
+    : network_(network) {
   const auto layers = network_.weight_layers();
   const std::vector<int> group = host::width_classes(network_);
   std::vector<bool> fixed(network_.tensors.size(), false);
@@ -43,7 +41,7 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
   for (const host::Layer& layer : network_.layers) {
     if (layer.has_weights()) {
       rows_.push_back({.name = layer.name});
-      if (!tied_pairs_ && !pinned(layer)) {
+      if (!pinned(layer)) {
         rows_.back().weight_decision = static_cast<int>(decisions_.size());
         decisions_.push_back(
             {Decision::Kind::weight, rows() - 1, {std::begin(host::kWidths), std::end(host::kWidths)}});
@@ -53,8 +51,7 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
     const int produced = group[layer.output];
     if (fixed[produced] || !is_read[produced] || decision_of_group[produced] >= 0) continue;
     decision_of_group[produced] = static_cast<int>(decisions_.size());
-    decisions_.push_back(
-        {Decision::Kind::activation, row, activation_widths(is_signed[produced], tied_pairs_)});
+    decisions_.push_back({Decision::Kind::activation, row, activation_widths(is_signed[produced])});
   }
   for (int row = 0; row < rows(); ++row)
     rows_[row].input_decision = decision_of_group[group[layers[row]->input()]];
@@ -114,39 +111,24 @@ host::Policy SearchSpace::policy(std::span<const int> assignment) const {
   for (const Row& row : rows_) {
     const int input_bits = row.input_decision < 0 ? 8 : assignment[row.input_decision];
     const int free_bits = row.weight_decision < 0 ? 8 : assignment[row.weight_decision];
-    policy.layers.push_back({row.name, tied_pairs_ ? tied_weight_bits(input_bits) : free_bits, input_bits});
+    policy.layers.push_back({row.name, free_bits, input_bits});
   }
   return policy;
 }
 
-Assignment SearchSpace::assignment(const host::Policy& policy) const {
+std::optional<Assignment> SearchSpace::assignment(const host::Policy& policy) const {
+  if (policy.layers.size() != rows_.size()) return std::nullopt;
   Assignment assignment = highest();
-  if (policy.layers.size() == rows_.size()) {
-    for (int row = 0; row < rows(); ++row) {
-      if (rows_[row].weight_decision >= 0)
-        assignment[rows_[row].weight_decision] = policy.layers[row].weight_bits;
-      if (rows_[row].input_decision >= 0)
-        assignment[rows_[row].input_decision] = policy.layers[row].input_bits;
-    }
+  for (int row = 0; row < rows(); ++row) {
+    if (rows_[row].weight_decision >= 0)
+      assignment[rows_[row].weight_decision] = policy.layers[row].weight_bits;
+    if (rows_[row].input_decision >= 0) assignment[rows_[row].input_decision] = policy.layers[row].input_bits;
   }
   bool legal = this->policy(assignment).layers == policy.layers;
-  for (std::size_t i = 0; i < assignment.size(); ++i) {
-    const auto& widths = decisions_[i].widths;
-    legal = legal && std::find(widths.begin(), widths.end(), assignment[i]) != widths.end();
-  }
-  if (!legal) {
-    throw InputError(
-        fmt::format("policy '{}' is outside the search space of {}: its pinned layers, tied pairs or "
-                    "shared tensors differ",
-                    policy.key(), network_.name));
-  }
+  for (std::size_t i = 0; i < assignment.size(); ++i)
+    legal = legal && std::ranges::find(decisions_[i].widths, assignment[i]) != decisions_[i].widths.end();
+  if (!legal) return std::nullopt;
   return assignment;
-}
-
-double SearchSpace::size() const {
-  double size = 1;
-  for (const Decision& decision : decisions_) size *= static_cast<double>(decision.widths.size());
-  return size;
 }
 
 }  // namespace bitloop::agent

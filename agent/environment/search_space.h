@@ -28,9 +28,6 @@ int nearest_width(const Decision& decision, int bits);
 using Assignment = std::vector<int>;
 
 struct SearchSpaceOptions {
-  /// (input, weight) bits of a layer only from {(8,8), (4,4), (2,1)}: the coupled choices of the CMC 2024
-  /// paper.
-  bool tied_pairs = false;
   /// Layers that keep 8 bits for weights and input in every policy (host::named_layers).
   std::vector<std::string> pinned;
   /// Widths that it cannot run, beside the widest that it can of all other choices, are none.
@@ -60,10 +57,8 @@ class SearchSpace {
   [[nodiscard]] Assignment highest() const;
   [[nodiscard]] Assignment lowest() const;
   [[nodiscard]] host::Policy policy(std::span<const int> assignment) const;
-  /// The decisions of a policy of this space; throws InputError where the policy is outside it.
-  [[nodiscard]] Assignment assignment(const host::Policy& policy) const;
-  /// Number of policies, as a double because it grows fast.
-  [[nodiscard]] double size() const;
+  /// The decisions of a policy; nothing where it is outside the space.
+  [[nodiscard]] std::optional<Assignment> assignment(const host::Policy& policy) const;
 
  private:
   void keep_runnable(const host::HardwareInfo& hardware);
@@ -75,12 +70,8 @@ class SearchSpace {
   };
 
   host::Network network_;
-  bool tied_pairs_;
   std::vector<Row> rows_;
   std::vector<Decision> decisions_;
 };
-
-/// Weight bits that the paper ties to input bits.
-int tied_weight_bits(int input_bits);
 
 }  // namespace bitloop::agent

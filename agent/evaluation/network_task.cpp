@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "agent/evaluation/quant_evaluator.h"
+#include "agent/evaluation/retrained_or_not.h"
 #include "quant/reference/integer_reference.h"
 
 namespace bitloop::agent {
@@ -35,9 +35,6 @@ std::string EvaluationRecipe::key() const {
       r.optimizer, r.distillation, r.augment, r.patience, r.calibration_images, r.calibration_seed);
 }
 
-namespace {
-
-/// Of a policy's integers on each chosen fold.
 std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const NetworkTask::Images& images,
                                    quant::CodeMemory* memory) {
   std::vector<search::Fold> folds;
@@ -50,84 +47,38 @@ std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const Net
   return folds;
 }
 
+namespace {
+
 /// Passes of an image through the network; training takes a pass and, twice as dear, the way back.
 constexpr double kTrainingPasses = 3;
 
 class NetworkEvaluator : public search::Evaluator {
  public:
-  NetworkEvaluator(NetworkTask& task, std::uint64_t seed) : task_(task), folds_(task.reward_folds()) {
-    order_ = search::shuffled_folds(static_cast<int>(folds_), seed);
-    const int wanted = task.recipe().reward_images;
-    const auto half = std::max<std::size_t>(1, folds_ / 2);
-    full_ = wanted == 0 ? half
-                        : std::clamp<std::size_t>(static_cast<std::size_t>(wanted) / kFoldImages, 1, folds_);
-  }
+  NetworkEvaluator(NetworkTask& task, std::uint64_t seed) : task_(task), seed_(seed) {}
 
   std::vector<Answer> evaluate(std::span<const Query> queries) override {
     std::vector<Answer> answers;
     for (const Query& query : queries) answers.push_back(answer(query));
     return answers;
   }
-
-  [[nodiscard]] search::Prices prices() const override {
-    const auto& retraining = task_.recipe().retraining;
-    const double statistics = retraining.calibration_images;
-    const double images = images_of(full_);
-    const std::size_t trained =
-        retraining.images == 0 ? task_.data().train.size() : static_cast<std::size_t>(retraining.images);
-    const double start = statistics + kTrainingPasses * retraining.epochs * static_cast<double>(trained);
-    const double passes = start + images;
-    return {.full = 1,
-            .check_base = start / passes,
-            .check_per_image = 1 / passes,
-            .check_images = static_cast<int>(images_of(folds_ - full_)),
-            .probe_base = statistics / passes,
-            .probe_per_image = 1 / passes,
-            .probe_images = static_cast<int>(images)};
-  }
+  [[nodiscard]] search::Prices prices() const override { return task_.prices(); }
 
  private:
-  [[nodiscard]] double images_of(std::size_t folds) const {
-    return static_cast<double>(task_.data().reward.size()) * static_cast<double>(folds) /
-           static_cast<double>(folds_);
-  }
-
-  [[nodiscard]] std::vector<std::size_t> chosen(const Query& query) const {
-    const auto of = [&](std::size_t first, std::size_t count) {
-      const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(first);
-      return std::vector<std::size_t>(begin,
-                                      begin + static_cast<std::ptrdiff_t>(std::min(count, folds_ - first)));
-    };
-    const auto folds_for = [&](int images) {
-      return std::max<std::size_t>(1, (static_cast<std::size_t>(images) + kFoldImages - 1) / kFoldImages);
-    };
-    switch (query.fidelity) {
-      case Fidelity::full:
-        return of(0, full_);
-      case Fidelity::check:
-        return of(full_, folds_for(query.images));
-      case Fidelity::probe:
-        return of(0, folds_for(query.images));
-    }
-    return {};
-  }
-
   Answer answer(const Query& query) {
     Answer answer{
         .query = query, .costs = task_.costs().costs(query.assignment), .price = prices().of(query)};
-    const NetworkTask::Images images{task_.data().reward, folds_, chosen(query)};
-    const auto entry =
-        task_.outcomes(query.assignment, query.fidelity != Fidelity::probe, std::span(&images, 1), &memory_)
-            .front();
+    const NetworkTask::Images images = task_.images_of(seed_, query.fidelity, query.images);
+    const auto entry = task_
+                           .outcomes(task_.policies().policy(query.assignment),
+                                     query.fidelity != Fidelity::probe, std::span(&images, 1), &memory_)
+                           .front();
     answer.folds = entry.folds;
     answer.seconds = entry.seconds;
     return answer;
   }
 
   NetworkTask& task_;
-  std::size_t folds_;               ///< that the reward split is cut in
-  std::vector<std::size_t> order_;  ///< as the seed shuffles them
-  std::size_t full_ = 1;            ///< so many make an evaluation
+  std::uint64_t seed_;
   quant::CodeMemory memory_;
 };
 
@@ -151,10 +102,51 @@ std::unique_ptr<search::Evaluator> NetworkTask::evaluator(std::uint64_t seed) {
   return std::make_unique<NetworkEvaluator>(*this, seed);
 }
 
-std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const search::Assignment& assignment, bool retrained,
+std::size_t NetworkTask::full_folds() const {
+  const std::size_t folds = reward_folds();
+  if (recipe_.reward_images == 0) return std::max<std::size_t>(1, folds / 2);
+  return std::clamp<std::size_t>(static_cast<std::size_t>(recipe_.reward_images) / kFoldImages, 1, folds);
+}
+
+double NetworkTask::reward_images(std::size_t folds) const {
+  return static_cast<double>(data_.reward.size()) * static_cast<double>(folds) /
+         static_cast<double>(reward_folds());
+}
+
+search::Prices NetworkTask::prices() const {
+  const auto& retraining = recipe_.retraining;
+  const double statistics = retraining.calibration_images;
+  const double images = reward_images(full_folds());
+  const std::size_t trained =
+      retraining.images == 0 ? data_.train.size() : static_cast<std::size_t>(retraining.images);
+  const double start = statistics + kTrainingPasses * retraining.epochs * static_cast<double>(trained);
+  const double passes = start + images;
+  return {.full = 1,
+          .check_base = start / passes,
+          .check_per_image = 1 / passes,
+          .check_images = static_cast<int>(reward_images(reward_folds() - full_folds())),
+          .probe_base = statistics / passes,
+          .probe_per_image = 1 / passes,
+          .probe_images = static_cast<int>(images)};
+}
+
+NetworkTask::Images NetworkTask::images_of(std::uint64_t seed, Fidelity fidelity, int images) const {
+  const std::size_t folds = reward_folds();
+  const std::vector<std::size_t> order = search::shuffled_folds(static_cast<int>(folds), seed);
+  const std::size_t full = full_folds();
+  const auto wanted =
+      images == 0 ? folds
+                  : std::max<std::size_t>(1, (static_cast<std::size_t>(images) + kFoldImages - 1) / kFoldImages);
+  const std::size_t first = fidelity == Fidelity::check ? full : 0;
+  const std::size_t most = fidelity == Fidelity::check ? folds - full : full;
+  const std::size_t count = fidelity == Fidelity::full ? full : std::min(wanted, most);
+  const auto begin = order.begin() + static_cast<std::ptrdiff_t>(first);
+  return {data_.reward, folds, {begin, begin + static_cast<std::ptrdiff_t>(count)}};
+}
+
+std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const host::Policy& policy, bool retrained,
                                                        std::span<const Images> images,
                                                        quant::CodeMemory* memory) {
-  const host::Policy policy = space_.policy(assignment);
   EvaluationRecipe recipe = recipe_;
   if (!retrained) recipe.retraining.epochs = 0;
   if (recipe.retraining.epochs > 0) memory = nullptr;
@@ -183,7 +175,7 @@ std::vector<OutcomeStore::Entry> NetworkTask::outcomes(const search::Assignment&
 double NetworkTask::test_accuracy(const search::Assignment& assignment) {
   const Images all{data_.test};
   Answer answer;
-  answer.folds = outcomes(assignment, true, std::span(&all, 1), nullptr).front().folds;
+  answer.folds = outcomes(space_.policy(assignment), true, std::span(&all, 1)).front().folds;
   return answer.accuracy();
 }
 

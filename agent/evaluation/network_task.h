@@ -52,15 +52,25 @@ class NetworkTask : public search::Task {
     std::size_t folds = 1;
     std::vector<std::size_t> chosen{0};
   };
-  /// A policy on one or more such; remembered by the store. `retrained`: as the recipe says, else not at all.
-  /// `memory`: the caller's, of what policies share that are not retrained; or null. Changes no outcome.
-  std::vector<OutcomeStore::Entry> outcomes(const search::Assignment& assignment, bool retrained,
-                                            std::span<const Images> images, quant::CodeMemory* memory);
+  /// Those of the reward split that answer the query of a search with this seed; of a check of 0 images all
+  /// that are left for checks, none where evaluations take all.
+  [[nodiscard]] Images images_of(std::uint64_t seed, search::Fidelity fidelity, int images = 0) const;
+  /// A policy, of the space or not, on one or more such; remembered by the store. `retrained`: as the recipe
+  /// says, else not at all. `memory`: the caller's, of what policies share that are not retrained; or null.
+  /// Changes no outcome.
+  std::vector<OutcomeStore::Entry> outcomes(const host::Policy& policy, bool retrained,
+                                            std::span<const Images> images,
+                                            quant::CodeMemory* memory = nullptr);
   [[nodiscard]] const quant::Dataset& data() const { return data_; }
   [[nodiscard]] const EvaluationRecipe& recipe() const { return recipe_; }
-  [[nodiscard]] std::size_t reward_folds() const;
+  [[nodiscard]] search::Prices prices() const;
+  [[nodiscard]] const PolicySpace& policies() const { return space_; }
 
  private:
+  [[nodiscard]] std::size_t reward_folds() const;
+  [[nodiscard]] std::size_t full_folds() const;
+  [[nodiscard]] double reward_images(std::size_t folds) const;
+
   const PolicySpace& space_;
   search::CostModel& costs_;
   const quant::Dataset& data_;
@@ -68,5 +78,9 @@ class NetworkTask : public search::Task {
   EvaluationRecipe recipe_;
   std::shared_ptr<OutcomeStore> store_;
 };
+
+/// What a policy's integers answer on each chosen fold, on the calling thread.
+std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const NetworkTask::Images& images,
+                                   quant::CodeMemory* memory = nullptr);
 
 }  // namespace bitloop::agent

@@ -62,7 +62,8 @@ class OutcomeStore::File {
   SQLite::Database database_;
 };
 
-OutcomeStore::OutcomeStore(const std::filesystem::path& path, Warn warn) : warn_(std::move(warn)) {
+OutcomeStore::OutcomeStore(const std::filesystem::path& path, Warn warn, std::shared_ptr<OutcomeStore> behind)
+    : warn_(std::move(warn)), behind_(std::move(behind)) {
   if (path.empty()) return;
   try {
     std::filesystem::create_directories(path.parent_path());
@@ -82,6 +83,19 @@ void OutcomeStore::go_without(const std::string& why) {
 }
 
 std::optional<OutcomeStore::Entry> OutcomeStore::find(const std::string& key) {
+  auto known = find_here(key);
+  if (known || !behind_) return known;
+  known = behind_->find(key);
+  if (known) add_here(key, *known);
+  return known;
+}
+
+void OutcomeStore::add(const std::string& key, const Entry& entry) {
+  add_here(key, entry);
+  if (behind_) behind_->add(key, entry);
+}
+
+std::optional<OutcomeStore::Entry> OutcomeStore::find_here(const std::string& key) {
   const std::lock_guard lock(mutex_);
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
   if (!file_) return std::nullopt;
@@ -93,7 +107,7 @@ std::optional<OutcomeStore::Entry> OutcomeStore::find(const std::string& key) {
   }
 }
 
-void OutcomeStore::add(const std::string& key, const Entry& entry) {
+void OutcomeStore::add_here(const std::string& key, const Entry& entry) {
   const std::lock_guard lock(mutex_);
   known_.emplace(key, entry);
   if (!file_) return;

@@ -15,7 +15,9 @@ namespace bitloop::agent {
 
 /// What evaluations answered, by the text of all that fixes the answer: in this process, and in one SQLite
 /// file for all. It makes comparisons faster, never right or wrong: where the file cannot be used that is
-/// told to `warn`, once, and this process goes on without it. Any thread may call.
+/// told to `warn`, once, and this process goes on without it. What a store does not know it asks the one
+/// behind it, and what it learns it tells that one: a run keeps its own outcomes and shares those of all. Any
+/// thread may call.
 class OutcomeStore {
  public:
   struct Entry {
@@ -24,8 +26,9 @@ class OutcomeStore {
   };
   using Warn = std::function<void(const std::string& line)>;
 
-  /// An empty path: this process only.
-  explicit OutcomeStore(const std::filesystem::path& path, Warn warn = {});
+  /// An empty path: this process only. `behind`: null for none.
+  explicit OutcomeStore(const std::filesystem::path& path, Warn warn = {},
+                        std::shared_ptr<OutcomeStore> behind = nullptr);
   ~OutcomeStore();
 
   std::optional<Entry> find(const std::string& key);
@@ -37,9 +40,12 @@ class OutcomeStore {
 
  private:
   class File;
+  std::optional<Entry> find_here(const std::string& key);
+  void add_here(const std::string& key, const Entry& entry);
   void go_without(const std::string& why);
 
   Warn warn_;
+  std::shared_ptr<OutcomeStore> behind_;
   std::mutex mutex_;
   std::unordered_map<std::string, Entry> known_;
   std::unique_ptr<File> file_;

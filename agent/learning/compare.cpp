@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -10,7 +9,7 @@
 #include "agent/comparison/comparison.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "agent/learning/laboratory.h"
+#include "agent/learning/laboratory_options.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/searchers/registry.h"
@@ -33,44 +32,13 @@ A budget is a share of the all-8-bit network's cost (of cycles, or 0.4energy, 0.
 5ms, 2mJ, 40kB. What a network's evaluations answered is remembered: the same command goes on after a kill.
 )";
 
-struct Unit {
-  const char* name;
-  search::Measure measure;
-  double factor;  ///< to the measure's own unit; 0: a share
-};
-constexpr Unit kUnits[] = {{"", search::Measure::cycles, 0},       {"cycles", search::Measure::cycles, 1},
-                           {"ms", search::Measure::cycles, 1e-3},  {"mJ", search::Measure::energy, 1e-3},
-                           {"kB", search::Measure::bytes, 1e3},    {"MB", search::Measure::bytes, 1e6},
-                           {"energy", search::Measure::energy, 0}, {"bytes", search::Measure::bytes, 0}};
-
-/// `clock_hz`: 0 where there is no clock.
-search::Budget budget_of(const std::string& text, const search::Costs& reference, double clock_hz) {
-  double value = 0;
-  const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string unit(end.ptr, text.data() + text.size());
-  const auto found = std::ranges::find_if(kUnits, [&](const Unit& u) { return unit == u.name; });
-  const bool is_share = found != std::end(kUnits) && found->factor == 0;
-  if (end.ec != std::errc{} || found == std::end(kUnits) || !(value > 0) || (is_share && value > 1)) {
-    throw InputError(
-        fmt::format("'{}' is no budget: give a share such as 0.4, 0.4energy or 0.4bytes, or 900000cycles, "
-                    "5ms, 2mJ, 40kB",
-                    text));
-  }
-  if (unit == "ms" && clock_hz == 0) throw InputError("a table has no clock: give the budget in cycles");
-  double factor = is_share ? reference[found->measure] : found->factor;
-  if (unit == "ms") factor *= clock_hz;
-  const double limit = value * factor;
-  // Cycles and bytes are whole; joules of an image are far below 1.
-  return {text, found->measure, found->measure == search::Measure::energy ? limit : std::floor(limit)};
-}
-
 search::ComparisonSpec spec_from(const console::Options& options, const search::Costs& reference,
                                  double clock_hz) {
   search::ComparisonSpec spec;
   spec.methods = options.words("methods", {});
   for (const std::string& name : spec.methods) (void)search::method(name);
   for (const std::string& text : options.words("budgets", {}))
-    spec.budgets.push_back(budget_of(text, reference, clock_hz));
+    spec.budgets.push_back(search::budget_of(text, reference, clock_hz));
   const double most = static_cast<double>(options.integer_of("evaluations", 1, 1'000'000));
   for (const double mark : {10.0, 20.0, 40.0, 80.0, 160.0})
     if (mark < most) spec.marks.push_back(mark);
@@ -155,13 +123,13 @@ int compare(const console::Arguments& arguments) {
                   "trials at the same time; changes no result");
   add_task_options(options);
   add_space_options(options);
-  add_recipe_options(options);
+  add_recipe_options(options, /*epochs=*/0, /*images=*/1000);
   options.device_options();
   options.store_option();
   options.format_option();
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
-  std::unique_ptr<Laboratory> laboratory;
+  std::unique_ptr<agent::Laboratory> laboratory;
   std::unique_ptr<search::Task> table;
   double clock_hz = 0;
   if (options.has("table")) {
@@ -174,10 +142,10 @@ int compare(const console::Arguments& arguments) {
     }
     table = search::table_task(std::move(loaded));
   } else {
-    laboratory = std::make_unique<Laboratory>(options);
-    clock_hz = static_cast<double>(laboratory->devices->hardware().clock_hz);
+    laboratory = open_laboratory(options);
+    clock_hz = static_cast<double>(laboratory->devices().hardware().clock_hz);
   }
-  search::Task& task = table ? *table : *laboratory->task;
+  search::Task& task = table ? *table : laboratory->task();
   const search::ComparisonSpec spec = spec_from(options, task.costs().reference(), clock_hz);
   console::ProgressBar bar("compare");
   const search::Comparison comparison = search::compare(task, spec, [&](int done, int all) {

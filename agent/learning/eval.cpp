@@ -6,7 +6,6 @@
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "agent/evaluation/cycle_meter.h"
 #include "agent/evaluation/device_accuracy.h"
 #include "agent/evaluation/statistics.h"
 #include "agent/learning/quantized.h"
@@ -14,6 +13,7 @@
 #include "agent/learning/verbs.h"
 #include "host/base/error.h"
 #include "host/compiler/compiler.h"
+#include "host/measurement/measure.h"
 #include "quant/model/geometry.h"
 #include "quant/reference/integer_reference.h"
 #include "quant/retraining/comparison.h"
@@ -135,11 +135,15 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
     const auto reason = host::reason_against(model.integers.network, model.integers.policy, hardware);
     evaluation.executable = !reason;
     if (!reason) {
-      agent::CycleMeter meter(pool, model.integers.network, console::open_store(options));
-      evaluation.cycles = meter.cycles(model.integers.policy);
+      const auto store = console::open_store(options);
+      host::SegmentMeter meter(pool, store.get());
+      const auto cycles = [&](const host::Policy& policy) {
+        return host::measure_network(meter, model.integers.network, policy).cycles();
+      };
+      evaluation.cycles = cycles(model.integers.policy);
       evaluation.cost_ratio =
           static_cast<double>(evaluation.cycles) /
-          static_cast<double>(meter.cycles(host::uniform_policy(model.integers.network, 8, 8)));
+          static_cast<double>(cycles(host::uniform_policy(model.integers.network, 8, 8)));
     }
     if (reason) evaluation.note = fmt::format("{} hardware cannot run it: {}", hardware.name, *reason);
   }

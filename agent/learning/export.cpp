@@ -99,8 +99,8 @@ int export_network(const console::Arguments& arguments) {
   options.require_writable(path, {"model", "checkpoint", "policy"});
   // Before the work, which may be long, so that a device that is not there costs nothing.
   const std::optional<host::HardwareInfo> hardware = hardware_of(options, format);
-  const auto quantized = quantized_model(options, static_cast<int>(options.integer_of("retrain", 0, 10'000)));
-  write(format, quantized.model, hardware, images, path);
+  const auto model = integers_of(options, static_cast<int>(options.integer_of("retrain", 0, 10'000)));
+  write(format, model, hardware, images, path);
   console::print(fmt::format("{}: {} bytes\n", path.string(), std::filesystem::file_size(path)));
   return 0;
 }

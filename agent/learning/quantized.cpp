@@ -11,14 +11,17 @@
 namespace bitloop::learning {
 namespace {
 
-Quantized of_run(const console::Options& options) {
+agent::RunFolder run_of(const console::Options& options) {
   for (const std::string& name : task_option_names()) {
     if (options.given(name)) {
       throw InputError(
           fmt::format("--run takes network, data and integers from the run: leave --{} out", name));
     }
   }
-  const auto run = agent::open_finished_run(options.text_of("run"));
+  return agent::open_finished_run(options.text_of("run"));
+}
+
+Quantized of_run(const agent::RunFolder& run) {
   Quantized quantized{.task = task_of(agent::load_config(run.config()).task), .model = {}};
   quantized.model = agent::load_model(run, quantized.task.data);
   return quantized;
@@ -47,7 +50,12 @@ Quantized of_options(const console::Options& options, int epochs) {
 }  // namespace
 
 Quantized quantized_model(const console::Options& options, int epochs) {
-  return options.has("run") ? of_run(options) : of_options(options, epochs);
+  return options.has("run") ? of_run(run_of(options)) : of_options(options, epochs);
+}
+
+quant::QuantizedModel integers_of(const console::Options& options, int epochs) {
+  return options.has("run") ? quant::load_quantized(run_of(options).quantized())
+                            : of_options(options, epochs).model;
 }
 
 }  // namespace bitloop::learning

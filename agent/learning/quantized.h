@@ -15,5 +15,7 @@ struct Quantized {
 /// What --run stores, or what --model and the other options of task_options.h give: `epochs` of retraining
 /// from the float weights. Shows progress. Throws InputError where both are named.
 Quantized quantized_model(const console::Options& options, int epochs);
+/// The integers alone: those of --run without loading its data.
+quant::QuantizedModel integers_of(const console::Options& options, int epochs);
 
 }  // namespace bitloop::learning

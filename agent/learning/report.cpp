@@ -45,7 +45,7 @@ console::Table lines_table(const ordered_json& summary) {
          fmt::format("{:.4f}-{:.4f}", line["test_low"].get<double>(), line["test_high"].get<double>()),
          line["policy"].get<std::string>()});
   };
-  add(summary["best"], "best (" + summary["method"].get<std::string>() + ")");
+  add(summary["best"], "best (" + summary["best"]["line"].get<std::string>() + ")");
   for (const auto& line : summary["lines"]) add(line, line["line"].get<std::string>());
   return table;
 }
@@ -55,11 +55,8 @@ std::string verdict(const ordered_json& summary) {
   for (const auto& name : summary["more_accurate_within_budget"]) {
     better += (better.empty() ? "" : ", ") + name.get<std::string>();
   }
-  const bool compared = std::ranges::any_of(summary["lines"], [](const auto& line) {
-    return line["line"].template get<std::string>() != "random";
-  });
-  if (!compared) return "";
-  if (better.empty()) return "No uniform line within the budget is more accurate beyond the 95 % interval.\n";
+  if (summary["lines"].empty()) return "";
+  if (better.empty()) return "No line within the budget is more accurate beyond the 95 % interval.\n";
   return "More accurate within the budget, beyond the 95 % interval: " + better + ".\n";
 }
 
@@ -71,13 +68,13 @@ std::string search_report(const ordered_json& summary) {
   return fmt::format(
       "\n{} on {}: best policy at {} cycles ({:.3f} ms at {:.0f} MHz), cost_ratio {:.3f} of budget {}, "
       "test accuracy {:.4f} (float {:.4f})\n\n{}\n{}\n{}{} evaluations in {} episodes, "
-      "{} jobs measured and {} remembered beside, {:.0f} s; hardware {} ({}), memory {}\n",
+      "{} segments measured, {:.0f} s; hardware {} ({}), memory {}\n",
       summary["network"].get<std::string>(), summary["data"].get<std::string>(), best["cycles"].dump(),
       1e3 * cycles / summary["clock_hz"].get<double>(), summary["clock_hz"].get<double>() / 1e6,
-      best["cost_ratio"].get<double>(), summary["budget"].get<double>(), best["test_accuracy"].get<double>(),
+      best["cost_ratio"].get<double>(), summary["limit"]["text"].get<std::string>(), best["test_accuracy"].get<double>(),
       summary["float_test_accuracy"].get<double>(), layers_table(best).text(), lines_table(summary).text(),
-      verdict(summary), summary["evaluations"].dump(), summary["episodes"].dump(),
-      summary["measured_jobs"].dump(), summary.value("remembered_jobs", 0), summary["seconds"].get<double>(),
+      verdict(summary), fmt::format("{:.4g}", summary["evaluations"].get<double>()), summary["episodes"].dump(),
+      summary["measured_segments"].dump(), summary["seconds"].get<double>(),
       summary["hardware"].get<std::string>(), summary["fingerprint"].get<std::string>().substr(0, 12),
       summary["memory"].get<std::string>());
 }

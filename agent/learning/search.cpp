@@ -2,18 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
+#include "agent/learning/laboratory_options.h"
 #include "agent/learning/report.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/run/files.h"
-#include "agent/searchers/methods.h"
+#include "agent/searchers/registry.h"
 #include "host/base/error.h"
 
 namespace bitloop::learning {
@@ -22,79 +26,106 @@ namespace {
 constexpr const char* kAboutSearch =
     R"(bitloop search: searches bit-widths for every layer. Each candidate is retrained shortly, its accuracy comes from
 the integers that the hardware computes with, its cycles from the hardware itself. The best policy keeps the budget:
-the share of the all-8-bit network's cycles that it may use.
+the share of the all-8-bit network's cycles that it may use. Lines for comparison get as many evaluations.
 
-  bitloop search --model lenet --data fashion-mnist --budget 0.6 --episodes 60 --out runs/demo
-  bitloop search --method random --budget 0.4 --seed 2 --out runs/random
-  bitloop search --tied-pairs --budget 0.5 --out runs/tied          (input, weight) bits only 8:8, 4:4, 2:1
-  bitloop search --budget 0.5 --acc-limit 0.88 --out runs/limit     fewest cycles above an accuracy
+  bitloop search --model lenet --data fashion-mnist --budget 0.6 --evaluations 60 --out runs/demo
+  bitloop search --method random --budget 900000cycles --seed 2 --out runs/random      also 5ms, 2mJ, 40kB
+  bitloop search --rules tied --budget 0.5 --out runs/tied          (input, weight) bits only 8:8, 4:4, 2:1
+  bitloop search --objective cycles --drop 0.01 --out runs/cheap    fewest cycles, at most 0.01 less accurate
   bitloop search --model net.onnx --data folder:DIR --budget 0.5 --pin first,last --out runs/own
   bitloop search --resume --out runs/demo                           go on after a kill
+  bitloop search --resume --evaluations 100 --out runs/demo         or with more evaluations
   bitloop search --device tcp+tls://board:1234 --budget 0.6 --out runs/board
 
-The folder holds config.toml, episodes.csv (a row per episode), policy.json (best), quantized.bin (its integers) and
-summary.json.
+The folder holds config.toml, episodes.csv (a row per proposal), lines/ (the same of each line), sensitivities.csv,
+policy.json (best), quantized.bin (its integers) and summary.json.
 )";
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const search::Method* method : search::methods()) names.emplace_back(method->name);
+  return names;
+}
 
 void add_options(console::Options& options) {
   const agent::SearchConfig d;
   add_task_options(options);
-  options.text("method", d.method, "ddpg, random or uniform");
-  options.number("budget", d.budget, "largest share of the all-8-bit network's cycles");
-  options.integer("episodes", d.episodes, "policies to evaluate");
+  options.text("method", d.method, "searcher: bitloop info lists them");
+  options.text("budget", d.budget, "the most that a policy may cost: a share, or 900000cycles, 5ms, 2mJ, 40kB");
+  options.text("budget-of", d.budget_of, "what a budget without a unit is a share of: cycles, energy or size");
+  options.integer("evaluations", d.evaluations, "that the method, and each line, may spend");
+  options.integer("episodes", 0, "policies that it may propose, known ones included (0: no limit)");
   options.text("out", "folder of the run");
   options.flag("resume", "go on with the run in --out");
-  options.text("objective", d.objective, "accuracy (the most accurate within the budget)");
-  options.flag("cost-in-reward", "the reward also counts 1/cost_ratio");
-  options.number("acc-limit", "accuracy on the reward split that suffices; counts 1/cost_ratio above it");
-  options.flag("tied-pairs", "only the pairs (input, weight) = (8,8), (4,4), (2,1)");
-  options.text("pin", "", "layers that keep 8 bits, separated by commas; also: first, last");
-  options.text("lines", "uniform,random",
-               "lines for comparison (uniform ones ignore --pin and --tied-pairs); 'none' for none");
-  options.integer("batch", d.batch, "policies that the searcher proposes at once");
+  options.text("objective", d.objective,
+               "accuracy (the most accurate within the budget), pareto, or, with --accuracy-floor or --drop, the "
+               "fewest cycles, energy or size");
+  options.number("accuracy-floor", "the least accuracy, on the reward split");
+  options.number("drop", "the same as the most that is lost against 8 bits: 0.01");
+  options.flag("cost-in-reward", "an agent's reward also counts 1/cost_ratio");
+  options.number("acc-limit", "of an agent's reward: accuracy that suffices; counts 1/cost_ratio above it");
+  add_space_options(options);
+  options.flag("tied-pairs", "the same as --rules tied");
+  options.text("lines", "uniform,random,greedy,solver",
+               "methods for comparison, 'none' for none; uniform also shows w8a8, w4a4, w2a2 and w1a2");
+  options.integer("batch", d.batch, "queries that a searcher asks at once (0: its own)");
   options.integer("workers", std::max(1L, static_cast<long>(std::thread::hardware_concurrency())),
                   "evaluations at the same time; changes no result");
   options.text(
       "clipping-order", "inside",
       "inside: the search sees --clipping's scales; after: it sees unclipped ones, and only the best "
       "policies at the end are clipped (Huang 2021)");
-  options.integer("retrain-epochs", d.retraining.epochs, "epochs of retraining per evaluation");
   options.integer("final-epochs", 3, "epochs of retraining of the best policies at the end");
-  add_retraining_options(options, d.retraining.images);
+  add_recipe_options(options, d.retraining.epochs, d.reward_images);
   options.device_options();
   options.store_option();
   options.format_option();
 }
 
+std::optional<double> number_of(const console::Options& options, const char* name) {
+  if (!options.has(name)) return std::nullopt;
+  return options.number_of(name, 0, 1);
+}
+
 agent::SearchConfig config_from(const console::Options& options) {
   agent::SearchConfig c;
   c.task = task_spec(options);
+  c.space = space_of(options);
+  if (options.is_set("tied-pairs")) {
+    if (options.given("rules") && c.space.rules != "tied")
+      throw InputError("--tied-pairs is --rules tied: leave one of them out");
+    c.space.rules = "tied";
+  }
   c.method = options.text_of("method");
-  console::require_name("method", c.method, agent::method_names());
-  c.budget = options.number_of("budget", 1e-6, 1);
-  c.episodes = static_cast<int>(options.integer_of("episodes", 1, 1'000'000));
+  console::require_name("method", c.method, method_names());
+  c.budget = options.text_of("budget");
+  c.budget_of = options.text_of("budget-of");
+  console::require_name("word in --budget-of", c.budget_of, {"cycles", "energy", "size"});
+  if (options.given("budget-of") && !search::is_plain_ratio(c.budget))
+    throw InputError(fmt::format("--budget {} says itself what it is: leave --budget-of out", c.budget));
+  c.episodes = static_cast<int>(options.integer_of("episodes", 0, 1'000'000));
+  c.evaluations = static_cast<int>(options.integer_of("evaluations", 1, 1'000'000));
+  // Proposals alone end a run where nothing else is said.
+  if (c.episodes > 0 && !options.given("evaluations")) c.evaluations = c.episodes;
+  c.planned = c.evaluations;
   c.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
-  c.batch = static_cast<int>(options.integer_of("batch", 1, 1024));
+  c.batch = static_cast<int>(options.integer_of("batch", 0, 1024));
   c.lines = options.text_of("lines") == "none" ? std::vector<std::string>{}
-                                               : options.words("lines", {"uniform", "random"});
+                                               : options.words("lines", method_names());
   const console::DeviceChoice devices = console::device_choice(options);
   c.device = devices.device;
   c.insecure = devices.insecure;
   c.hardware = devices.hardware;
   c.memory = devices.memory;
   c.objective = options.text_of("objective");
-  if (c.objective != "accuracy") {
-    throw InputError(
-        fmt::format("objective '{}' is not known to this version: use accuracy, with --acc-limit X for the "
-                    "fewest cycles above an accuracy",
-                    c.objective));
-  }
-  if (options.has("acc-limit")) c.accuracy_limit = options.number_of("acc-limit", 0, 1);
+  c.accuracy_floor = number_of(options, "accuracy-floor");
+  c.drop = number_of(options, "drop");
+  if (c.accuracy_floor && c.drop) throw InputError("--drop says the floor: leave --accuracy-floor out");
+  c.accuracy_limit = number_of(options, "acc-limit");
   c.cost_in_reward = options.is_set("cost-in-reward") || c.accuracy_limit.has_value();
-  c.tied_pairs = options.is_set("tied-pairs");
-  c.pinned = options.words("pin", {});
-  c.retraining = retraining_of(options);
-  c.retraining.epochs = static_cast<int>(options.integer_of("retrain-epochs", 0, 10'000));
+  const agent::EvaluationRecipe recipe = recipe_of(options);
+  c.reward_images = recipe.reward_images;
+  c.retraining = recipe.retraining;
   c.final_retraining = c.retraining;
   console::require_name("word in --clipping-order", options.text_of("clipping-order"), {"inside", "after"});
   if (options.text_of("clipping-order") == "after") c.retraining.clipping = "max";
@@ -102,8 +133,9 @@ agent::SearchConfig config_from(const console::Options& options) {
   return c;
 }
 
-/// A resumed run has its options in its folder; one that is given again must say the same.
-void check_same(const console::Options& options, const agent::SearchConfig& stored) {
+/// A resumed run has its options in its folder; one that is given again must say the same, but for
+/// --evaluations, which may grow.
+void take_over(const console::Options& options, agent::SearchConfig& stored) {
   const agent::SearchConfig now = config_from(options);
   const auto check = [&](const char* name, const auto& a, const auto& b) {
     if (options.given(name) && a != b) {
@@ -113,9 +145,8 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
                       name));
     }
   };
-  check("model", now.task.model, stored.task.model);
+  check("model", now.task.model, stored.source.empty() ? stored.task.model : stored.source);
   check("data", now.task.data, stored.task.data);
-  check("classes", now.task.class_names, stored.task.class_names);
   check("input", now.task.input, stored.task.input);
   check("outputs", now.task.outputs, stored.task.outputs);
   check("mean", now.task.mean, stored.task.mean);
@@ -123,20 +154,30 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   check("reward-from", now.task.reward_from_test, stored.task.reward_from_test);
   check("augment", now.task.augmentation, stored.task.augmentation);
   check("checkpoint", now.task.checkpoint, stored.task.checkpoint);
+  check("float-epochs", now.task.float_epochs, stored.task.float_epochs);
+  check("rules", now.space.rules, stored.space.rules);
+  check("tied-pairs", now.space.rules, stored.space.rules);
+  check("group", now.space.group, stored.space.group);
+  check("widths", now.space.widths, stored.space.widths);
+  check("pin", now.space.pinned, stored.space.pinned);
   check("method", now.method, stored.method);
   check("budget", now.budget, stored.budget);
-  check("episodes", now.episodes, stored.episodes);
+  check("budget-of", now.budget_of, stored.budget_of);
   check("seed", now.seed, stored.seed);
   check("batch", now.batch, stored.batch);
   check("lines", now.lines, stored.lines);
   check("hardware", now.hardware, stored.hardware);
   check("memory", now.memory, stored.memory);
   check("objective", now.objective, stored.objective);
+  check("accuracy-floor", now.accuracy_floor, stored.accuracy_floor);
+  check("drop", now.drop, stored.drop);
   check("acc-limit", now.accuracy_limit, stored.accuracy_limit);
-  check("pin", now.pinned, stored.pinned);
-  check("float-epochs", now.task.float_epochs, stored.task.float_epochs);
+  check("cost-in-reward", now.cost_in_reward, stored.cost_in_reward);
+  check("reward-images", now.reward_images, stored.reward_images);
+  check("statistics-images", now.retraining.calibration_images, stored.retraining.calibration_images);
   check("retrain-epochs", now.retraining.epochs, stored.retraining.epochs);
   check("retrain-images", now.retraining.images, stored.retraining.images);
+  check("retrain-augmented", now.retraining.augment, stored.retraining.augment);
   check("quantizer", now.retraining.quantizer, stored.retraining.quantizer);
   check("clipping", now.final_retraining.clipping, stored.final_retraining.clipping);
   check("clipping-order", now.retraining.clipping, stored.retraining.clipping);
@@ -145,13 +186,25 @@ void check_same(const console::Options& options, const agent::SearchConfig& stor
   check("distillation", now.retraining.distillation, stored.retraining.distillation);
   check("patience", now.retraining.patience, stored.retraining.patience);
   check("final-epochs", now.final_retraining.epochs, stored.final_retraining.epochs);
-  if ((options.is_set("tied-pairs") && !stored.tied_pairs) ||
-      (options.is_set("cost-in-reward") && !stored.cost_in_reward) ||
-      (options.is_set("retrain-augmented") && !stored.retraining.augment)) {
-    throw InputError(
-        "--tied-pairs, --cost-in-reward or --retrain-augmented differs from the run that goes on: leave it "
-        "out");
+  if (options.given("evaluations")) {
+    if (now.evaluations < stored.evaluations) check("evaluations", now.evaluations, stored.evaluations);
+    stored.evaluations = now.evaluations;
   }
+  if (options.given("episodes")) {
+    if (now.episodes != 0 && (stored.episodes == 0 || now.episodes < stored.episodes))
+      check("episodes", now.episodes, stored.episodes);
+    stored.episodes = now.episodes;
+    stored.evaluations = std::max(stored.evaluations, now.evaluations);
+  }
+}
+
+/// What Ctrl-C says; made before, because a handler may only write.
+std::string farewell;
+
+/// Ends at once: whatever is in the folder is whole, and the run goes on from there.
+extern "C" void stop_search(int signal) {
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, farewell.data(), farewell.size());
+  _exit(128 + signal);
 }
 
 void print_summary(const nlohmann::ordered_json& summary, console::Format format) {
@@ -175,14 +228,17 @@ int search(const console::Arguments& arguments) {
                     folder.path().string()));
   }
   agent::SearchConfig config = goes_on ? agent::load_config(folder.config()) : config_from(options);
+  bool has_more = false;
   if (goes_on) {
-    check_same(options, config);
+    const auto before = std::pair(config.evaluations, config.episodes);
+    take_over(options, config);
+    has_more = before != std::pair(config.evaluations, config.episodes);
     folder.remove_stale_temporaries();
   } else {
     folder.check_free();
   }
   const auto workers = static_cast<int>(options.integer_of("workers", 1, 1024));
-  if (goes_on && std::filesystem::exists(folder.summary())) {
+  if (goes_on && !has_more && std::filesystem::exists(folder.summary())) {
     print_summary(nlohmann::ordered_json::parse(agent::read_file(folder.summary())), format);
     return 0;
   }
@@ -194,15 +250,27 @@ int search(const console::Arguments& arguments) {
                        console::open_store(options));
   if (!search.note().empty()) fmt::print(stderr, "bitloop: note: {}\n", search.note());
   if (!goes_on) folder.create(search.config());
+  if (has_more) folder.extend(config.evaluations, config.episodes);
 
+  const std::string hint = fmt::format("go on with bitloop search --resume --out {}", folder.path().string());
+  farewell = "\nbitloop: stopped: " + hint + "\n";
+  std::signal(SIGINT, stop_search);
+  std::signal(SIGTERM, stop_search);
   std::unique_ptr<console::ProgressBar> bar;
   std::string shown;
-  const auto summary =
-      search.run(folder, [&](const std::string& stage, double done, const std::string& note) {
-        if (stage != shown) bar = std::make_unique<console::ProgressBar>(stage);
-        shown = stage;
-        bar->update(done, note);
-      });
+  const auto observer = [&](const std::string& stage, double done, const std::string& note) {
+    if (stage != shown) bar = std::make_unique<console::ProgressBar>(stage);
+    shown = stage;
+    bar->update(done, note);
+  };
+  nlohmann::ordered_json summary;
+  try {
+    summary = search.run(folder, shared_outcomes(options), observer);
+  } catch (const InputError&) {
+    throw;
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}; {}", error.what(), hint));
+  }
   bar.reset();
   print_summary(summary, format);
   return 0;

@@ -8,7 +8,7 @@
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
-#include "agent/learning/laboratory.h"
+#include "agent/learning/laboratory_options.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/tables/table.h"
@@ -97,7 +97,7 @@ int tabulate(const console::Arguments& arguments) {
                   "evaluations at the same time; changes no result");
   add_task_options(options);
   add_space_options(options);
-  add_recipe_options(options);
+  add_recipe_options(options, /*epochs=*/0, /*images=*/1000);
   options.device_options();
   options.store_option();
   if (!options.parse(arguments)) return 0;
@@ -105,8 +105,8 @@ int tabulate(const console::Arguments& arguments) {
   options.require_writable(out, {"model", "checkpoint"});
   const auto workers = static_cast<int>(options.integer_of("workers", 1, 1024));
   const auto test_images = static_cast<std::size_t>(options.integer_of("test-images", 0, 100'000'000));
-  Laboratory laboratory(options);
-  agent::NetworkTask& task = *laboratory.task;
+  const auto laboratory = open_laboratory(options);
+  agent::NetworkTask& task = laboratory->task();
   const search::Space& space = task.space();
   if (space.assignments() > kMostPolicies) {
     throw InputError(
@@ -119,22 +119,22 @@ int tabulate(const console::Arguments& arguments) {
   for (const std::string& word : arguments)
     if (word.find('/') == std::string::npos) command += " " + word;
   search::Table table{
-      .name = fmt::format("{}, {}", task.name(), laboratory.opened.data.name),
-      .origin = fmt::format("{} (hardware {})", command, laboratory.devices->hardware().fingerprint),
+      .name = fmt::format("{}, {}", task.name(), laboratory->opened().data.name),
+      .origin = fmt::format("{} (hardware {})", command, laboratory->devices().hardware().fingerprint),
       .space = space,
       .measures = {search::Measure::cycles, search::Measure::bytes},
       .reference = task.costs().reference()};
   table.probes = probes_of(task);
-  const auto reward = cut(laboratory.opened.data.reward,
+  const auto reward = cut(laboratory->opened().data.reward,
                           static_cast<std::size_t>(2 * task.recipe().reward_images), kTableFolds);
-  const auto test = cut(laboratory.opened.data.test, test_images, 1);
+  const auto test = cut(laboratory->opened().data.test, test_images, 1);
   const agent::NetworkTask::Images images[] = {reward, test};
   console::ProgressBar bar("tabulate");
   std::mutex mutex;
   std::size_t done = 0;
   std::vector<quant::CodeMemory> memories(static_cast<std::size_t>(workers));
   search::parallel_for(static_cast<int>(all.size()), workers, [&](int item, int worker) {
-    const auto entries = task.outcomes(all[item], true, images, &memories[worker]);
+    const auto entries = task.outcomes(task.policies().policy(all[item]), true, images, &memories[worker]);
     const search::Costs costs = task.costs().costs(all[item]);
     const std::lock_guard lock(mutex);
     table.rows.emplace(all[item], search::Table::Row{costs, folds_of(entries[0]), folds_of(entries[1])});

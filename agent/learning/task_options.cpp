@@ -54,8 +54,12 @@ agent::TaskSpec task_spec(const console::Options& options) {
 
 agent::Task task_of(const agent::TaskSpec& spec) {
   agent::Task task = agent::open_task(spec);
-  if (!task.note.empty()) fmt::print(stderr, "bitloop: note: {}\n", task.note);
+  tell_note(task);
   return task;
+}
+
+void tell_note(const agent::Task& task) {
+  if (!task.note.empty()) fmt::print(stderr, "bitloop: note: {}\n", task.note);
 }
 
 void add_retraining_options(console::Options& options, int images,

@@ -13,6 +13,7 @@ void add_task_options(console::Options& options);
 agent::TaskSpec task_spec(const console::Options& options);
 /// The same as agent::open_task; also tells the user what was assumed.
 agent::Task task_of(const agent::TaskSpec& spec);
+void tell_note(const agent::Task& task);
 
 /// --quantizer, --clipping, --optimizer, --learning-rate, --distillation, --retrain-augmented, --patience,
 /// --retrain-images (by default `images`), --seed; the epochs are the verb's own. `more_quantizers`: names

@@ -2,56 +2,106 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
-#include "agent/evaluation/parallel.h"
-#include "agent/evaluation/quant_evaluator.h"
-#include "agent/run/lines.h"
-#include "agent/searchers/uniform_lines.h"
-#include "quant/reference/integer_reference.h"
-#include "quant/tensor/threads.h"
+#include "agent/evaluation/retrained_or_not.h"
+#include "agent/trial/parallel.h"
 
 namespace bitloop::agent {
 namespace {
 
-constexpr int kFinalists = 3;  ///< design, Rulings: the end of a search
+constexpr std::size_t kFinalists = 3;  ///< of a line; design, Rulings: the end of a search
+constexpr std::size_t kFront = 8;      ///< of a Pareto front
+
+/// Distinct full answers within the limit, the best first: what the searcher holds for it, then as the
+/// objective says.
+std::vector<search::Answer> ranked(const Line& line, const search::Objective& objective) {
+  std::vector<search::Answer> answers;
+  const auto add = [&](const search::Answer& answer) {
+    const auto same = [&](const search::Answer& other) { return other.query == answer.query; };
+    if (std::ranges::none_of(answers, same)) answers.push_back(answer);
+  };
+  if (line.steps.empty()) return answers;
+  if (const int best = line.steps.back().best; best >= 0) add(line.steps[static_cast<std::size_t>(best)].answer);
+  for (const search::Step& step : line.steps)
+    if (step.answer.query.fidelity == search::Fidelity::full && objective.fits(step.answer.costs))
+      add(step.answer);
+  if (answers.size() > 1) {
+    std::stable_sort(answers.begin() + 1, answers.end(),
+                     [&](const auto& a, const auto& b) { return objective.better(a, b); });
+  }
+  return answers;
+}
+
+/// Evenly spread over the answers that no other beats in both accuracy and cost, the dearest first.
+std::vector<search::Answer> front_of(std::vector<search::Answer> answers, search::Measure measure) {
+  std::ranges::stable_sort(answers, [&](const auto& a, const auto& b) {
+    return std::pair(a.costs[measure], -a.accuracy()) < std::pair(b.costs[measure], -b.accuracy());
+  });
+  std::vector<search::Answer> front;
+  for (search::Answer& answer : answers)
+    if (front.empty() || answer.accuracy() > front.back().accuracy()) front.push_back(std::move(answer));
+  std::vector<search::Answer> spread;
+  const std::size_t count = std::min(front.size(), kFront);
+  for (std::size_t i = 0; i < count; ++i)
+    spread.push_back(front[front.size() - 1 - i * (front.size() - 1) / std::max<std::size_t>(1, count - 1)]);
+  return spread;
+}
+
+std::vector<search::Answer> finalists_of(const Line& line, const search::Objective& objective) {
+  std::vector<search::Answer> answers = ranked(line, objective);
+  if (objective.goal == search::Objective::Goal::pareto)
+    return front_of(std::move(answers), objective.measure);
+  if (answers.size() > kFinalists) answers.resize(kFinalists);
+  return answers;
+}
+
+bool asks_for(const SearchConfig& config, std::string_view line) {
+  return std::ranges::find(config.lines, line) != config.lines.end();
+}
 
 }  // namespace
 
-std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Episode>& method,
-                                       const std::vector<Episode>& random) {
+std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Line>& lines) {
+  Laboratory& laboratory = stage.laboratory;
   std::vector<Finalist> finalists;
-  for (const Episode& e : best_episodes(method, kFinalists)) {
-    finalists.push_back({.line = stage.config.method, .policy = e.policy, .searched = e.outcome});
-  }
-  for (const Episode& e : best_episodes(random, kFinalists)) {
-    finalists.push_back({.line = "random", .policy = e.policy, .searched = e.outcome});
+  for (const Line& line : lines) {
+    for (search::Answer& answer : finalists_of(line, stage.problem.objective)) {
+      host::Policy policy = laboratory.policies().policy(answer.query.assignment);
+      finalists.push_back({.line = line.name, .policy = std::move(policy), .searched = std::move(answer)});
+    }
   }
   if (!asks_for(stage.config, "uniform")) return finalists;
-  for (const NamedPolicy& line : uniform_lines(stage.network)) {
-    finalists.push_back({.line = line.name,
-                         .policy = line.policy,
-                         .searched = stage.evaluator.evaluate(std::span(&line.policy, 1)).front()});
+  const auto images = laboratory.task().images_of(stage.config.seed, search::Fidelity::full);
+  for (const auto& [weight_bits, input_bits] : {std::pair{8, 8}, {4, 4}, {2, 2}, {1, 2}}) {
+    host::Policy policy = host::uniform_policy(laboratory.network(), weight_bits, input_bits);
+    search::Answer searched{.costs = laboratory.costs(policy)};
+    searched.folds = laboratory.task().outcomes(policy, true, std::span(&images, 1)).front().folds;
+    finalists.push_back({.line = "w" + std::to_string(weight_bits) + "a" + std::to_string(input_bits),
+                         .policy = std::move(policy),
+                         .searched = std::move(searched)});
   }
   return finalists;
 }
 
-void retrain(std::vector<Finalist>& finalists, const Stage& stage, const quant::Quantizer& quantizer,
-             int workers) {
+void retrain(std::vector<Finalist>& finalists, const Stage& stage) {
   std::vector<std::size_t> distinct;
   const auto first_with = [&](const host::Policy& policy) {
-    return std::find_if(finalists.begin(), finalists.end(),
-                        [&](const Finalist& f) { return f.policy == policy; });
+    return std::ranges::find_if(finalists, [&](const Finalist& f) { return f.policy == policy; });
   };
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     if (first_with(finalists[i].policy) == finalists.begin() + static_cast<std::ptrdiff_t>(i))
       distinct.push_back(i);
   }
+  const NetworkTask& task = stage.laboratory.task();
+  const auto fresh = task.prices().has_checks() ? search::Fidelity::check : search::Fidelity::full;
+  const auto images = task.images_of(stage.config.seed, fresh);
   std::atomic<int> done{0};
   stage.observer("final retraining", 0, "");
-  parallel_for(static_cast<int>(distinct.size()), workers, [&](int item, int worker) {
+  search::parallel_for(static_cast<int>(distinct.size()), stage.workers, [&](int item, int worker) {
     Finalist& f = finalists[distinct[item]];
-    f.model = retrained_or_not(quantizer, f.policy, stage.config.final_retraining);
-    f.reward = quant::IntegerReference(f.model.integers).accuracy(stage.data.reward, f.model.output_scale());
+    f.model = retrained_or_not(stage.laboratory.quantizer(), f.policy, stage.config.final_retraining);
+    f.retrained = {.query = f.searched.query, .folds = folds_of(f.model, images), .costs = f.searched.costs};
     ++done;
     // One thread draws; the others' progress shows at its next turn.
     if (worker == 0) stage.observer("final retraining", done / static_cast<double>(distinct.size()), "");
@@ -60,28 +110,34 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage, const quant::
   for (Finalist& f : finalists) {
     const auto same = first_with(f.policy);
     f.model = same->model;
-    f.reward = same->reward;
+    f.retrained = same->retrained;
   }
 }
 
-std::vector<Finalist> best_of_lines(const std::vector<Finalist>& finalists, const Judge& judge,
-                                    const quant::Split& test) {
-  const auto judged = [&](const Finalist& f) {
-    return judged_again({.policy = f.policy, .outcome = f.searched}, f.reward.accuracy, judge);
-  };
+std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const search::Objective& objective) {
+  if (finalists.empty()) return {};
+  const std::string method = finalists.front().line;
   std::vector<Finalist> best;
-  for (const Finalist& f : finalists) {
-    const auto same =
-        std::find_if(best.begin(), best.end(), [&](const Finalist& b) { return b.line == f.line; });
-    if (same == best.end()) {
-      best.push_back(f);
-    } else if (is_better(judged(f), judged(*same))) {
-      *same = f;
+  for (Finalist& f : finalists) {
+    const auto same = std::ranges::find_if(best, [&](const Finalist& b) { return b.line == f.line; });
+    const bool whole_front = objective.goal == search::Objective::Goal::pareto && f.line == method;
+    if (same == best.end() || whole_front) {
+      best.push_back(std::move(f));
+    } else if (objective.better(f.retrained, same->retrained)) {
+      *same = std::move(f);
     }
   }
-  for (Finalist& f : best) {
-    f.test = quant::IntegerReference(f.model.integers)
-                 .accuracy(test, f.model.output_scale(), quant::TorchThreads::all());
+  return best;
+}
+
+std::size_t best_of_all(const std::vector<Finalist>& finalists, const Stage& stage) {
+  const search::Objective& objective = stage.problem.objective;
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < finalists.size(); ++i) {
+    const Finalist& f = finalists[i];
+    if (objective.fits(f.searched.costs) && stage.laboratory.policies().contains(f.policy) &&
+        objective.better(f.retrained, finalists[best].retrained))
+      best = i;
   }
   return best;
 }

@@ -3,11 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/run/episodes.h"
+#include "agent/run/lines.h"
 #include "agent/run/stage.h"
 #include "quant/data/accuracy.h"
 #include "quant/model/quantized_model.h"
-#include "quant/retraining/quantizer.h"
 
 namespace bitloop::agent {
 
@@ -15,24 +14,26 @@ namespace bitloop::agent {
 struct Finalist {
   std::string line;
   host::Policy policy;
-  Outcome searched;  ///< what the search saw
+  search::Answer searched;  ///< what the search saw
   quant::QuantizedModel model{};
-  quant::Accuracy reward{};  ///< after the final retraining
-  quant::Accuracy test{};    ///< only of those that are shown
+  /// After the final retraining, on images of the reward split that the search did not see.
+  search::Answer retrained{};
+  quant::Accuracy test{};  ///< only of those that are shown
 };
 
-/// The best of the method and of the random line, and the uniform lines that are asked for; the method's come
-/// first.
-std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Episode>& method,
-                                       const std::vector<Episode>& random);
+/// The best of the method and of each line, the method's first, and the uniform policies w8a8, w4a4, w2a2 and
+/// w1a2, whatever a search pins or ties, where the configuration names the line `uniform`.
+std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Line>& lines);
 
-/// Retrains all alike, longer than the search did; each distinct policy once, on `workers` threads.
-void retrain(std::vector<Finalist>& finalists, const Stage& stage, const quant::Quantizer& quantizer,
-             int workers);
+/// Retrains all alike, longer than the search did; each distinct policy once.
+void retrain(std::vector<Finalist>& finalists, const Stage& stage);
 
-/// Of each line the one with the best reward after that retraining, and only that one, is tested. In the
-/// order of the lines.
-std::vector<Finalist> best_of_lines(const std::vector<Finalist>& finalists, const Judge& judge,
-                                    const quant::Split& test);
+/// Of each line the best after that retraining; in the order of the lines. For the Pareto front all of the
+/// method's are kept, by cost.
+std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const search::Objective& objective);
+
+/// Of those that the search might have chosen (within the budget, in the space) the best; the first one where
+/// none is.
+std::size_t best_of_all(const std::vector<Finalist>& finalists, const Stage& stage);
 
 }  // namespace bitloop::agent

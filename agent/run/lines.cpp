@@ -3,40 +3,163 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
+#include <atomic>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <numeric>
 
-#include "agent/environment/reward.h"
-#include "agent/run/episodes.h"
-#include "agent/searchers/uniform_lines.h"
+#include "agent/run/episode_log.h"
+#include "agent/run/sensitivities.h"
+#include "agent/searchers/registry.h"
+#include "agent/trial/parallel.h"
+#include "host/base/atomic_file.h"
 
 namespace bitloop::agent {
+namespace {
 
-bool asks_for(const SearchConfig& config, const std::string& line) {
-  return std::find(config.lines.begin(), config.lines.end(), line) != config.lines.end();
+/// The random line must not draw the searcher's own first policies.
+constexpr std::uint64_t kLineSeed = 0x9e3779b97f4a7c15;
+
+/// Another line failed: this one ends too.
+struct Stopped {};
+
+/// How far all lines are, told as one.
+class Progress {
+ public:
+  Progress(const Stage& stage, std::size_t lines) : stage_(stage), done_(lines) {
+    stage_.observer(title(), 0, "");
+  }
+  void update(std::size_t line, double done, const std::string& note) {
+    const std::lock_guard lock(mutex_);
+    done_[line] = done;
+    if (line == 0) note_ = note;
+    stage_.observer(title(), std::accumulate(done_.begin(), done_.end(), 0.0) / static_cast<double>(done_.size()),
+                    note_);
+  }
+
+ private:
+  [[nodiscard]] std::string title() const { return done_.size() == 1 ? stage_.config.method : "search"; }
+  const Stage& stage_;
+  std::mutex mutex_;
+  std::vector<double> done_;
+  std::string note_;  ///< of the method
+};
+
+/// One line's files and progress, told after every batch.
+class Recorder {
+ public:
+  Recorder(const Stage& stage, std::size_t line, const std::string& name, const search::Searcher& searcher,
+           Progress& progress)
+      : stage_(stage),
+        line_(line),
+        name_(name),
+        searcher_(searcher),
+        progress_(progress),
+        log_(line == 0 ? stage.folder.episodes() : stage.folder.line(name)) {}
+
+  void record(const std::vector<search::Step>& steps) {
+    std::vector<Episode> episodes;
+    for (; recorded_ < steps.size(); ++recorded_) {
+      if (steps[recorded_].answer.query.fidelity == search::Fidelity::full)
+        episodes.push_back(episode(steps[recorded_]));
+    }
+    log_.append(episodes);
+    const search::Step& last = steps.back();
+    std::string note = fmt::format("{} {:.0f}/{}", name_, last.spent, stage_.config.evaluations);
+    if (last.best >= 0) note += best(steps[static_cast<std::size_t>(last.best)].answer);
+    const bool probed = std::ranges::any_of(
+        steps, [](const search::Step& s) { return s.answer.query.fidelity == search::Fidelity::probe; });
+    if (line_ == 0 && probed && !std::filesystem::exists(stage_.folder.sensitivities()))
+      host::write_file_atomically(stage_.folder.sensitivities(),
+                                  sensitivities_csv(stage_.problem.space, steps));
+    progress_.update(line_, std::min(1.0, last.spent / stage_.config.evaluations), note);
+  }
+
+ private:
+  Episode episode(const search::Step& step) {
+    const search::Answer& answer = step.answer;
+    return {.number = ++episodes_,
+            .policy = policy(answer).key(),
+            .accuracy = answer.accuracy(),
+            .loss = answer.loss(),
+            .costs = answer.costs,
+            .cost_ratio = answer.costs.cycles() / stage_.problem.costs.reference().cycles(),
+            .reward = searcher_.reward(answer),
+            .seconds = answer.seconds,
+            .remembered = answer.remembered,
+            .spent = step.spent};
+  }
+  [[nodiscard]] host::Policy policy(const search::Answer& answer) const {
+    return stage_.laboratory.policies().policy(answer.query.assignment);
+  }
+  /// Keeps the method's best, and says what it is.
+  std::string best(const search::Answer& answer) {
+    const host::Policy policy = this->policy(answer);
+    if (line_ == 0 && policy.key() != written_) {
+      host::write_file_atomically(stage_.folder.policy(), host::to_json(policy).dump(2) + "\n");
+      written_ = policy.key();
+    }
+    return fmt::format(" best {:.4f} at {:.3f} ({})", answer.accuracy(),
+                       answer.costs.cycles() / stage_.problem.costs.reference().cycles(), policy.key());
+  }
+
+  const Stage& stage_;
+  std::size_t line_;
+  std::string name_;
+  const search::Searcher& searcher_;
+  Progress& progress_;
+  EpisodeLog log_;
+  std::size_t recorded_ = 0;
+  int episodes_ = 0;
+  std::string written_;
+};
+
+Line run_line(const Stage& stage, std::size_t line, const std::string& name, Progress& progress,
+              const std::atomic<bool>& stopped) {
+  const SearchConfig& config = stage.config;
+  const auto searcher =
+      search::method(name).make(stage.problem, {.evaluations = static_cast<double>(config.planned),
+                                                .batch = config.batch,
+                                                .seed = line == 0 ? config.seed : config.seed ^ kLineSeed,
+                                                .cost_in_reward = config.cost_in_reward,
+                                                .accuracy_limit = config.accuracy_limit});
+  search::TrialLimits limits{.evaluations = static_cast<double>(config.evaluations)};
+  if (config.episodes > 0) limits.proposals = config.episodes;
+  Recorder recorder(stage, line, name, *searcher, progress);
+  auto steps = search::run_trial(*searcher, stage.evaluator, stage.problem, limits, [&](const auto& all) {
+    if (stopped) throw Stopped{};
+    recorder.record(all);
+  });
+  progress.update(line, 1, fmt::format("{} done", name));
+  return {name, std::move(steps)};
 }
 
-std::vector<Episode> run_uniform_lines(const Stage& stage, const std::filesystem::path& log_file) {
-  const auto& [config, network, data, evaluator, observer] = stage;
-  std::vector<host::Policy> policies;
-  for (const NamedPolicy& line : uniform_lines(network)) policies.push_back(line.policy);
-  if (!asks_for(config, "uniform")) policies.resize(1);
-  UniformLines searcher(policies, static_cast<int>(policies.size()));
-  EpisodeLog log(log_file, network);
-  Reward reward{.cost_counts = config.cost_in_reward, .accuracy_limit = config.accuracy_limit};
-  bool first = true;
-  const std::size_t images = data.reward.size();
-  const Judge judge = [&](const host::Policy&, const Outcome& outcome) {
-    if (std::exchange(first, false)) {
-      reward.accuracy_origin = outcome.accuracy;
-      reward.largest = largest_reward(outcome.accuracy, images);
+}  // namespace
+
+int Line::episodes() const {
+  return static_cast<int>(std::ranges::count_if(
+      steps, [](const search::Step& s) { return s.answer.query.fidelity == search::Fidelity::full; }));
+}
+
+std::vector<Line> run_lines(const Stage& stage) {
+  std::vector<std::string> names{stage.config.method};
+  for (const std::string& name : stage.config.lines)
+    if (name != stage.config.method) names.push_back(name);
+  std::vector<Line> lines(names.size());
+  Progress progress(stage, names.size());
+  std::atomic<bool> stopped{false};
+  // A thread for each: they wait for the evaluator nearly always.
+  const int all = static_cast<int>(names.size());
+  search::parallel_for(all, all, [&](int line, int /*worker*/) {
+    try {
+      lines[line] = run_line(stage, static_cast<std::size_t>(line), names[line], progress, stopped);
+    } catch (const Stopped&) {  // the error of another line ends the search
+    } catch (...) {
+      stopped = true;
+      throw;
     }
-    return reward(outcome.accuracy, outcome.cost_ratio);
-  };
-  observer("uniform lines", 0, "");
-  const auto episodes = run_episodes(searcher, evaluator, judge, static_cast<int>(policies.size()), log);
-  observer("uniform lines", 1,
-           fmt::format("w8a8 {:.4f} on the reward split", episodes.front().outcome.accuracy));
-  return episodes;
+  });
+  return lines;
 }
 
 }  // namespace bitloop::agent

@@ -1,19 +1,25 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "agent/run/stage.h"
-#include "agent/searchers/searcher.h"
+#include "agent/trial/trial.h"
 
 namespace bitloop::agent {
 
-/// Whether the configuration names this line for comparison: `uniform` or `random`.
-bool asks_for(const SearchConfig& config, const std::string& line);
+/// A method of which a run shows the result: its own, or one that stands beside it.
+struct Line {
+  std::string name{};
+  std::vector<search::Step> steps{};
 
-/// Evaluates the uniform lines; where none are asked for, w8a8 alone, which is the origin of every reward. It
-/// is the first episode.
-std::vector<Episode> run_uniform_lines(const Stage& stage, const std::filesystem::path& log);
+  [[nodiscard]] double evaluations() const { return steps.empty() ? 0 : steps.back().spent; }
+  [[nodiscard]] int episodes() const;
+};
+
+/// Runs the configuration's method and its lines side by side, each for so many evaluations, or goes on where
+/// their logs end; the method first. The best policy of the method so far is kept in the folder, and what its
+/// probes say. Lines draw other numbers than the method.
+std::vector<Line> run_lines(const Stage& stage);
 
 }  // namespace bitloop::agent

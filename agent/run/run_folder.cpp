@@ -4,8 +4,10 @@
 
 #include <vector>
 
+#include "agent/run/files.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
+#include "quant/open_model.h"
 
 namespace bitloop::agent {
 
@@ -23,19 +25,39 @@ void RunFolder::check_free() const {
   for (const auto& entry : fs::directory_iterator(path_)) {
     // What a run that was killed at its very start leaves behind.
     const std::string name = entry.path().filename().string();
-    if (name == "lines" || (name.starts_with("config.toml.") && name.ends_with(".tmp"))) continue;
+    const bool temporary = name.starts_with("config.toml.") && name.ends_with(".tmp");
+    if (name == "lines" || name == source().filename() || temporary) continue;
     throw InputError(fmt::format("{} holds other files ({}): choose an empty or new folder for --out",
                                  path_.string(), name));
   }
 }
 
-void RunFolder::create(const SearchConfig& config) const {
+void RunFolder::create(SearchConfig config) const {
   std::error_code error;
   fs::create_directories(path_ / "lines", error);
+  if (!error) fs::create_directories(source(), error);
   if (error) {
     throw InputError(
         fmt::format("{} cannot be created ({}): choose another --out", path_.string(), error.message()));
   }
+  // A network is named after its file, so the copy keeps the name.
+  if (const fs::path file = config.task.model; file.extension() == ".onnx") {
+    config.source = file.string();
+    config.task.model = source() / file.filename();
+    quant::copy_model(file, config.task.model);
+  }
+  if (const fs::path file = config.task.class_names; !file.empty()) {
+    config.task.class_names = source() / file.filename();
+    host::write_file_atomically(config.task.class_names, read_file(file));
+  }
+  save_config(config, this->config());
+}
+
+void RunFolder::extend(int evaluations, int episodes) const {
+  SearchConfig config = load_config(this->config());
+  config.evaluations = evaluations;
+  config.episodes = episodes;
+  fs::remove(summary());
   save_config(config, this->config());
 }
 

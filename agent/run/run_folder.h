@@ -7,14 +7,18 @@
 
 namespace bitloop::agent {
 
-/// The folder of one search. Files are complete or absent, whenever the process is killed:
+/// The folder of one search, whole in itself but for the images. Files are complete or absent, whenever the
+/// process is killed:
 ///
 ///   config.toml        everything that fixes the run, with version and fingerprint
-///   checkpoint.pt      the float network that every policy starts from
-///   lines/uniform.csv  episodes of the uniform lines (episode_log.h); lines/random.csv those of random
-///   search episodes.csv       episodes of the searcher; they are its state too, which a replay of them
-///   rebuilds policy.json        best policy so far, at the end the chosen one quantized.bin      integers of
-///   the chosen policy after the final retraining summary.json       result, written last
+///   source/            files that the network and its classes came from
+///   checkpoint.pt      the float weights that every policy starts from
+///   outcomes.sqlite    what evaluations answered: with it a run goes on where it was killed
+///   episodes.csv       what the method proposed (episode_log.h); lines/NAME.csv the same of each line
+///   sensitivities.csv  the loss that each choice adds alone, where a method probed it
+///   policy.json        best policy so far, at the end the chosen one
+///   quantized.bin      integers of the chosen policy after the final retraining
+///   summary.json       result, written last
 class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
@@ -26,6 +30,9 @@ class RunFolder {
   [[nodiscard]] std::filesystem::path line(const std::string& name) const {
     return path_ / "lines" / (name + ".csv");
   }
+  [[nodiscard]] std::filesystem::path source() const { return path_ / "source"; }
+  [[nodiscard]] std::filesystem::path outcomes() const { return path_ / "outcomes.sqlite"; }
+  [[nodiscard]] std::filesystem::path sensitivities() const { return path_ / "sensitivities.csv"; }
   [[nodiscard]] std::filesystem::path policy() const { return path_ / "policy.json"; }
   [[nodiscard]] std::filesystem::path quantized() const { return path_ / "quantized.bin"; }
   [[nodiscard]] std::filesystem::path summary() const { return path_ / "summary.json"; }
@@ -35,8 +42,10 @@ class RunFolder {
   /// Throws InputError where a new run cannot start here: the folder holds a run, or strange files. Writes
   /// nothing.
   void check_free() const;
-  /// Makes the folder, with this configuration.
-  void create(const SearchConfig& config) const;
+  /// Makes the folder, with this configuration and copies of its network and classes where they are files.
+  void create(SearchConfig config) const;
+  /// Lets its run go on to more evaluations and episodes; it is not finished then.
+  void extend(int evaluations, int episodes) const;
   /// Removes the temporary files (`NAME.PID.tmp`) of processes that are gone; those of a living one stay.
   void remove_stale_temporaries() const;
 

@@ -6,116 +6,174 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "agent/environment/environment.h"
-#include "agent/evaluation/quant_evaluator.h"
-#include "agent/run/episode_log.h"
+#include "agent/comparison/comparison.h"
+#include "agent/evaluation/evaluation_pool.h"
 #include "agent/run/finalists.h"
 #include "agent/run/lines.h"
-#include "agent/run/method.h"
 #include "agent/run/summary.h"
-#include "agent/searchers/uniform_lines.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
-#include "quant/model/geometry.h"
+#include "host/compiler/compiler.h"
+#include "quant/reference/integer_reference.h"
+#include "quant/tensor/threads.h"
 
 namespace bitloop::agent {
 
 using nlohmann::ordered_json;
+using Goal = search::Objective::Goal;
+
+namespace {
+
+struct NamedGoal {
+  std::string_view name;
+  Goal goal;
+  std::optional<search::Measure> measure;  ///< where the name fixes it
+};
+constexpr NamedGoal kGoals[] = {{"accuracy", Goal::accuracy, {}},
+                                {"cycles", Goal::cost, search::Measure::cycles},
+                                {"energy", Goal::cost, search::Measure::energy},
+                                {"size", Goal::cost, search::Measure::bytes},
+                                {"pareto", Goal::pareto, {}}};
+
+const NamedGoal& goal_of(const SearchConfig& config) {
+  const auto found = std::ranges::find(kGoals, config.objective, &NamedGoal::name);
+  if (found == std::end(kGoals)) {
+    throw InputError(
+        fmt::format("objective '{}' is not known: use accuracy, cycles, energy, size or pareto", config.objective));
+  }
+  const bool has_floor = config.accuracy_floor || config.drop;
+  if (found->goal == Goal::cost && !has_floor) {
+    throw InputError(
+        fmt::format("--objective {0} looks for the fewest {0} above an accuracy: say which by "
+                    "--accuracy-floor 0.9 or --drop 0.01",
+                    config.objective));
+  }
+  if (found->goal != Goal::cost && has_floor) {
+    throw InputError("--accuracy-floor and --drop go with --objective cycles, energy or size: add one of them");
+  }
+  return *found;
+}
+
+search::Budget budget_of(const SearchConfig& config, const search::Costs& reference, double clock_hz) {
+  const search::Measure of =
+      config.budget_of == "size" ? search::Measure::bytes : search::measure_of(config.budget_of);
+  search::Budget budget = search::budget_of(config.budget, reference, clock_hz, of);
+  const NamedGoal& goal = goal_of(config);
+  if (goal.measure && *goal.measure != budget.measure) {
+    throw InputError(fmt::format("--objective {} and the budget {} of {} do not go together: give the budget in the "
+                                 "same measure (--budget-of)",
+                                 config.objective, config.budget, search::name_of(budget.measure)));
+  }
+  return budget;
+}
+
+/// What was counted for a policy, of random integers segment by segment, is what the trained ones take.
+void require_same_cycles(host::DevicePool& devices, const Finalist& f, const quant::Split& images) {
+  const auto job = std::make_shared<const host::Job>(host::compile(f.model.integers, devices.hardware()));
+  const auto image = std::span(images.pixels).first(static_cast<std::size_t>(job->image_shape.elements()));
+  host::Cycles cycles = 0;
+  devices.run([&](host::Driver& driver) {
+    driver.load(job);
+    cycles = driver.run(image).cycles();
+  });
+  if (static_cast<double>(cycles) == f.searched.costs.cycles()) return;
+  throw Error(
+      fmt::format("policy '{}' took {} cycles with trained integers and {:.0f} with random ones: cycles must "
+                  "not depend on data; please report it",
+                  f.policy.key(), cycles, f.searched.costs.cycles()));
+}
+
+void require_same(std::string& stored, const std::string& now, std::string_view what) {
+  if (!stored.empty() && stored != now) {
+    throw InputError(
+        fmt::format("the run was made with {} {}, this is {}: go on with the same build and hardware, or "
+                    "start a new run",
+                    what, stored, now));
+  }
+  stored = now;
+}
+
+}  // namespace
 
 Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
                int workers, std::unique_ptr<host::MeasurementStore> store)
     : config_(std::move(config)),
       devices_(std::move(devices)),
       workers_(workers),
-      task_(open_task(config_.task)),
-      meter_(devices_, network_, std::move(store)),
-      space_(network_,
-             {.tied_pairs = config_.tied_pairs, .pinned = config_.pinned, .hardware = meter_.hardware()}),
-      projection_(space_, meter_, config_.budget) {
-  quant::require_classifier(network_);
-  if (!task_.assumed.empty()) {  // from now on the run says it
-    config_.task.mean = task_.assumed.mean;
-    config_.task.deviation = task_.assumed.deviation;
+      laboratory_(config_.task, config_.space, devices_, std::move(store)),
+      budget_(budget_of(config_, laboratory_.costs().reference(),
+                        static_cast<double>(devices_->hardware().clock_hz))) {
+  if (const auto& assumed = laboratory_.opened().assumed; !assumed.empty()) {  // from now on the run says it
+    config_.task.mean = assumed.mean;
+    config_.task.deviation = assumed.deviation;
   }
-  const auto check = [](std::string& stored, const std::string& now, std::string_view what) {
-    if (!stored.empty() && stored != now) {
-      throw InputError(
-          fmt::format("the run was made with {} {}, this is {}: go on with the same build and hardware, or "
-                      "start a new run",
-                      what, stored, now));
-    }
-    stored = now;
-  };
-  if (config_.method == "uniform" && uniform_within_budget(projection_).empty()) {
-    throw InputError(
-        fmt::format("no uniform policy of {} keeps the budget {}: give a larger --budget or another --method",
-                    network_.name, config_.budget));
-  }
-  check(config_.version, version, "version");
-  check(config_.fingerprint, meter_.hardware().fingerprint, "hardware fingerprint");
+  search::require_reachable(laboratory_.policies().space(), laboratory_.costs(), budget_);
+  require_same(config_.version, version, "version");
+  require_same(config_.fingerprint, devices_->hardware().fingerprint, "hardware fingerprint");
 }
 
-/// Makes the evaluators; returns the float network that they start from.
-quant::FloatCheckpoint Search::prepare(const RunFolder& folder, const SearchObserver& observer) {
+/// Gives the laboratory the float network that every policy starts from.
+quant::FloatCheckpoint Search::open(const RunFolder& folder, std::shared_ptr<OutcomeStore> shared,
+                                    const SearchObserver& observer) {
   const auto progress = [&](double done, const std::string& note) { observer("float training", done, note); };
+  const Task& task = laboratory_.opened();
   const bool stored = std::filesystem::exists(folder.checkpoint());
-  const auto checkpoint = stored ? quant::FloatCheckpoint::load(network_, data_, folder.checkpoint())
-                                 : open_weights(config_.task, task_, progress);
-  if (!stored) checkpoint.save(folder.checkpoint());
-  quantizer_ = std::make_shared<const quant::Quantizer>(network_, checkpoint, data_);
-  std::vector<std::unique_ptr<Evaluator>> workers;
-  for (int i = 0; i < workers_; ++i) {
-    workers.push_back(std::make_unique<QuantEvaluator>(quantizer_, data_.reward, config_.retraining, devices_,
-                                                       projection_.reference()));
-  }
-  workers_evaluator_ = std::make_unique<ParallelEvaluator>(std::move(workers));
-  // Shared by all methods, so that none trains again what another has; each still counts its own evaluations.
-  evaluator_ = std::make_unique<RememberingEvaluator>(*workers_evaluator_);
-  for (const auto& file : {folder.line("uniform"), folder.episodes(), folder.line("random")}) {
-    if (!std::filesystem::exists(file)) continue;
-    const EpisodeLog log(file, network_);
-    for (const Episode& e : log.recorded()) evaluator_->restore(e.policy.key(), e.outcome);
-  }
-  return checkpoint;
+  auto weights = stored ? quant::FloatCheckpoint::load(task.model.network, task.data, folder.checkpoint())
+                        : open_weights(config_.task, task, progress);
+  if (!stored) weights.save(folder.checkpoint());
+  const auto warn = [](const std::string& line) { fmt::print(stderr, "bitloop: warning: {}\n", line); };
+  laboratory_.open(weights, {.retraining = config_.retraining, .reward_images = config_.reward_images},
+                   std::make_shared<OutcomeStore>(folder.outcomes(), warn, std::move(shared)));
+  return weights;
 }
 
-ordered_json Search::run(const RunFolder& folder, const SearchObserver& observer) {
+search::Objective Search::objective(const search::Answer& origin) const {
+  return {.goal = goal_of(config_).goal,
+          .measure = budget_.measure,
+          .limit = budget_.limit,
+          .floor = config_.drop ? origin.accuracy() - *config_.drop : config_.accuracy_floor.value_or(0)};
+}
+
+ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> shared,
+                         const SearchObserver& observer) {
   const auto start = std::chrono::steady_clock::now();
-  const auto checkpoint = prepare(folder, observer);
-  const Stage stage{config_, network_, data_, *evaluator_, observer};
-  const auto uniform = run_uniform_lines(stage, folder.line("uniform"));
-  const double origin = uniform.front().outcome.accuracy;
-  const Environment environment(space_, checkpoint.weight_deviations(), projection_,
-                                {.cost_counts = config_.cost_in_reward,
-                                 .accuracy_limit = config_.accuracy_limit,
-                                 .accuracy_origin = origin,
-                                 .largest = largest_reward(origin, data_.reward.size())});
-  const auto method = run_method(stage, config_.method, environment, folder.episodes(), folder.policy());
-  std::vector<Episode> random;
-  if (asks_for(config_, "random") && config_.method != "random") {
-    random = run_method(stage, "random", environment, folder.line("random"));
+  const auto weights = open(folder, std::move(shared), observer);
+  const auto seed = config_.seed;
+  EvaluationPool pool(laboratory_.task(), seed, workers_);
+  observer("origin", 0, "");
+  const search::Space& space = laboratory_.policies().space();
+  const search::Answer origin = search::origin_of(space, laboratory_.costs(), pool);
+  observer("origin", 1,
+           fmt::format("{:.4f} without a budget; an evaluation takes {:.1f} s", origin.accuracy(), origin.seconds));
+  const search::Problem problem{space, laboratory_.costs(), objective(origin), pool.prices(), origin};
+  const Stage stage{config_, folder, laboratory_, problem, pool, workers_, observer};
+  const std::vector<Line> lines = run_lines(stage);
+
+  auto finalists = choose_finalists(stage, lines);
+  if (finalists.empty() || lines.front().episodes() == 0) {
+    throw InputError(
+        fmt::format("{} proposed no policy with {} evaluations: give more --evaluations or another --method",
+                    config_.method, config_.evaluations));
   }
-
-  auto finalists = choose_finalists(stage, method, random);
-  retrain(finalists, stage, *quantizer_, workers_);
-  const Judge judge = [&](const host::Policy& policy, const Outcome& outcome) {
-    return environment.judge(policy, outcome);
-  };
-  const double float_accuracy = checkpoint.accuracy(data_.test).accuracy;
-  auto lines = best_of_lines(finalists, judge, data_.test);
-  Finalist best = lines.front();
-  best.model.seconds = 0;  // the stored integers are the same whenever the run is repeated
-  lines.erase(lines.begin());
-
-  ordered_json result = search_summary(stage, projection_, meter_, float_accuracy, best, lines);
-  result["evaluations"] =
-      std::count_if(method.begin(), method.end(), [](auto& e) { return !e.outcome.remembered; });
-  result["episodes"] = method.size();
-  result["measured_jobs"] = meter_.jobs();
-  result["remembered_jobs"] = meter_.remembered_jobs();
+  retrain(finalists, stage);
+  finalists = best_of_lines(std::move(finalists), problem.objective);
+  const quant::Split& test = laboratory_.opened().data.test;
+  for (Finalist& f : finalists) {
+    require_same_cycles(*devices_, f, test);
+    f.test = quant::IntegerReference(f.model.integers)
+                 .accuracy(test, f.model.output_scale(), quant::TorchThreads::all());
+  }
+  const std::size_t best = best_of_all(finalists, stage);
+  ordered_json result =
+      search_summary(stage, budget_, weights.accuracy(test).accuracy, finalists, best);
+  result["evaluations"] = lines.front().evaluations();
+  result["episodes"] = lines.front().episodes();
+  result["measured_segments"] = laboratory_.measured();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  quant::save_quantized(best.model, folder.quantized());
-  host::write_file_atomically(folder.policy(), host::to_json(best.policy).dump(2) + "\n");
+  quant::QuantizedModel& model = finalists[best].model;
+  model.seconds = 0;  // the stored integers are the same whenever the run is repeated
+  quant::save_quantized(model, folder.quantized());
+  host::write_file_atomically(folder.policy(), host::to_json(finalists[best].policy).dump(2) + "\n");
   host::write_file_atomically(folder.summary(), result.dump(2) + "\n");
   return result;
 }

@@ -4,18 +4,15 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "agent/environment/budget.h"
-#include "agent/evaluation/cycle_meter.h"
-#include "agent/evaluation/evaluator.h"
+#include "agent/comparison/budget.h"
+#include "agent/run/laboratory.h"
 #include "agent/run/run_folder.h"
 #include "agent/run/search_config.h"
 #include "agent/run/stage.h"
-#include "quant/data/dataset.h"
-#include "quant/retraining/quantizer.h"
 
 namespace bitloop::agent {
 
-/// One whole search, from its configuration to the summary: uniform lines, the method, the random line with
+/// One whole search, from its configuration to the summary: the method and its lines side by side, each with
 /// the same number of evaluations, and the end of the search (design, Rulings).
 class Search {
  public:
@@ -28,27 +25,23 @@ class Search {
 
   [[nodiscard]] const SearchConfig& config() const { return config_; }
   /// What was assumed of the task; empty: nothing.
-  [[nodiscard]] const std::string& note() const { return task_.note; }
+  [[nodiscard]] const std::string& note() const { return laboratory_.opened().note; }
 
   /// Runs in a folder that was created for this configuration, or goes on there. Returns the summary, which
-  /// is in the folder then.
-  nlohmann::ordered_json run(const RunFolder& folder, const SearchObserver& observer);
+  /// is in the folder then. `shared`: outcomes of all runs, or null; changes no result.
+  nlohmann::ordered_json run(const RunFolder& folder, std::shared_ptr<OutcomeStore> shared,
+                             const SearchObserver& observer);
 
  private:
-  quant::FloatCheckpoint prepare(const RunFolder& folder, const SearchObserver& observer);
+  quant::FloatCheckpoint open(const RunFolder& folder, std::shared_ptr<OutcomeStore> shared,
+                              const SearchObserver& observer);
+  [[nodiscard]] search::Objective objective(const search::Answer& origin) const;
 
   SearchConfig config_;
   std::shared_ptr<host::DevicePool> devices_;
   int workers_;
-  Task task_;
-  const host::Network& network_ = task_.model.network;
-  const quant::Dataset& data_ = task_.data;
-  CycleMeter meter_;
-  SearchSpace space_;
-  BudgetProjection projection_;
-  std::shared_ptr<const quant::Quantizer> quantizer_;
-  std::unique_ptr<Evaluator> workers_evaluator_;
-  std::unique_ptr<RememberingEvaluator> evaluator_;
+  Laboratory laboratory_;
+  search::Budget budget_;
 };
 
 }  // namespace bitloop::agent

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
-#include <limits>
 #include <sstream>
+#include <type_traits>
 
 #include "agent/run/files.h"
 #include "host/base/atomic_file.h"
@@ -13,143 +13,172 @@
 namespace bitloop::agent {
 namespace {
 
-toml::array to_array(const std::vector<std::string>& words) {
-  toml::array array;
-  for (const auto& word : words) array.push_back(word);
-  return array;
+namespace fs = std::filesystem;
+
+/// Every field by its table and name: the one list for writing and reading.
+template <typename Fields>
+void describe(Fields& of, quant::Retraining& r, std::string_view table) {
+  of(table, "epochs", r.epochs);
+  of(table, "images", r.images);
+  of(table, "learning_rate", r.learning_rate);
+  of(table, "batch", r.batch);
+  of(table, "seed", r.seed);
+  of(table, "quantizer", r.quantizer);
+  of(table, "clipping", r.clipping);
+  of(table, "optimizer", r.optimizer);
+  of(table, "distillation", r.distillation);
+  of(table, "augment", r.augment);
+  of(table, "patience", r.patience);
+  of(table, "calibration_images", r.calibration_images);
 }
 
-toml::table to_table(const quant::Retraining& retraining) {
-  return toml::table{{"epochs", retraining.epochs},
-                     {"images", retraining.images},
-                     {"learning_rate", retraining.learning_rate},
-                     {"batch", retraining.batch},
-                     {"seed", static_cast<std::int64_t>(retraining.seed)},
-                     {"quantizer", retraining.quantizer},
-                     {"clipping", retraining.clipping},
-                     {"optimizer", retraining.optimizer},
-                     {"distillation", retraining.distillation},
-                     {"augment", retraining.augment},
-                     {"patience", retraining.patience}};
+template <typename Fields>
+void describe(Fields& of, SearchConfig& c) {
+  of("run", "version", c.version);
+  of("run", "fingerprint", c.fingerprint);
+  of("run", "source", c.source);
+  of("task", "model", c.task.model);
+  of("task", "data", c.task.data);
+  of("task", "input", c.task.input);
+  of("task", "outputs", c.task.outputs);
+  of("task", "mean", c.task.mean);
+  of("task", "deviation", c.task.deviation);
+  of("task", "class_names", c.task.class_names);
+  of("task", "reward_from_test", c.task.reward_from_test);
+  of("task", "augmentation", c.task.augmentation);
+  of("task", "checkpoint", c.task.checkpoint);
+  of("task", "float_epochs", c.task.float_epochs);
+  of("device", "device", c.device);
+  of("device", "insecure", c.insecure);
+  of("device", "hardware", c.hardware);
+  of("device", "memory", c.memory);
+  of("space", "rules", c.space.rules);
+  of("space", "group", c.space.group);
+  of("space", "widths", c.space.widths);
+  of("space", "pinned", c.space.pinned);
+  of("search", "method", c.method);
+  of("search", "budget", c.budget);
+  of("search", "budget_of", c.budget_of);
+  of("search", "evaluations", c.evaluations);
+  of("search", "planned", c.planned);
+  of("search", "episodes", c.episodes);
+  of("search", "seed", c.seed);
+  of("search", "batch", c.batch);
+  of("search", "lines", c.lines);
+  of("objective", "goal", c.objective);
+  of("objective", "accuracy_floor", c.accuracy_floor);
+  of("objective", "drop", c.drop);
+  of("reward", "cost_in_reward", c.cost_in_reward);
+  of("reward", "accuracy_limit", c.accuracy_limit);
+  of("evaluation", "reward_images", c.reward_images);
+  describe(of, c.retraining, "retraining");
+  describe(of, c.final_retraining, "final_retraining");
 }
 
-toml::array to_array(const std::vector<float>& numbers) {
-  toml::array array;
-  for (const float number : numbers) array.push_back(static_cast<double>(number));
-  return array;
-}
+class Writer {
+ public:
+  template <typename T>
+  void operator()(std::string_view table, std::string_view name, const T& value) {
+    if constexpr (std::is_same_v<T, std::uint64_t>) {
+      put(table, name, static_cast<std::int64_t>(value));
+    } else {
+      put(table, name, value);
+    }
+  }
+  template <typename T>
+  void operator()(std::string_view table, std::string_view name, const std::vector<T>& values) {
+    toml::array array;
+    for (const T& value : values) {
+      if constexpr (std::is_same_v<T, float>) {
+        array.push_back(static_cast<double>(value));
+      } else {
+        array.push_back(value);
+      }
+    }
+    put(table, name, std::move(array));
+  }
+  template <typename T>
+  void operator()(std::string_view table, std::string_view name, const std::optional<T>& value) {
+    if (value) (*this)(table, name, *value);
+  }
+  void operator()(std::string_view table, std::string_view name, const host::Shape& shape) {
+    put(table, name, toml::array{shape.channels, shape.height, shape.width});
+  }
+  [[nodiscard]] const toml::table& table() const { return table_; }
 
-toml::table to_table(const TaskSpec& task) {
-  toml::table table{{"model", task.model},
-                    {"data", task.data},
-                    {"mean", to_array(task.mean)},
-                    {"deviation", to_array(task.deviation)},
-                    {"class_names", task.class_names},
-                    {"reward_from_test", task.reward_from_test},
-                    {"augmentation", task.augmentation},
-                    {"checkpoint", task.checkpoint},
-                    {"float_epochs", task.float_epochs}};
-  if (!task.outputs.empty()) table.insert("outputs", to_array(task.outputs));
-  if (task.input)
-    table.insert("input", toml::array{task.input->channels, task.input->height, task.input->width});
-  return table;
-}
+ private:
+  template <typename T>
+  void put(std::string_view table, std::string_view name, T&& value) {
+    const auto [entry, added] = table_.insert(table, toml::table{});
+    entry->second.as_table()->insert(name, std::forward<T>(value));
+  }
+  toml::table table_;
+};
 
-/// Reads values of a table; a missing one, or one of another type, is an error that names it.
+/// A missing value, or one of another type, is an error that names it.
 class Reader {
  public:
   Reader(const toml::table& table, std::string file) : table_(table), file_(std::move(file)) {}
 
   template <typename T>
-  void read(std::string_view section, std::string_view name, T& target) const {
-    if constexpr (std::is_same_v<T, std::vector<std::string>>) {
-      const toml::array* array = table_[section][name].as_array();
-      if (array == nullptr) fail(section, name);
-      target.clear();
-      for (const auto& element : *array) target.push_back(element.value_or(std::string{}));
-    } else if constexpr (std::is_same_v<T, std::vector<float>>) {
-      const toml::array* array = table_[section][name].as_array();
-      if (array == nullptr) fail(section, name);
-      target.clear();
-      for (const auto& element : *array) target.push_back(static_cast<float>(element.value_or(0.0)));
-    } else {
-      const auto value = table_[section][name].value<T>();
-      if (!value) fail(section, name);
-      target = *value;
-    }
+  void operator()(std::string_view table, std::string_view name, T& target) const {
+    const auto value = table_[table][name].value<T>();
+    if (!value) fail(table, name);
+    target = *value;
   }
-  void read(std::string_view section, std::string_view name, std::uint64_t& target) const {
+  void operator()(std::string_view table, std::string_view name, std::uint64_t& target) const {
     std::int64_t value = 0;
-    read(section, name, value);
+    (*this)(table, name, value);
     target = static_cast<std::uint64_t>(value);
   }
-  void read(std::string_view section, quant::Retraining& target) const {
-    read(section, "epochs", target.epochs);
-    read(section, "images", target.images);
-    read(section, "learning_rate", target.learning_rate);
-    read(section, "batch", target.batch);
-    read(section, "seed", target.seed);
-    read(section, "quantizer", target.quantizer);
-    read(section, "clipping", target.clipping);
-    read(section, "optimizer", target.optimizer);
-    read(section, "distillation", target.distillation);
-    read(section, "augment", target.augment);
-    read(section, "patience", target.patience);
+  template <typename T>
+  void operator()(std::string_view table, std::string_view name, std::vector<T>& target) const {
+    const toml::array* array = table_[table][name].as_array();
+    if (array == nullptr) fail(table, name);
+    target.clear();
+    for (const auto& element : *array) {
+      using Stored = std::conditional_t<std::is_same_v<T, float>, double, T>;
+      const auto value = element.template value<Stored>();
+      if (!value) fail(table, name);
+      target.push_back(static_cast<T>(*value));
+    }
   }
-  void read(std::string_view section, TaskSpec& target) const {
-    read(section, "model", target.model);
-    read(section, "data", target.data);
-    read(section, "mean", target.mean);
-    read(section, "deviation", target.deviation);
-    if (table_[section]["class_names"]) read(section, "class_names", target.class_names);
-    read(section, "reward_from_test", target.reward_from_test);
-    read(section, "augmentation", target.augmentation);
-    read(section, "checkpoint", target.checkpoint);
-    read(section, "float_epochs", target.float_epochs);
-    if (table_[section]["outputs"]) read(section, "outputs", target.outputs);
-    if (!table_[section]["input"]) return;
-    std::vector<float> sides;
-    read(section, "input", sides);
-    if (sides.size() != 3) fail(section, "input");
-    target.input =
-        host::Shape{static_cast<int>(sides[0]), static_cast<int>(sides[1]), static_cast<int>(sides[2])};
+  template <typename T>
+  void operator()(std::string_view table, std::string_view name, std::optional<T>& target) const {
+    if (!table_[table][name]) return;
+    (*this)(table, name, target.emplace());
+  }
+  void operator()(std::string_view table, std::string_view name, host::Shape& target) const {
+    std::vector<int> sides;
+    (*this)(table, name, sides);
+    if (sides.size() != 3) fail(table, name);
+    target = {sides[0], sides[1], sides[2]};
   }
 
  private:
-  [[noreturn]] void fail(std::string_view section, std::string_view name) const {
+  [[noreturn]] void fail(std::string_view table, std::string_view name) const {
     throw InputError(fmt::format("{}: [{}] {} is missing or wrong: restore the file or start a new run",
-                                 file_, section, name));
+                                 file_, table, name));
   }
-
   const toml::table& table_;
   std::string file_;
 };
 
 }  // namespace
 
-void save_config(const SearchConfig& c, const std::filesystem::path& path) {
-  toml::table reward{{"objective", c.objective}, {"cost_in_reward", c.cost_in_reward}};
-  if (c.accuracy_limit) reward.insert("accuracy_limit", *c.accuracy_limit);
-  const toml::table table{
-      {"run", toml::table{{"version", c.version}, {"fingerprint", c.fingerprint}}},
-      {"task", to_table(c.task)},
-      {"device",
-       toml::table{
-           {"device", c.device}, {"insecure", c.insecure}, {"hardware", c.hardware}, {"memory", c.memory}}},
-      {"search", toml::table{{"method", c.method},
-                             {"budget", c.budget},
-                             {"episodes", c.episodes},
-                             {"seed", static_cast<std::int64_t>(c.seed)},
-                             {"batch", c.batch},
-                             {"lines", to_array(c.lines)},
-                             {"tied_pairs", c.tied_pairs},
-                             {"pinned", to_array(c.pinned)}}},
-      {"reward", reward},
-      {"retraining", to_table(c.retraining)},
-      {"final_retraining", to_table(c.final_retraining)}};
+void save_config(const SearchConfig& config, const std::filesystem::path& path) {
+  const fs::path folder = fs::absolute(path).lexically_normal().parent_path();
+  SearchConfig stored = config;
+  for (std::string* file : {&stored.task.model, &stored.task.class_names}) {
+    if (!fs::path(*file).has_parent_path()) continue;  // nothing, or a name of the zoo
+    const fs::path inside = fs::absolute(*file).lexically_normal().lexically_relative(folder);
+    if (*inside.begin() != "..") *file = inside.string();
+  }
+  Writer writer;
+  describe(writer, stored);
   std::ostringstream text;
   text << "# A run of `bitloop search`; goes on with: bitloop search --resume --out FOLDER\n"
-       << table << '\n';
+       << writer.table() << '\n';
   host::write_file_atomically(path, text.str());
 }
 
@@ -161,29 +190,14 @@ SearchConfig load_config(const std::filesystem::path& path) {
     throw InputError(fmt::format("{} line {}: {}: restore the file or start a new run", path.string(),
                                  e.source().begin.line, e.description()));
   }
+  SearchConfig config;
   const Reader reader(table, path.string());
-  SearchConfig c;
-  reader.read("run", "version", c.version);
-  reader.read("run", "fingerprint", c.fingerprint);
-  reader.read("task", c.task);
-  reader.read("search", "budget", c.budget);
-  reader.read("device", "device", c.device);
-  if (table["device"]["insecure"]) reader.read("device", "insecure", c.insecure);
-  reader.read("device", "hardware", c.hardware);
-  reader.read("device", "memory", c.memory);
-  reader.read("search", "method", c.method);
-  reader.read("search", "episodes", c.episodes);
-  reader.read("search", "seed", c.seed);
-  reader.read("search", "batch", c.batch);
-  reader.read("search", "lines", c.lines);
-  reader.read("search", "tied_pairs", c.tied_pairs);
-  reader.read("search", "pinned", c.pinned);
-  reader.read("reward", "objective", c.objective);
-  reader.read("reward", "cost_in_reward", c.cost_in_reward);
-  if (table["reward"]["accuracy_limit"]) reader.read("reward", "accuracy_limit", c.accuracy_limit.emplace());
-  reader.read("retraining", c.retraining);
-  reader.read("final_retraining", c.final_retraining);
-  return c;
+  describe(reader, config);
+  for (std::string* file : {&config.task.model, &config.task.class_names}) {
+    const bool inside = fs::path(*file).has_parent_path() && fs::path(*file).is_relative();
+    if (inside) *file = fs::absolute(path.parent_path() / *file).lexically_normal().string();
+  }
+  return config;
 }
 
 }  // namespace bitloop::agent

@@ -3,22 +3,24 @@
 #include <functional>
 #include <string>
 
-#include "agent/evaluation/evaluator.h"
+#include "agent/run/laboratory.h"
+#include "agent/run/run_folder.h"
 #include "agent/run/search_config.h"
-#include "host/network/network.h"
-#include "quant/data/dataset.h"
+#include "agent/space/searcher.h"
 
 namespace bitloop::agent {
 
-/// Told how far a stage of the search is: its title, 0..1, and what matters now.
+/// Told how far a stage of the search is: its title, 0..1, and what matters now. One thread at a time.
 using SearchObserver = std::function<void(const std::string& stage, double done, const std::string& note)>;
 
-/// What the stages of one search share: uniform lines, methods, final retraining.
+/// What the stages of one search share.
 struct Stage {
   const SearchConfig& config;
-  const host::Network& network;
-  const quant::Dataset& data;
-  Evaluator& evaluator;  ///< shared by all methods, so that none trains again what another has
+  const RunFolder& folder;
+  Laboratory& laboratory;
+  const search::Problem& problem;
+  search::Evaluator& evaluator;  ///< of all lines, so that none evaluates again what another has; any thread
+  int workers = 1;
   const SearchObserver& observer;
 };
 

@@ -3,64 +3,89 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/evaluation/statistics.h"
+#include "host/measurement/measure.h"
 
 namespace bitloop::agent {
 namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json line_json(const Finalist& f, BudgetProjection& projection) {
+ordered_json line_json(const Finalist& f, const search::Problem& problem) {
   const Interval interval = accuracy_interval(f.test.accuracy, f.test.images);
-  const host::Cycles cycles = projection.cycles(f.policy);
+  const search::Costs& costs = f.searched.costs;
   return {{"line", f.line},
           {"policy", f.policy.key()},
-          {"cycles", cycles},
-          {"cost_ratio", projection.cost_ratio(cycles)},
-          {"within_budget", cycles <= projection.limit()},
-          {"search_accuracy", f.searched.accuracy},
-          {"reward_accuracy", f.reward.accuracy},
+          {"cycles", static_cast<host::Cycles>(costs.cycles())},
+          {"cost_ratio", costs.cycles() / problem.costs.reference().cycles()},
+          {"joules", costs[search::Measure::energy]},
+          {"weight_bytes", costs[search::Measure::bytes]},
+          {"within_budget", problem.objective.fits(costs)},
+          {"search_accuracy", f.searched.accuracy()},
+          {"reward_accuracy", f.retrained.accuracy()},
           {"test_accuracy", f.test.accuracy},
           {"test_low", interval.low},
           {"test_high", interval.high},
           {"test_loss", f.test.loss}};
 }
 
+ordered_json layers_json(const host::Policy& policy) {
+  ordered_json layers = ordered_json::array();
+  for (const host::LayerBits& layer : policy.layers) {
+    layers.push_back(
+        {{"name", layer.name}, {"weight_bits", layer.weight_bits}, {"input_bits", layer.input_bits}});
+  }
+  return layers;
+}
+
+ordered_json segments_json(Laboratory& laboratory, const host::Policy& policy) {
+  const auto measured = host::measure_network(laboratory.meter(), laboratory.network(), policy);
+  ordered_json segments = ordered_json::array();
+  for (std::size_t i = 0; i < measured.segments.size(); ++i)
+    segments.push_back({{"name", measured.segments[i].name}, {"cycles", measured.counters.at(i)[0]}});
+  return segments;
+}
+
 }  // namespace
 
-ordered_json search_summary(const Stage& stage, BudgetProjection& projection, CycleMeter& meter,
-                            double float_accuracy, const Finalist& best, const std::vector<Finalist>& lines) {
-  const host::HardwareInfo& hardware = meter.hardware();
-  ordered_json json{{"network", stage.network.name},
-                    {"data", stage.data.name},
-                    {"method", stage.config.method},
-                    {"budget", stage.config.budget},
-                    {"seed", stage.config.seed},
+ordered_json search_summary(const Stage& stage, const search::Budget& budget, double float_accuracy,
+                            const std::vector<Finalist>& finalists, std::size_t best) {
+  const SearchConfig& config = stage.config;
+  const search::Objective& objective = stage.problem.objective;
+  const host::HardwareInfo& hardware = stage.laboratory.meter().hardware();
+  const search::Costs& reference = stage.problem.costs.reference();
+  ordered_json json{{"network", stage.laboratory.network().name},
+                    {"data", stage.laboratory.opened().data.name},
+                    {"method", config.method},
+                    {"budget", search::is_plain_ratio(budget.text) ? ordered_json::parse(budget.text)
+                                                                   : ordered_json(budget.share(reference))},
+                    {"limit",
+                     {{"text", budget.text},
+                      {"measure", search::name_of(budget.measure)},
+                      {"value", budget.limit},
+                      {"objective", config.objective},
+                      {"accuracy_floor", objective.floor}}},
+                    {"rules", config.space.rules},
+                    {"group", config.space.group},
+                    {"seed", config.seed},
                     {"hardware", hardware.name},
                     {"fingerprint", hardware.fingerprint},
                     {"memory", hardware.memory},
                     {"clock_hz", hardware.clock_hz},
-                    {"cycles_w8a8", projection.reference()},
-                    {"test_images", stage.data.test.size()},
+                    {"cycles_w8a8", static_cast<host::Cycles>(reference.cycles())},
+                    {"test_images", stage.laboratory.opened().data.test.size()},
                     {"float_test_accuracy", float_accuracy},
-                    {"best", line_json(best, projection)},
+                    {"best", line_json(finalists[best], stage.problem)},
                     {"lines", ordered_json::array()},
                     {"more_accurate_within_budget", ordered_json::array()}};
-  json["best"]["layers"] = ordered_json::array();
-  const auto segments = meter.segments(best.policy);
-  for (const host::LayerBits& layer : best.policy.layers) {
-    json["best"]["layers"].push_back(
-        {{"name", layer.name}, {"weight_bits", layer.weight_bits}, {"input_bits", layer.input_bits}});
-  }
-  json["best"]["segments"] = ordered_json::array();
-  for (const SegmentCycles& s : segments) {
-    json["best"]["segments"].push_back({{"name", s.name}, {"cycles", s.cycles}});
-  }
-  for (const Finalist& line : lines) {
-    json["lines"].push_back(line_json(line, projection));
-    if (line.line != "random" && json["lines"].back()["within_budget"] &&
-        is_clearly_better(line.test.accuracy, best.test.accuracy, best.test.images)) {
-      json["more_accurate_within_budget"].push_back(line.line);
-    }
+  json["best"]["layers"] = layers_json(finalists[best].policy);
+  json["best"]["segments"] = segments_json(stage.laboratory, finalists[best].policy);
+  for (std::size_t i = 0; i < finalists.size(); ++i) {
+    if (i == best) continue;
+    const Finalist& f = finalists[i];
+    json["lines"].push_back(line_json(f, stage.problem));
+    if (json["lines"].back()["within_budget"] &&
+        is_clearly_better(f.test.accuracy, finalists[best].test.accuracy, f.test.images))
+      json["more_accurate_within_budget"].push_back(f.line);
   }
   return json;
 }

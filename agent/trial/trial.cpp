@@ -17,8 +17,9 @@ std::vector<Query> affordable(std::vector<Query> queries, const Remembering& eva
   constexpr double kRounding = 1e-9;
   const Prices prices = evaluator.prices();
   std::size_t count = 0;
-  for (; count < queries.size() && static_cast<int>(count) < proposals; ++count) {
+  for (; count < queries.size(); ++count) {
     const Query& query = queries[count];
+    if (query.fidelity == Fidelity::full && proposals-- <= 0) break;
     const bool twin = std::find(queries.begin(), queries.begin() + static_cast<std::ptrdiff_t>(count),
                                 query) != queries.begin() + static_cast<std::ptrdiff_t>(count);
     const double price = twin || evaluator.knows(query) ? 0 : prices.of(query);
@@ -52,11 +53,11 @@ std::vector<Step> run_trial(Searcher& searcher, Evaluator& evaluator, const Prob
   Remembering remembering(evaluator);
   std::vector<Step> steps;
   double spent = 0;
+  int proposed = 0;
   int best = -1;
   for (int idle = 0; idle < kIdleBatches;) {
     const double left = limits.evaluations - spent;
-    const auto queries =
-        affordable(searcher.ask(left), remembering, left, limits.proposals - static_cast<int>(steps.size()));
+    const auto queries = affordable(searcher.ask(left), remembering, left, limits.proposals - proposed);
     if (queries.empty()) break;
     for (const Query& query : queries) check(query, problem);
     const std::vector<Answer> answers = remembering.evaluate(queries);
@@ -66,6 +67,7 @@ std::vector<Step> run_trial(Searcher& searcher, Evaluator& evaluator, const Prob
       spent += answer.price;
       steps.push_back({answer, spent, best});
       const bool counts = answer.query.fidelity == Fidelity::full;
+      proposed += counts ? 1 : 0;
       if (counts && (best < 0 || problem.objective.better(answer, steps[best].answer)))
         best = static_cast<int>(steps.size()) - 1;
       steps.back().best = best;

@@ -16,7 +16,7 @@ struct Step {
 
 struct TrialLimits {
   double evaluations = 60;  ///< the sum of prices is at most this
-  /// Queries at most, remembered ones included.
+  /// Full queries at most, remembered ones included.
   int proposals = std::numeric_limits<int>::max();
 };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "host/base/atomic_file.h"
 #include "host/base/error.h"
 #include "quant/onnx/external.h"
 #include "quant/onnx/file.h"
@@ -297,6 +298,17 @@ FloatNetwork import_onnx(const std::filesystem::path& path, const ImportOptions&
   } catch (const InputError& error) {
     throw InputError(fmt::format("{}: {}", path.string(), error.what()));
   }
+}
+
+void copy_onnx(const std::filesystem::path& from, const std::filesystem::path& to) {
+  onnx::ModelProto model = read_model(from);
+  ExternalData external(from.parent_path());
+  try {
+    for (onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) external.load(tensor);
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", from.string(), error.what()));
+  }
+  host::write_file_atomically(to, model.SerializeAsString());
 }
 
 }  // namespace bitloop::quant

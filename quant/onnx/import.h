@@ -26,4 +26,8 @@ struct ImportOptions {
 /// memory in proportion to the file and bounded time.
 FloatNetwork import_onnx(const std::filesystem::path& path, const ImportOptions& options = {});
 
+/// Writes the file again, with the tensors in it that it keeps in other files. Throws InputError as
+/// import_onnx does for a file that cannot be read.
+void copy_onnx(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace bitloop::quant

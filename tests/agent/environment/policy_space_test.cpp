@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <string>
@@ -60,6 +61,27 @@ TEST(PolicySpace, FreeDecisionsAreThoseOfEveryTensorAndWeight) {
   const PolicySpace space(host::zoo_network("resnet20"), {.rules = Rules::ends8});
   EXPECT_EQ(names(space.space()).front(), "blocks.0.conv1 input");
   EXPECT_EQ(names(space.space())[1], "blocks.0.conv1 weights");
+}
+
+TEST(PolicySpace, KnowsWhichPoliciesAreItsOwn) {
+  const host::Network network = host::zoo_network("lenet");
+  const PolicySpace pinned(network, {.pinned = {"conv2"}});
+  EXPECT_TRUE(pinned.contains(host::uniform_policy(network, 8, 8)));
+  EXPECT_FALSE(pinned.contains(host::uniform_policy(network, 4, 4)));
+  EXPECT_FALSE(PolicySpace(network, {.rules = Rules::tied}).contains(host::uniform_policy(network, 2, 2)));
+  EXPECT_FALSE(PolicySpace(network, {.widths = {2, 8}}).contains(host::uniform_policy(network, 4, 4)));
+  EXPECT_THROW((void)pinned.assignment(host::uniform_policy(network, 4, 4)), InputError);
+}
+
+TEST(PolicySpace, DeviationsOfWeightsAreAFeatureOnceTheyAreKnown) {
+  PolicySpace space(host::zoo_network("lenet"));
+  const auto column = std::ranges::find(space.space().features, "deviation") - space.space().features.begin();
+  const auto of = [&](int decision) { return space.space().decisions[decision].features.at(column); };
+  EXPECT_EQ(of(0), 0);
+  space.set_weight_deviations({0.5, 0.1, 0.2, 0.3, 0.1});
+  EXPECT_EQ(of(0), 1);
+  EXPECT_EQ(of(1), 1) << "conv1's tensor is described by the layer that makes it";
+  EXPECT_EQ(of(2), 0);
 }
 
 TEST(PolicySpace, TiedPairsNameInputAndWeights) {

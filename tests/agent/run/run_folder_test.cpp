@@ -23,6 +23,8 @@ SearchConfig strange_config() {
   SearchConfig c;
   c.task.data = "mnist:/data/with \"quotes\" and\\slashes";
   c.task.model = "/networks/own net.onnx";
+  c.source = "/elsewhere/own net.onnx";
+  c.space = {.rules = "ends8", .group = "stage", .widths = {2, 4, 8}, .pinned = {"conv1", "fc3"}};
   c.task.input = host::Shape{3, 64, 48};
   c.task.outputs = {"logits", "/heads/Conv \"2\""};
   c.task.mean = {0.1F, 1.0F / 3, 0.5F};
@@ -32,12 +34,15 @@ SearchConfig strange_config() {
   c.retraining.quantizer = "dorefa";
   c.retraining.distillation = 0.75;
   c.retraining.augment = true;
-  c.budget = 0.1 + 0.2;
+  c.budget = "900000cycles";
+  c.objective = "cycles";
+  c.drop = 0.1 + 0.2;
+  c.evaluations = 100;
+  c.planned = 60;
   c.seed = 9223372036854775807U;
   c.accuracy_limit = 0.875;
-  c.pinned = {"conv1", "fc3"};
   c.lines = {};
-  c.tied_pairs = true;
+  c.reward_images = 1000;
   c.retraining.learning_rate = 1.0 / 3;
   c.final_retraining.epochs = 17;
   c.version = "0.1.0";
@@ -57,9 +62,15 @@ TEST(SearchConfig, comes_back_from_its_file_exactly) {
   EXPECT_EQ(d.budget, c.budget);
   EXPECT_EQ(d.seed, c.seed);
   EXPECT_EQ(d.accuracy_limit, c.accuracy_limit);
-  EXPECT_EQ(d.pinned, c.pinned);
+  EXPECT_EQ(d.source, c.source);
+  EXPECT_EQ(d.space, c.space);
+  EXPECT_EQ(d.objective, c.objective);
+  EXPECT_EQ(d.drop, c.drop);
+  EXPECT_EQ(d.accuracy_floor, c.accuracy_floor);
+  EXPECT_EQ(d.evaluations, c.evaluations);
+  EXPECT_EQ(d.planned, c.planned);
   EXPECT_EQ(d.lines, c.lines);
-  EXPECT_EQ(d.tied_pairs, c.tied_pairs);
+  EXPECT_EQ(d.reward_images, c.reward_images);
   EXPECT_EQ(d.retraining.learning_rate, c.retraining.learning_rate);
   EXPECT_EQ(d.final_retraining.epochs, c.final_retraining.epochs);
   EXPECT_EQ(d.fingerprint, c.fingerprint);
@@ -94,18 +105,56 @@ TEST(SearchConfig, a_value_of_another_type_is_bad_input_that_names_it) {
   }
 }
 
+/// A configuration whose network is a small file.
+SearchConfig with_network(const fs::path& folder) {
+  const fs::path file = folder / "own net.onnx";
+  std::ofstream(file) << std::string("\x3a\x00", 2);  // a model with an empty graph
+  std::ofstream(folder / "classes.txt") << "cat\ndog\n";
+  SearchConfig c;
+  c.task.model = file.string();
+  c.task.class_names = (folder / "classes.txt").string();
+  return c;
+}
+
 TEST(RunFolder, refuses_a_folder_that_holds_a_run_or_strange_files) {
   const test::TemporaryFolder folder;
   const RunFolder run(folder.path / "run");
   EXPECT_NO_THROW(run.check_free());
   EXPECT_FALSE(fs::exists(run.path()));
-  run.create(strange_config());
+  run.create(with_network(folder.path));
   EXPECT_TRUE(run.holds_run());
   EXPECT_THROW(run.check_free(), InputError);
 
   std::ofstream(folder.path / "notes.txt") << "mine";
   EXPECT_THROW(RunFolder(folder.path).check_free(), InputError);
   EXPECT_THROW(RunFolder(folder.path / "notes.txt").check_free(), InputError);
+}
+
+TEST(RunFolder, holds_its_network_and_can_be_moved) {
+  const test::TemporaryFolder folder;
+  const RunFolder run(folder.path / "run");
+  run.create(with_network(folder.path));
+  fs::rename(run.path(), folder.path / "moved");
+  const SearchConfig c = load_config(RunFolder(folder.path / "moved").config());
+  EXPECT_EQ(c.source, (folder.path / "own net.onnx").string());
+  EXPECT_EQ(c.task.model, (folder.path / "moved" / "source" / "own net.onnx").string());
+  EXPECT_EQ(c.task.class_names, (folder.path / "moved" / "source" / "classes.txt").string());
+  EXPECT_EQ(read_file(c.task.class_names), "cat\ndog\n");
+  EXPECT_TRUE(fs::exists(c.task.model));
+}
+
+TEST(RunFolder, that_goes_on_to_more_evaluations_is_not_finished_and_says_so) {
+  const test::TemporaryFolder folder;
+  const RunFolder run(folder.path / "run");
+  run.create(with_network(folder.path));
+  host::write_file_atomically(run.summary(), "{}");
+  run.extend(100, 7);
+  EXPECT_FALSE(fs::exists(run.summary()));
+  const SearchConfig c = load_config(run.config());
+  EXPECT_EQ(c.evaluations, 100);
+  EXPECT_EQ(c.episodes, 7);
+  EXPECT_EQ(c.planned, SearchConfig{}.planned);
+  EXPECT_THAT(read_file(run.config()), ::testing::HasSubstr("'source/own net.onnx'"));
 }
 
 TEST(RunFolder, a_folder_left_by_a_kill_at_the_very_start_is_free) {
@@ -131,7 +180,7 @@ TEST(RunFolder, only_a_finished_run_can_be_used) {
   const test::TemporaryFolder folder;
   EXPECT_THROW(open_finished_run(folder.path / "none"), InputError);
   const RunFolder run(folder.path / "run");
-  run.create(strange_config());
+  run.create(with_network(folder.path));
   EXPECT_THROW(open_finished_run(run.path()), InputError);
   host::write_file_atomically(run.quantized(), "integers");
   EXPECT_THROW(open_finished_run(run.path()), InputError) << "the summary is written last";

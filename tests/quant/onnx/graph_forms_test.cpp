@@ -351,6 +351,16 @@ TEST_F(ExternalWeights, are_read_from_beside_the_model) {
   EXPECT_EQ(weights_, (std::vector<float>{1, 2, 3, 4}));
 }
 
+TEST_F(ExternalWeights, lie_in_a_copy_of_the_model_itself) {
+  std::filesystem::create_directories(folder_.path() / "net");
+  write("net/net.data");
+  EXPECT_EQ(says("net.data"), "nothing was refused");
+  copy_onnx(folder_.path() / "net/net.onnx", folder_.path() / "copy.onnx");
+  std::filesystem::remove(folder_.path() / "net/net.data");
+  EXPECT_EQ(import_onnx(folder_.path() / "copy.onnx").parameters.at(0).weight, weights_);
+  EXPECT_THROW(copy_onnx(folder_.path() / "net/net.onnx", folder_.path() / "copy.onnx"), InputError);
+}
+
 TEST_F(ExternalWeights, are_read_from_nowhere_else) {
   std::filesystem::create_directories(folder_.path() / "net");
   write("outside.data");

@@ -1,4 +1,4 @@
-#include "agent/evaluation/quant_evaluator.h"
+#include "agent/evaluation/retrained_or_not.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "agent/console/options.h"
+#include "agent/evaluation/network_task.h"
+#include "agent/run/laboratory.h"
+
+namespace bitloop::learning {
+
+/// --rules, --group, --widths, --pin.
+void add_space_options(console::Options& options);
+agent::SpaceSpec space_of(const console::Options& options);
+
+/// --retrain-epochs (by default `epochs`), --reward-images (by default `images`), --statistics-images, and
+/// those of add_retraining_options.
+void add_recipe_options(console::Options& options, int epochs, int images);
+agent::EvaluationRecipe recipe_of(const console::Options& options);
+
+/// Outcomes of all runs on this machine; with --fresh, null.
+std::shared_ptr<agent::OutcomeStore> shared_outcomes(const console::Options& options);
+
+/// A network on its data and hardware with its weights, for verbs that evaluate policies.
+std::unique_ptr<agent::Laboratory> open_laboratory(const console::Options& options);
+
+}  // namespace bitloop::learning
