@@ -85,9 +85,9 @@ int info(const console::Arguments& arguments) {
   } else if (format == console::Format::csv) {
     console::print(hardware.csv());
   } else {
-    console::print(
-        fmt::format("bitloop {}\nmodels   {}\ndata     {}\ndevices  {}\n\n{}\n{}\n{}\n",
-                    BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]), joined(facts["devices"]), hardware.text(), kOthers, methods.text()));
+    console::print(fmt::format("bitloop {}\nmodels   {}\ndata     {}\ndevices  {}\n\n{}\n{}\n{}\n",
+                               BITLOOP_VERSION, joined(facts["models"]), joined(facts["data"]),
+                               joined(facts["devices"]), hardware.text(), kOthers, methods.text()));
   }
   return 0;
 }

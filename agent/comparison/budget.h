@@ -16,8 +16,8 @@ struct Budget {
   [[nodiscard]] double share(const Costs& reference) const { return limit / reference[measure]; }
 };
 
-/// "0.4" (a share of the reference's cost, above 0 to 1, in the measure `of`), "0.4energy", "0.4bytes", or with
-/// a unit: "900000cycles", "5ms", "2mJ", "40kB", "1.5MB". `clock_hz`: 0 where there is no clock. Throws
+/// "0.4" (a share of the reference's cost, above 0 to 1, in the measure `of`), "0.4energy", "0.4bytes", or
+/// with a unit: "900000cycles", "5ms", "2mJ", "40kB", "1.5MB". `clock_hz`: 0 where there is no clock. Throws
 /// InputError for any other text.
 Budget budget_of(const std::string& text, const Costs& reference, double clock_hz,
                  Measure of = Measure::cycles);

@@ -108,10 +108,10 @@ void require_reachable(const Space& space, CostModel& costs, const Budget& budge
   if (cost <= budget.limit) return;
   // Rounded up, so that the budget that the message names can be reached.
   const double share = std::ceil(1000 * cost / costs.reference()[budget.measure]) / 1000;
-  throw InputError(
-      fmt::format("budget {} cannot be reached by {}: the lowest reachable is {:g} {}, {:.3f} of the "
-                  "all-8-bit network's",
-                  budget.text, space.name, cost, name_of(budget.measure), share));
+  throw InputError(fmt::format(
+      "budget {} cannot be reached by {}: the lowest reachable cost ratio is {:.3f} of {} ({:g}); "
+      "give that or more",
+      budget.text, space.name, share, name_of(budget.measure), cost));
 }
 
 Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer) {

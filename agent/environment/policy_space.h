@@ -50,7 +50,8 @@ class PolicySpace {
   /// Throws InputError where the policy is outside the space.
   [[nodiscard]] search::Assignment assignment(const host::Policy& policy) const;
   [[nodiscard]] bool contains(const host::Policy& policy) const;
-  /// Fills in the feature that geometry does not give, 0 before: the standard deviation of each layer's weights.
+  /// Fills in the feature that geometry does not give, 0 before: the standard deviation of each layer's
+  /// weights.
   void set_weight_deviations(const std::vector<double>& deviations);
 
  private:

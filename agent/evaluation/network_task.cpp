@@ -135,8 +135,9 @@ NetworkTask::Images NetworkTask::images_of(std::uint64_t seed, Fidelity fidelity
   const std::vector<std::size_t> order = search::shuffled_folds(static_cast<int>(folds), seed);
   const std::size_t full = full_folds();
   const auto wanted =
-      images == 0 ? folds
-                  : std::max<std::size_t>(1, (static_cast<std::size_t>(images) + kFoldImages - 1) / kFoldImages);
+      images == 0
+          ? folds
+          : std::max<std::size_t>(1, (static_cast<std::size_t>(images) + kFoldImages - 1) / kFoldImages);
   const std::size_t first = fidelity == Fidelity::check ? full : 0;
   const std::size_t most = fidelity == Fidelity::check ? folds - full : full;
   const std::size_t count = fidelity == Fidelity::full ? full : std::min(wanted, most);

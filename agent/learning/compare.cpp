@@ -123,7 +123,7 @@ int compare(const console::Arguments& arguments) {
                   "trials at the same time; changes no result");
   add_task_options(options);
   add_space_options(options);
-  add_recipe_options(options, /*epochs=*/0, /*images=*/1000);
+  add_recipe_options(options);
   options.device_options();
   options.store_option();
   options.format_option();

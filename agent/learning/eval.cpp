@@ -141,9 +141,8 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
         return host::measure_network(meter, model.integers.network, policy).cycles();
       };
       evaluation.cycles = cycles(model.integers.policy);
-      evaluation.cost_ratio =
-          static_cast<double>(evaluation.cycles) /
-          static_cast<double>(cycles(host::uniform_policy(model.integers.network, 8, 8)));
+      evaluation.cost_ratio = static_cast<double>(evaluation.cycles) /
+                              static_cast<double>(cycles(host::uniform_policy(model.integers.network, 8, 8)));
     }
     if (reason) evaluation.note = fmt::format("{} hardware cannot run it: {}", hardware.name, *reason);
   }

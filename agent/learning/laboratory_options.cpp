@@ -27,12 +27,13 @@ agent::SpaceSpec space_of(const console::Options& options) {
   return spec;
 }
 
-void add_recipe_options(console::Options& options, int epochs, int images) {
+void add_recipe_options(console::Options& options, const RecipeDefaults& defaults) {
   const quant::Retraining d;
-  options.integer("retrain-epochs", epochs, "epochs of retraining per evaluation");
-  options.integer("reward-images", images, "images of the reward split per evaluation (0: half of them)");
+  options.integer("retrain-epochs", defaults.epochs, "epochs of retraining per evaluation");
+  options.integer("reward-images", defaults.reward_images,
+                  "images of the reward split per evaluation (0: half of them)");
   options.integer("statistics-images", d.calibration_images, "training images for scales and statistics");
-  add_retraining_options(options, d.images);
+  add_retraining_options(options, defaults.training_images);
 }
 
 agent::EvaluationRecipe recipe_of(const console::Options& options) {
@@ -54,14 +55,12 @@ std::shared_ptr<agent::OutcomeStore> shared_outcomes(const console::Options& opt
 std::unique_ptr<agent::Laboratory> open_laboratory(const console::Options& options) {
   const agent::TaskSpec spec = task_spec(options);
   auto laboratory = std::make_unique<agent::Laboratory>(
-      spec, space_of(options),
-      console::open_pool(console::device_choice(options), console::Purpose::cycles),
+      spec, space_of(options), console::open_pool(console::device_choice(options), console::Purpose::cycles),
       console::open_store(options));
   tell_note(laboratory->opened());
   console::ProgressBar training("float training");
-  const auto weights =
-      agent::open_weights(spec, laboratory->opened(),
-                          [&](double done, const std::string& note) { training.update(done, note); });
+  const auto weights = agent::open_weights(
+      spec, laboratory->opened(), [&](double done, const std::string& note) { training.update(done, note); });
   training.finish();
   auto outcomes = shared_outcomes(options);
   if (!outcomes) outcomes = std::make_shared<agent::OutcomeStore>("");

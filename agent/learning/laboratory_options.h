@@ -12,9 +12,14 @@ namespace bitloop::learning {
 void add_space_options(console::Options& options);
 agent::SpaceSpec space_of(const console::Options& options);
 
-/// --retrain-epochs (by default `epochs`), --reward-images (by default `images`), --statistics-images, and
-/// those of add_retraining_options.
-void add_recipe_options(console::Options& options, int epochs, int images);
+/// What an evaluation takes by default.
+struct RecipeDefaults {
+  int epochs = 0;               ///< of retraining
+  int training_images = 36000;  ///< per epoch
+  int reward_images = 1000;     ///< 0: half of the reward split
+};
+/// --retrain-epochs, --reward-images, --statistics-images, and those of add_retraining_options.
+void add_recipe_options(console::Options& options, const RecipeDefaults& defaults = {});
 agent::EvaluationRecipe recipe_of(const console::Options& options);
 
 /// Outcomes of all runs on this machine; with --fresh, null.

@@ -41,6 +41,10 @@ The folder holds config.toml, episodes.csv (a row per proposal), lines/ (the sam
 policy.json (best), quantized.bin (its integers) and summary.json.
 )";
 
+/// Training images per epoch: enough to rank policies; and to end with the best integers.
+constexpr int kSearchImages = 12000;
+constexpr int kFinalImages = 36000;
+
 std::vector<std::string> method_names() {
   std::vector<std::string> names;
   for (const search::Method* method : search::methods()) names.emplace_back(method->name);
@@ -51,15 +55,18 @@ void add_options(console::Options& options) {
   const agent::SearchConfig d;
   add_task_options(options);
   options.text("method", d.method, "searcher: bitloop info lists them");
-  options.text("budget", d.budget, "the most that a policy may cost: a share, or 900000cycles, 5ms, 2mJ, 40kB");
-  options.text("budget-of", d.budget_of, "what a budget without a unit is a share of: cycles, energy or size");
+  options.text("budget", d.budget,
+               "the most that a policy may cost: a share, or 900000cycles, 5ms, 2mJ, 40kB");
+  options.text("budget-of", d.budget_of,
+               "what a budget without a unit is a share of: cycles, energy or size");
   options.integer("evaluations", d.evaluations, "that the method, and each line, may spend");
-  options.integer("episodes", 0, "policies that it may propose, known ones included (0: no limit)");
+  options.integer("episodes", 0, "policies that it may propose, known ones included (default: any number)");
   options.text("out", "folder of the run");
   options.flag("resume", "go on with the run in --out");
-  options.text("objective", d.objective,
-               "accuracy (the most accurate within the budget), pareto, or, with --accuracy-floor or --drop, the "
-               "fewest cycles, energy or size");
+  options.text(
+      "objective", d.objective,
+      "accuracy (the most accurate within the budget), pareto, or, with --accuracy-floor or --drop, the "
+      "fewest cycles, energy or size");
   options.number("accuracy-floor", "the least accuracy, on the reward split");
   options.number("drop", "the same as the most that is lost against 8 bits: 0.01");
   options.flag("cost-in-reward", "an agent's reward also counts 1/cost_ratio");
@@ -76,7 +83,11 @@ void add_options(console::Options& options) {
       "inside: the search sees --clipping's scales; after: it sees unclipped ones, and only the best "
       "policies at the end are clipped (Huang 2021)");
   options.integer("final-epochs", 3, "epochs of retraining of the best policies at the end");
-  add_recipe_options(options, d.retraining.epochs, d.reward_images);
+  options.integer("final-images", kFinalImages,
+                  "images per epoch then (default: as --retrain-images where that is given)");
+  add_recipe_options(
+      options,
+      {.epochs = d.retraining.epochs, .training_images = kSearchImages, .reward_images = d.reward_images});
   options.device_options();
   options.store_option();
   options.format_option();
@@ -103,7 +114,7 @@ agent::SearchConfig config_from(const console::Options& options) {
   console::require_name("word in --budget-of", c.budget_of, {"cycles", "energy", "size"});
   if (options.given("budget-of") && !search::is_plain_ratio(c.budget))
     throw InputError(fmt::format("--budget {} says itself what it is: leave --budget-of out", c.budget));
-  c.episodes = static_cast<int>(options.integer_of("episodes", 0, 1'000'000));
+  if (options.given("episodes")) c.episodes = static_cast<int>(options.integer_of("episodes", 1, 1'000'000));
   c.evaluations = static_cast<int>(options.integer_of("evaluations", 1, 1'000'000));
   // Proposals alone end a run where nothing else is said.
   if (c.episodes > 0 && !options.given("evaluations")) c.evaluations = c.episodes;
@@ -130,6 +141,8 @@ agent::SearchConfig config_from(const console::Options& options) {
   console::require_name("word in --clipping-order", options.text_of("clipping-order"), {"inside", "after"});
   if (options.text_of("clipping-order") == "after") c.retraining.clipping = "max";
   c.final_retraining.epochs = static_cast<int>(options.integer_of("final-epochs", 0, 10'000));
+  if (options.given("final-images") || !options.given("retrain-images"))
+    c.final_retraining.images = static_cast<int>(options.integer_of("final-images", 0, 100'000'000));
   return c;
 }
 
@@ -185,6 +198,7 @@ void take_over(const console::Options& options, agent::SearchConfig& stored) {
   check("learning-rate", now.retraining.learning_rate, stored.retraining.learning_rate);
   check("distillation", now.retraining.distillation, stored.retraining.distillation);
   check("patience", now.retraining.patience, stored.retraining.patience);
+  check("final-images", now.final_retraining.images, stored.final_retraining.images);
   check("final-epochs", now.final_retraining.epochs, stored.final_retraining.epochs);
   if (options.given("evaluations")) {
     if (now.evaluations < stored.evaluations) check("evaluations", now.evaluations, stored.evaluations);

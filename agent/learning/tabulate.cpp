@@ -97,7 +97,7 @@ int tabulate(const console::Arguments& arguments) {
                   "evaluations at the same time; changes no result");
   add_task_options(options);
   add_space_options(options);
-  add_recipe_options(options, /*epochs=*/0, /*images=*/1000);
+  add_recipe_options(options);
   options.device_options();
   options.store_option();
   if (!options.parse(arguments)) return 0;

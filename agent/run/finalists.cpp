@@ -22,7 +22,8 @@ std::vector<search::Answer> ranked(const Line& line, const search::Objective& ob
     if (std::ranges::none_of(answers, same)) answers.push_back(answer);
   };
   if (line.steps.empty()) return answers;
-  if (const int best = line.steps.back().best; best >= 0) add(line.steps[static_cast<std::size_t>(best)].answer);
+  if (const int best = line.steps.back().best; best >= 0)
+    add(line.steps[static_cast<std::size_t>(best)].answer);
   for (const search::Step& step : line.steps)
     if (step.answer.query.fidelity == search::Fidelity::full && objective.fits(step.answer.costs))
       add(step.answer);

@@ -17,7 +17,8 @@ const host::Network& classifier(const Task& task) {
 
 }  // namespace
 
-Laboratory::Laboratory(const TaskSpec& spec, const SpaceSpec& space, std::shared_ptr<host::DevicePool> devices,
+Laboratory::Laboratory(const TaskSpec& spec, const SpaceSpec& space,
+                       std::shared_ptr<host::DevicePool> devices,
                        std::unique_ptr<host::MeasurementStore> store)
     : opened_(open_task(spec)),
       devices_(std::move(devices)),

@@ -38,7 +38,8 @@ class Laboratory {
   [[nodiscard]] host::SegmentMeter& meter() { return meter_; }
   [[nodiscard]] const PolicySpace& policies() const { return policies_; }
   [[nodiscard]] search::CostModel& costs() { return *costs_; }
-  /// Costs of any policy, of the space or not; and segments that ran for costs so far. Not while searches run.
+  /// Costs of any policy, of the space or not; and segments that ran for costs so far. Not while searches
+  /// run.
   [[nodiscard]] search::Costs costs(const host::Policy& policy) { return policy_costs_->costs(policy); }
   [[nodiscard]] std::size_t measured() const { return policy_costs_->measured(); }
 

@@ -33,8 +33,8 @@ class Progress {
     const std::lock_guard lock(mutex_);
     done_[line] = done;
     if (line == 0) note_ = note;
-    stage_.observer(title(), std::accumulate(done_.begin(), done_.end(), 0.0) / static_cast<double>(done_.size()),
-                    note_);
+    stage_.observer(
+        title(), std::accumulate(done_.begin(), done_.end(), 0.0) / static_cast<double>(done_.size()), note_);
   }
 
  private:

@@ -38,8 +38,8 @@ constexpr NamedGoal kGoals[] = {{"accuracy", Goal::accuracy, {}},
 const NamedGoal& goal_of(const SearchConfig& config) {
   const auto found = std::ranges::find(kGoals, config.objective, &NamedGoal::name);
   if (found == std::end(kGoals)) {
-    throw InputError(
-        fmt::format("objective '{}' is not known: use accuracy, cycles, energy, size or pareto", config.objective));
+    throw InputError(fmt::format("objective '{}' is not known: use accuracy, cycles, energy, size or pareto",
+                                 config.objective));
   }
   const bool has_floor = config.accuracy_floor || config.drop;
   if (found->goal == Goal::cost && !has_floor) {
@@ -49,7 +49,8 @@ const NamedGoal& goal_of(const SearchConfig& config) {
                     config.objective));
   }
   if (found->goal != Goal::cost && has_floor) {
-    throw InputError("--accuracy-floor and --drop go with --objective cycles, energy or size: add one of them");
+    throw InputError(
+        "--accuracy-floor and --drop go with --objective cycles, energy or size: add one of them");
   }
   return *found;
 }
@@ -60,9 +61,10 @@ search::Budget budget_of(const SearchConfig& config, const search::Costs& refere
   search::Budget budget = search::budget_of(config.budget, reference, clock_hz, of);
   const NamedGoal& goal = goal_of(config);
   if (goal.measure && *goal.measure != budget.measure) {
-    throw InputError(fmt::format("--objective {} and the budget {} of {} do not go together: give the budget in the "
-                                 "same measure (--budget-of)",
-                                 config.objective, config.budget, search::name_of(budget.measure)));
+    throw InputError(
+        fmt::format("--objective {} and the budget {} of {} do not go together: give the budget in the "
+                    "same measure (--budget-of)",
+                    config.objective, config.budget, search::name_of(budget.measure)));
   }
   return budget;
 }
@@ -144,7 +146,8 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   const search::Space& space = laboratory_.policies().space();
   const search::Answer origin = search::origin_of(space, laboratory_.costs(), pool);
   observer("origin", 1,
-           fmt::format("{:.4f} without a budget; an evaluation takes {:.1f} s", origin.accuracy(), origin.seconds));
+           fmt::format("{:.4f} without a budget; an evaluation takes {:.1f} s", origin.accuracy(),
+                       origin.seconds));
   const search::Problem problem{space, laboratory_.costs(), objective(origin), pool.prices(), origin};
   const Stage stage{config_, folder, laboratory_, problem, pool, workers_, observer};
   const std::vector<Line> lines = run_lines(stage);
@@ -164,8 +167,7 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
                  .accuracy(test, f.model.output_scale(), quant::TorchThreads::all());
   }
   const std::size_t best = best_of_all(finalists, stage);
-  ordered_json result =
-      search_summary(stage, budget_, weights.accuracy(test).accuracy, finalists, best);
+  ordered_json result = search_summary(stage, budget_, weights.accuracy(test).accuracy, finalists, best);
   result["evaluations"] = lines.front().evaluations();
   result["episodes"] = lines.front().episodes();
   result["measured_segments"] = laboratory_.measured();

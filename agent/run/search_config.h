@@ -18,11 +18,11 @@ struct SearchConfig {
   std::string source;  ///< the .onnx file that the run's network was copied from; else empty
   SpaceSpec space;
   std::string method = "ours";
-  std::string budget = "0.6";      ///< search::budget_of
+  std::string budget = "0.6";        ///< search::budget_of
   std::string budget_of = "cycles";  ///< what a budget without a unit is a share of: cycles, energy or size
-  int evaluations = 60;            ///< of the method, and of each line, at most
-  int planned = 60;                ///< evaluations when the run started: schedules follow it
-  int episodes = 0;                ///< proposals at most, remembered ones included; 0: no limit
+  int evaluations = 60;              ///< of the method, and of each line, at most
+  int planned = 60;                  ///< evaluations when the run started: schedules follow it
+  int episodes = 0;                  ///< proposals at most, remembered ones included; 0: no limit
   std::uint64_t seed = 1;
   int batch = 0;  ///< queries that a searcher asks at once; 0: its own
   std::vector<std::string> lines = {"uniform", "random", "greedy", "solver"};

@@ -24,10 +24,11 @@ std::string sensitivities_csv(const search::Space& space, const std::vector<sear
     const search::Decision& decision = space.decisions[d];
     const search::Choice& choice = decision.choices[answer->query.assignment[d]];
     const auto highest_loss = base.find(answer->images());
-    rows += fmt::format("{},{},{},{:g},{},{},{},{}\n", decision.name, decision.kind, choice.label, choice.bits,
-                        answer->images(), answer->loss(),
-                        highest_loss == base.end() ? "" : fmt::format("{}", answer->loss() - highest_loss->second),
-                        answer->price);
+    rows += fmt::format(
+        "{},{},{},{:g},{},{},{},{}\n", decision.name, decision.kind, choice.label, choice.bits,
+        answer->images(), answer->loss(),
+        highest_loss == base.end() ? "" : fmt::format("{}", answer->loss() - highest_loss->second),
+        answer->price);
   }
   return rows;
 }

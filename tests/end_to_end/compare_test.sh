@@ -39,7 +39,7 @@ printf 'a,b,accuracy,bytes\n4,4,0.5,10\n8,4,0.7,20\n8,8,0.8,30\n' > theirs.csv
 works '70.00' compare --table theirs.csv --methods uniform,random --budgets 20kB,0.7bytes --evaluations 4 --seeds 3
 grep -q "lacks 1 of 4 policies, '4 8' first" err || fail "nothing about the missing policy: $(cat err)"
 printf 'a,accuracy,bytes\n4,0.5,10\n8,0.7,30\n' > theirs.csv
-refused 'lowest reachable is 10 bytes, 0.334' compare --table theirs.csv --budgets 0.2bytes
+refused 'cost ratio is 0.334 of bytes (10)' compare --table theirs.csv --budgets 0.2bytes
 refused 'is no budget' compare --table theirs.csv --budgets 0.2parsecs
 refused 'unknown method' compare --table theirs.csv --methods best
 refused 'cannot be read' compare --table nowhere.json

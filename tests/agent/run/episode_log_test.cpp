@@ -85,7 +85,8 @@ TEST_F(EpisodeLogTest, another_search_than_the_recorded_one_is_refused) {
 TEST_F(EpisodeLogTest, what_is_no_episode_is_bad_input) {
   EpisodeLog(file_).append(all_);
   const std::string whole = content_of(file_);
-  for (const char* row : {"8,8:8 3:3,0.5\n", "9,8:8,0,0,1,1,0,0,0,0,0,1\n", "8,8:8,0,high,1,1,0,0,0,0,0,1\n"}) {
+  for (const char* row :
+       {"8,8:8 3:3,0.5\n", "9,8:8,0,0,1,1,0,0,0,0,0,1\n", "8,8:8,0,high,1,1,0,0,0,0,0,1\n"}) {
     std::ofstream(file_) << whole << row;
     EXPECT_THROW((EpisodeLog(file_)), InputError) << row;
   }

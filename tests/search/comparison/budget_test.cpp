@@ -34,7 +34,8 @@ TEST(Budget, is_a_share_of_the_reference_or_a_quantity) {
 }
 
 TEST(Budget, every_other_text_is_bad_input) {
-  for (const char* text : {"", "much", "0", "-0.5", "1.5", "1.5energy", "nan", "inf", "5 ms", "5s", "0.5cycle"})
+  for (const char* text :
+       {"", "much", "0", "-0.5", "1.5", "1.5energy", "nan", "inf", "5 ms", "5s", "0.5cycle"})
     EXPECT_THROW((void)budget_of(text, reference(), 1e8), InputError) << text;
   EXPECT_THROW((void)budget_of("5ms", reference(), 0), InputError) << "there is no clock";
 }

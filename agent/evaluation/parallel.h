@@ -1,9 +1,0 @@
-#pragma once
-
-#include "agent/trial/parallel.h"
-
-namespace bitloop::agent {
-
-using search::parallel_for;
-
-}  // namespace bitloop::agent
