@@ -9,6 +9,7 @@
 #include "agent/comparison/comparison.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
+#include "agent/learning/compare_runs.h"
 #include "agent/learning/laboratory_options.h"
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
@@ -27,6 +28,7 @@ constexpr const char* kAboutCompare =
   bitloop compare --table tables/lenet.json --methods ours,solver,tpe,random --seeds 40 --evaluations 80
   bitloop compare --table theirs.csv --budgets 0.4bytes --methods ours,random            a table of others
   bitloop compare --model net.onnx --data cifar10:DIR --budgets 0.2,0.3 --against ours   a network, resumable
+  bitloop compare runs/demo runs/wide                                       finished searches side by side
 
 A budget is a share of the all-8-bit network's cost (of cycles, or 0.4energy, 0.4bytes), or in units: 900000cycles,
 5ms, 2mJ, 40kB. What a network's evaluations answered is remembered: the same command goes on after a kill.
@@ -107,6 +109,7 @@ std::vector<std::string_view> method_names() {
 
 int compare(const console::Arguments& arguments) {
   console::Options options("compare", kAboutCompare);
+  options.positional("runs", "folders of finished searches, instead of methods on a task");
   const std::string methods = fmt::format("separated by commas, of {} (bitloop info says what they are)",
                                           fmt::join(method_names(), ", "));
   options.text("methods", "ours,solver,uniform,random", methods.c_str());
@@ -129,6 +132,10 @@ int compare(const console::Arguments& arguments) {
   options.format_option();
   if (!options.parse(arguments)) return 0;
   const auto format = console::parse_format(options.text_of("format"));
+  if (const auto runs = options.positional_words(); !runs.empty()) {
+    compare_runs(runs, format);
+    return 0;
+  }
   std::unique_ptr<agent::Laboratory> laboratory;
   std::unique_ptr<search::Task> table;
   double clock_hz = 0;

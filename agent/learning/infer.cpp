@@ -7,6 +7,7 @@
 
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
+#include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/run/run_folder.h"
 #include "host/base/error.h"

@@ -43,25 +43,30 @@ bool read_row(const std::string& line, Episode& e) {
 
 }  // namespace
 
-EpisodeLog::EpisodeLog(const std::filesystem::path& path) : path_(path), file_(path) {
-  std::istringstream content(read_file(path));
+std::vector<Episode> read_episodes(const std::filesystem::path& path) {
+  const std::string content = read_file(path);
+  std::istringstream lines(content.substr(0, content.rfind('\n') + 1));
+  std::vector<Episode> episodes;
   std::string line;
-  if (!std::getline(content, line)) {
-    file_.append(kHeader);
-    return;
-  }
+  if (!std::getline(lines, line)) return episodes;
   if (line + '\n' != kHeader) {
     throw InputError(
-        fmt::format("{} is no list of episodes of this version: choose another --out", path.string()));
+        fmt::format("{} is no list of episodes of this version: choose another run", path.string()));
   }
-  while (std::getline(content, line)) {
+  while (std::getline(lines, line)) {
     Episode episode;
-    if (!read_row(line, episode) || episode.number != static_cast<int>(recorded_.size()) + 1) {
-      throw InputError(fmt::format("{} row {} is no episode: restore the file or choose another --out",
-                                   path.string(), recorded_.size() + 1));
+    if (!read_row(line, episode) || episode.number != static_cast<int>(episodes.size()) + 1) {
+      throw InputError(fmt::format("{} row {} is no episode: restore the file or choose another run",
+                                   path.string(), episodes.size() + 1));
     }
-    recorded_.push_back(episode);
+    episodes.push_back(episode);
   }
+  return episodes;
+}
+
+EpisodeLog::EpisodeLog(const std::filesystem::path& path)
+    : path_(path), file_(path), recorded_(read_episodes(path)) {
+  if (std::filesystem::file_size(path) == 0) file_.append(kHeader);
 }
 
 void EpisodeLog::append(std::span<const Episode> episodes) {

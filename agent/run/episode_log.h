@@ -24,6 +24,10 @@ struct Episode {
   double spent = 0;         ///< evaluations up to and with this one, probes included
 };
 
+/// The rows of an episode log, locked or not; a torn last row is left out. Throws InputError where a row is
+/// no episode.
+std::vector<Episode> read_episodes(const std::filesystem::path& path);
+
 /// The episodes of one searcher in a CSV file, one row each: episode, policy, accuracy, loss, cycles,
 /// cost_ratio, reward, seconds, remembered, joules, bytes, spent. Rows of an earlier process are kept; a run
 /// that goes on passes them again, which is checked, and only then adds new ones.

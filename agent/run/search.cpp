@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/comparison/comparison.h"
+#include "agent/console/progress.h"
 #include "agent/evaluation/evaluation_pool.h"
 #include "agent/run/finalists.h"
 #include "agent/run/lines.h"
@@ -136,6 +137,15 @@ search::Objective Search::objective(const search::Answer& origin) const {
           .floor = config_.drop ? origin.accuracy() - *config_.drop : config_.accuracy_floor.value_or(0)};
 }
 
+/// About how long the search will take, if no evaluation is known yet.
+std::string Search::outlook(const search::Answer& origin) const {
+  const auto lines =
+      1 + std::ranges::count_if(config_.lines, [&](const auto& l) { return l != config_.method; });
+  const double all = static_cast<double>(config_.evaluations) * static_cast<double>(lines);
+  return fmt::format("{:.4f} without a budget; {:.0f} evaluations of about {:.1f} s: {}", origin.accuracy(),
+                     all, origin.seconds, console::clock_text(all * origin.seconds / workers_));
+}
+
 ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> shared,
                          const SearchObserver& observer) {
   const auto start = std::chrono::steady_clock::now();
@@ -145,9 +155,7 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   observer("origin", 0, "");
   const search::Space& space = laboratory_.policies().space();
   const search::Answer origin = search::origin_of(space, laboratory_.costs(), pool);
-  observer("origin", 1,
-           fmt::format("{:.4f} without a budget; an evaluation takes {:.1f} s", origin.accuracy(),
-                       origin.seconds));
+  observer("origin", 1, outlook(origin));
   const search::Problem problem{space, laboratory_.costs(), objective(origin), pool.prices(), origin};
   const Stage stage{config_, folder, laboratory_, problem, pool, workers_, observer};
   const std::vector<Line> lines = run_lines(stage);

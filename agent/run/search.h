@@ -36,6 +36,7 @@ class Search {
   quant::FloatCheckpoint open(const RunFolder& folder, std::shared_ptr<OutcomeStore> shared,
                               const SearchObserver& observer);
   [[nodiscard]] search::Objective objective(const search::Answer& origin) const;
+  [[nodiscard]] std::string outlook(const search::Answer& origin) const;
 
   SearchConfig config_;
   std::shared_ptr<host::DevicePool> devices_;

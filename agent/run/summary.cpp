@@ -72,6 +72,7 @@ ordered_json search_summary(const Stage& stage, const search::Budget& budget, do
                     {"memory", hardware.memory},
                     {"clock_hz", hardware.clock_hz},
                     {"cycles_w8a8", static_cast<host::Cycles>(reference.cycles())},
+                    {"search_images", stage.problem.origin.images()},
                     {"test_images", stage.laboratory.opened().data.test.size()},
                     {"float_test_accuracy", float_accuracy},
                     {"best", line_json(finalists[best], stage.problem)},

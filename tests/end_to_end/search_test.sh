@@ -62,6 +62,9 @@ head -9 longer/lines/random.csv | cut -d, -f1-7 > longer.rows
 cut -d, -f1-7 whole/lines/random.csv > whole.rows
 same whole.rows longer.rows
 
+works 'at equal cycles' compare whole longer
+refused 'two runs or more' compare whole
+
 # A run's integers are bound to the images that they were trained with; the export of them needs none.
 { mkdir few && cp -r whole moved; } || fail "no copies of the run"
 { printf '\0\0\10\3\0\0\0\5\0\0\0\34\0\0\0\34'; head -c 3920 /dev/zero; } > few/train-images-idx3-ubyte
