@@ -54,7 +54,7 @@ void Memory::read(std::uint64_t address, std::span<std::byte> bytes) const {
 
 void Memory::reset() {
   pins_ = {};
-  before_ = {};
+  waiting_ = false;
   read_bursts_ = {};
   write_bursts_ = {};
   responses_ = {};
@@ -66,7 +66,8 @@ void Memory::reset() {
   idle_ = stall_threshold_ == 0;
 }
 
-void Memory::step(const AxiMasterPins& master) {
+bool Memory::step(const AxiMasterPins& master) {
+  const AxiSlavePins before = pins_;
   ++now_;
   check_stable(master);
   take_handshakes(master);
@@ -78,6 +79,7 @@ void Memory::step(const AxiMasterPins& master) {
     write_turn_ = false;
   }
   idle_ = quiet && stall_threshold_ == 0;
+  return pins_ != before;
 }
 
 void Memory::take_handshakes(const AxiMasterPins& master) {
@@ -198,6 +200,20 @@ bool Memory::stall() {
 }
 
 void Memory::check_stable(const AxiMasterPins& master) {
+  if (waiting_) report_changes(master);
+  const bool ar = master.ar.valid && !pins_.ar_ready;
+  const bool aw = master.aw.valid && !pins_.aw_ready;
+  const bool w = master.w_valid && !pins_.w_ready;
+  waiting_ = ar || aw || w;
+  if (waiting_) {
+    before_ = master;
+    before_.ar.valid = ar;
+    before_.aw.valid = aw;
+    before_.w_valid = w;
+  }
+}
+
+void Memory::report_changes(const AxiMasterPins& master) {
   if (before_.ar.valid && !(master.ar.valid && master.ar.address == before_.ar.address &&
                             master.ar.length == before_.ar.length)) {
     report(fmt::format("AR {:#x} changed before it was taken", before_.ar.address));
@@ -209,20 +225,6 @@ void Memory::check_stable(const AxiMasterPins& master) {
   if (before_.w_valid && !(master.w_valid && master.w_data == before_.w_data &&
                            master.w_last == before_.w_last && master.w_strobe == before_.w_strobe)) {
     report("W beat changed before it was taken");
-  }
-  before_.ar.valid = master.ar.valid && !pins_.ar_ready;
-  if (before_.ar.valid) {
-    before_.ar = master.ar;
-  }
-  before_.aw.valid = master.aw.valid && !pins_.aw_ready;
-  if (before_.aw.valid) {
-    before_.aw = master.aw;
-  }
-  before_.w_valid = master.w_valid && !pins_.w_ready;
-  if (before_.w_valid) {
-    before_.w_data = master.w_data;
-    before_.w_last = master.w_last;
-    before_.w_strobe = master.w_strobe;
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -45,7 +46,11 @@ struct AxiSlavePins {
   std::uint8_t b_response = 0;
   std::uint64_t r_data = 0;
 
-  bool operator==(const AxiSlavePins&) const = default;
+  /// As two words: compared every cycle.
+  bool operator==(const AxiSlavePins& other) const {
+    using Words = std::array<std::uint64_t, 2>;
+    return std::bit_cast<Words>(*this) == std::bit_cast<Words>(other);
+  }
 };
 
 inline constexpr std::uint8_t kAxiOkay = 0;
@@ -70,8 +75,9 @@ class Memory {
   /// valid.
   [[nodiscard]] bool idle() const { return idle_; }
   [[nodiscard]] const AxiSlavePins& pins() const { return pins_; }
-  /// One rising clock edge: takes what the master drove before it; `pins` are those after it.
-  void step(const AxiMasterPins& master);
+  /// One rising clock edge: takes what the master drove before it; `pins` are those after it. True where they
+  /// changed.
+  bool step(const AxiMasterPins& master);
   /// Forgets whatever is under way; bytes stay.
   void reset();
 
@@ -106,6 +112,7 @@ class Memory {
 
   void take_handshakes(const AxiMasterPins& master);
   void check_stable(const AxiMasterPins& master);
+  void report_changes(const AxiMasterPins& master);
   Burst accept(const AxiAddress& address, const char* channel);
   void move_beats();
   void present_read_beat();
@@ -136,7 +143,8 @@ class Memory {
   std::uint8_t w_strobe_ = 0;
   std::uint64_t w_data_ = 0;
 
-  AxiMasterPins before_;  // what waited for a ready in the last cycle
+  bool waiting_ = false;  // something waited for a ready in the last cycle
+  AxiMasterPins before_;  // that, `valid` only where it did
   std::uint64_t random_ = 0;
   std::uint64_t stall_threshold_ = 0;
   std::string violation_;

@@ -1,6 +1,6 @@
 # Script (cmake -P): turns the RTL into C++ for one hardware configuration.
 #   VERILATOR, RTL (folder), PREFIX (class), PARAMETERS ("P=8|F=16|..."), OUT (folder); AS_BUILT: not of the forms for speed
-# Writes OUT/PREFIX.h, OUT/PREFIX_sources.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
+# Writes OUT/PREFIX.h, OUT/PREFIX_phases.h, OUT/PREFIX_sources.h, and the generated sources gathered in OUT/fast.cpp (runs every cycle) and OUT/slow.cpp.
 # Fingerprint: the first 64 bits of the SHA-256 over all sources that are built, sorted by name, and all parameters except Datapath.
 # PREFIX_sources.h says what the model was made from: the same over all sources, forms for speed last, without parameters.
 include("${CMAKE_CURRENT_LIST_DIR}/../cmake/rtl_sources.cmake")
@@ -64,6 +64,21 @@ foreach(file IN LISTS generated)
     string(APPEND fast "#include \"${file}\"\n")
   endif()
 endforeach()
+# An evaluation is what follows inputs, then what follows edges, each in a loop until no trigger is left. Where the one
+# trigger is a rising clock, as Verilator 5.006 tells it, a cycle needs neither loop and only one of both at a time.
+set(phases "#pragma once\n#include \"${PREFIX}___024root.h\"\n")
+file(READ "${OUT}/${PREFIX}___024root.h" root)
+if(root MATCHES "VlTriggerVec<1> __VicoTriggered;" AND root MATCHES "VlTriggerVec<1> __VnbaTriggered;")
+  foreach(phase "evaluate_inputs ico" "evaluate_rising_clock nba")
+    string(REPLACE " " ";" phase ${phase})
+    list(GET phase 0 function)
+    list(GET phase 1 region)
+    string(APPEND phases "void ${PREFIX}___024root___eval_${region}(${PREFIX}___024root*);\n"
+      "inline void ${function}(${PREFIX}___024root& root) {\n  root.__V${region}Triggered.at(0) = true;\n"
+      "  ${PREFIX}___024root___eval_${region}(&root);\n}\n")
+  endforeach()
+endif()
+file(WRITE "${OUT}/${PREFIX}_phases.h" "${phases}")
 file(WRITE "${OUT}/${PREFIX}_sources.h" "constexpr const char* k_${PREFIX}_sources = \"${all}\";\n")
 file(WRITE "${OUT}/fast.cpp" "${fast}")
 file(WRITE "${OUT}/slow.cpp" "${slow}")

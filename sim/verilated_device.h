@@ -17,9 +17,10 @@ namespace bitloop::sim {
 
 /// The accelerator compiled by Verilator (`Model`) with the memory behind it.
 ///
-/// Time passes only inside register accesses, `wait_done` and `reset`. A cycle is two evaluations: the rising
-/// edge with the pins that were settled before it, then the new pins at low clock, after which outputs are
-/// settled. Where no pin changes but the clock, the second one is left out: nothing depends on its level.
+/// Time passes only inside register accesses, `wait_done` and `reset`. A cycle is the rising edge with the
+/// pins that were settled before it, then the new pins at low clock, after which outputs are settled: two
+/// evaluations. Where the model has phases (sim/verilate.cmake) and writes no waveform, the parts of them
+/// that have something to do stand in their place.
 template <class Model>
 class VerilatedDevice final : public host::Device {
  public:
@@ -105,6 +106,7 @@ class VerilatedDevice final : public host::Device {
   };
   /// Timing-only models cannot (tracing keeps signals alive that nothing else needs), and only they cannot.
   static constexpr bool kTraces = requires(Model & model, VerilatedFstC* trace) { model.trace(trace, 99); };
+  static constexpr bool kHasPhases = requires(Model & model) { evaluate_rising_clock(*model.rootp); };
   static constexpr int kResetCycles = 4;
   static constexpr int kAccessLimit = 10'000;  // cycles: no register access takes longer
 
@@ -193,44 +195,45 @@ class VerilatedDevice final : public host::Device {
   // -------------------------------------------------------------------------------------------------------
 
   void tick() {
-    Model& m = *model_;
+    const auto& m = signals();
     const bool memory_steps =
         (m.m_axi_arvalid_o | m.m_axi_awvalid_o | m.m_axi_wvalid_o) != 0 || !memory_.idle();
-    AxiMasterPins master;
+    bool new_pins = false;
     if (memory_steps) {
-      sample_master_pins(master);
+      const AxiMasterPins master = master_pins();
+      rise();
+      new_pins = memory_.step(master);
+      if (new_pins) drive_memory_pins();
+    } else {
+      rise();
     }
-    m.clk_i = 1;
-    evaluate();
-    bool same_pins = true;
-    if (memory_steps) {
-      const AxiSlavePins before = memory_.pins();
-      memory_.step(master);
-      same_pins = memory_.pins() == before;
-      if (!same_pins) drive_memory_pins();
-    }
-    m.clk_i = 0;
-    if (!same_pins || !forget_high_clock()) {
-      evaluate();
-    }
+    fall(new_pins);
     ++cycle_;
   }
 
-  /// In place of an evaluation at low clock. False where that is needed: for a waveform, or where the model
-  /// does not remember the clock as Verilator 5.006's do.
-  bool forget_high_clock() {
-    if constexpr (requires { model_->rootp->__Vtrigrprev__TOP__clk_i; }) {
-      if (trace_) return false;
-      model_->rootp->__Vtrigrprev__TOP__clk_i = 0;
-      return true;
+  void rise() {
+    if constexpr (kHasPhases) {
+      if (!trace_) return evaluate_rising_clock(*model_->rootp);
     }
-    return false;
+    model_->clk_i = 1;
+    evaluate();
+  }
+
+  void fall(bool new_pins) {
+    if constexpr (kHasPhases) {
+      if (!trace_) {
+        if (new_pins) evaluate_inputs(*model_->rootp);
+        return;
+      }
+    }
+    model_->clk_i = 0;
+    evaluate();
   }
 
   void run_until_interrupt(host::Cycles end) {
     // Also returns now and then without one, for those who look at other things.
     const host::Cycles pause = end - cycle_ < kPollCycles ? end : cycle_ + kPollCycles;
-    while (cycle_ < pause && model_->irq_o == 0) {
+    while (cycle_ < pause && signals().irq_o == 0) {
       tick();
     }
   }
@@ -268,22 +271,31 @@ class VerilatedDevice final : public host::Device {
   // --- Pins
   // --------------------------------------------------------------------------------------------------------
 
-  void sample_master_pins(AxiMasterPins& pins) const {
-    const Model& m = *model_;
-    pins.ar = {m.m_axi_arvalid_o != 0, m.m_axi_araddr_o, m.m_axi_arlen_o, m.m_axi_arsize_o,
-               m.m_axi_arburst_o};
-    pins.aw = {m.m_axi_awvalid_o != 0, m.m_axi_awaddr_o, m.m_axi_awlen_o, m.m_axi_awsize_o,
-               m.m_axi_awburst_o};
-    pins.r_ready = m.m_axi_rready_o != 0;
-    pins.b_ready = m.m_axi_bready_o != 0;
-    pins.w_valid = m.m_axi_wvalid_o != 0;
-    pins.w_last = m.m_axi_wlast_o != 0;
-    pins.w_strobe = m.m_axi_wstrb_o;
-    pins.w_data = m.m_axi_wdata_o;
+  /// The model's ports; where there are phases those of its root, which are not references.
+  auto& signals() const {
+    if constexpr (kHasPhases) {
+      return *model_->rootp;
+    } else {
+      return *model_;
+    }
+  }
+
+  AxiMasterPins master_pins() const {
+    const auto& m = signals();
+    return {.ar = {m.m_axi_arvalid_o != 0, m.m_axi_araddr_o, m.m_axi_arlen_o, m.m_axi_arsize_o,
+                   m.m_axi_arburst_o},
+            .aw = {m.m_axi_awvalid_o != 0, m.m_axi_awaddr_o, m.m_axi_awlen_o, m.m_axi_awsize_o,
+                   m.m_axi_awburst_o},
+            .r_ready = m.m_axi_rready_o != 0,
+            .b_ready = m.m_axi_bready_o != 0,
+            .w_valid = m.m_axi_wvalid_o != 0,
+            .w_last = m.m_axi_wlast_o != 0,
+            .w_strobe = m.m_axi_wstrb_o,
+            .w_data = m.m_axi_wdata_o};
   }
 
   void drive_memory_pins() {
-    Model& m = *model_;
+    auto& m = signals();
     const AxiSlavePins& pins = memory_.pins();
     m.m_axi_arready_i = pins.ar_ready;
     m.m_axi_awready_i = pins.aw_ready;
