@@ -28,9 +28,11 @@ struct Round {
 };
 
 /// The three engines, round by round, as their buffers let them. Memory moves one word per cycle in all.
-double pipeline_cycles(const std::vector<Round>& rounds, const Slack& slack) {
+double pipeline_cycles(std::span<const Round> rounds, const Slack& slack) {
   std::vector<double> computed;
   std::vector<double> stored;
+  computed.reserve(rounds.size());
+  stored.reserve(rounds.size());
   double loaded = kStartCycles;
   double words = kStartCycles;
   const auto done = [](const std::vector<double>& times, int back) {
@@ -65,20 +67,27 @@ class StreamCost {
   /// Estimated cycles of the layer. Passes beyond the third are like the third.
   [[nodiscard]] double cycles(const Slack& slack) const {
     const std::size_t passes = plan_.strips_outer ? 1 : plan_.units.size();
-    const double first = pass_cycles(slack, std::min<std::size_t>(passes, 2));
+    const std::vector<Round> rounds = first_rounds(std::min<std::size_t>(passes, 3));
+    const std::size_t two = std::min(rounds.size(), 2 * plan_.operation_ends.size());
+    const double first = pipeline_cycles(std::span(rounds).first(two), slack);
     if (passes <= 2) return first;
-    return first + static_cast<double>(passes - 2) * (pass_cycles(slack, 3) - first);
+    return first + static_cast<double>(passes - 2) * (pipeline_cycles(rounds, slack) - first);
   }
 
  private:
-  [[nodiscard]] double pass_cycles(const Slack& slack, std::size_t passes) const {
+  /// Of the first passes: those behind the first are alike.
+  [[nodiscard]] std::vector<Round> first_rounds(std::size_t passes) const {
+    const std::size_t strips = plan_.operation_ends.size();
     std::vector<Round> rounds;
+    rounds.reserve(passes * strips);
     const double loads =
         weight_loads() / (plan_.strips_outer ? 1.0 : static_cast<double>(plan_.units.size()));
     for (std::size_t pass = 0; pass < passes; ++pass) {
-      for (std::size_t s = 0; s < plan_.operation_ends.size(); ++s) rounds.push_back(round(pass, s, loads));
+      for (std::size_t s = 0; s < strips; ++s) {
+        rounds.push_back(pass < 2 ? round(pass, s, loads) : rounds[strips + s]);
+      }
     }
-    return pipeline_cycles(rounds, slack);
+    return rounds;
   }
 
   [[nodiscard]] int groups() const {

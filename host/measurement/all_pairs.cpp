@@ -1,7 +1,6 @@
 #include "host/measurement/all_pairs.h"
 
 #include "host/base/error.h"
-#include "host/compiler/segment_program.h"
 
 namespace bitloop::host {
 namespace {
@@ -39,20 +38,29 @@ std::vector<PairMeasurement> measure_all_pairs(SegmentMeter& meter, const Networ
         PairMeasurement pair{layer->name, weight_bits, input_bits, alone.output_bits, {}, {}};
         try {
           plans.push_back(plan_network(alone, policy, meter.hardware()));
-          plan_segment(plans.back().segments.front(), meter.hardware());
           planned.push_back(pairs.size());
         } catch (const InputError& error) {
           pair.refusal = error.what();
-          plans.resize(planned.size());
         }
         pairs.push_back(pair);
       }
     }
   }
+  std::vector<SegmentMeter::Request> all;
+  for (const NetworkPlan& plan : plans) all.push_back({&plan.segments.front(), false});
+  const std::vector<std::string> refusals = meter.refusals(all);
   std::vector<SegmentMeter::Request> requests;
-  for (const NetworkPlan& plan : plans) requests.push_back({&plan.segments.front(), false});
+  std::vector<std::size_t> requested;  // pair of each request
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!refusals[i].empty()) {
+      pairs[planned[i]].refusal = refusals[i];
+      continue;
+    }
+    requests.push_back(all[i]);
+    requested.push_back(planned[i]);
+  }
   const auto result = meter.measure(requests, progress);
-  for (std::size_t i = 0; i < planned.size(); ++i) pairs[planned[i]].counters = result.counters[i];
+  for (std::size_t i = 0; i < requests.size(); ++i) pairs[requested[i]].counters = result.counters[i];
   return pairs;
 }
 

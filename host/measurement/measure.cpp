@@ -3,10 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <numeric>
+#include <thread>
+#include <unordered_set>
 #include <utility>
+#include <variant>
 
 #include "host/base/error.h"
 #include "host/base/integers.h"
@@ -155,6 +160,59 @@ void SegmentMeter::remember(const std::string& text, const SegmentKey& key, cons
   if (store_ != nullptr) store_->add(std::vector<MeasurementStore::Entry>{{key, counters}});
 }
 
+/// Texts that have no plan yet and are not refused; on all cores, as it takes a millisecond for each.
+void SegmentMeter::plan(std::span<const std::pair<std::string, const Segment*>> segments) {
+  const HardwareInfo& on = hardware();
+  std::vector<std::variant<SegmentPlan, std::exception_ptr>> outcomes(segments.size());
+  std::atomic<std::size_t> next{0};
+  const auto loop = [&] {
+    for (std::size_t i = next++; i < segments.size(); i = next++) {
+      try {
+        outcomes[i] = plan_segment(*segments[i].second, on);
+      } catch (...) {
+        outcomes[i] = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
+    for (std::size_t i = 1; i < std::min(cores, segments.size()); ++i) threads.emplace_back(loop);
+    loop();
+  }
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const std::string& text = segments[i].first;
+    try {
+      if (const auto* failure = std::get_if<std::exception_ptr>(&outcomes[i]))
+        std::rethrow_exception(*failure);
+      plans_.emplace(text, std::move(std::get<SegmentPlan>(outcomes[i])));
+    } catch (const InputError& error) {
+      refused_.emplace(text, error.what());
+    }
+  }
+}
+
+std::vector<std::string> SegmentMeter::refusals(std::span<const Request> requests) {
+  std::vector<std::string> texts;
+  std::vector<std::pair<std::string, const Segment*>> unplanned;
+  std::unordered_set<std::string> asked;
+  for (const Request& request : requests) {
+    const std::string& text = texts.emplace_back(key_text(*request.segment, request.first));
+    if (known_.contains(text) || plans_.contains(text) || refused_.contains(text) ||
+        !asked.insert(text).second || find(text, segment_key(text, hardware().fingerprint))) {
+      continue;
+    }
+    unplanned.emplace_back(text, request.segment);
+  }
+  plan(unplanned);
+  std::vector<std::string> refusals;
+  for (const std::string& text : texts) {
+    const auto refused = refused_.find(text);
+    refusals.push_back(refused != refused_.end() ? refused->second : "");
+  }
+  return refusals;
+}
+
 SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, const Progress& progress) {
   Result result;
   result.end = end();
@@ -166,6 +224,7 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
     SegmentPlan plan;
   };
   std::vector<Unknown> unknown;
+  std::vector<std::pair<std::string, const Segment*>> unplanned;
   std::unordered_map<std::string, std::size_t> asked;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     std::string text = key_text(*requests[i].segment, requests[i].first);
@@ -184,17 +243,16 @@ SegmentMeter::Result SegmentMeter::measure(std::span<const Request> requests, co
       result.counters[i] = *found;
       continue;
     }
+    if (!plans_.contains(text)) unplanned.emplace_back(text, requests[i].segment);
     asked.emplace(text, unknown.size());
     unknown.push_back({std::move(text), key, {i}, {}});
   }
-  for (Unknown& segment : unknown) {  // before anything runs
-    try {
-      segment.plan = plan_segment(*requests[segment.requests.front()].segment, hardware());
-    } catch (const InputError& error) {
-      refused_.emplace(segment.text, error.what());
-      throw TooSmall(error.what(), segment.requests.front());
-    }
+  plan(unplanned);
+  for (const Unknown& segment : unknown) {  // before anything runs
+    if (const auto refused = refused_.find(segment.text); refused != refused_.end())
+      throw TooSmall(refused->second, segment.requests.front());
   }
+  for (Unknown& segment : unknown) segment.plan = std::move(plans_.extract(segment.text).mapped());
   // The longest first, so that all devices end at about the same time.
   std::ranges::stable_sort(unknown, std::greater{}, [&](const Unknown& segment) {
     return roofline(*requests[segment.requests.front()].segment, hardware()).cycles();

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "host/base/error.h"
@@ -54,17 +55,22 @@ class SegmentMeter {
     std::size_t request;  ///< that asks for it
   };
 
+  /// Why the hardware has too little memory, per request; empty where it has enough. What is planned for this
+  /// is not planned again to be measured.
+  std::vector<std::string> refusals(std::span<const Request> requests);
   /// Throws TooSmall, before anything runs, where one of the segments is that.
   Result measure(std::span<const Request> requests, const Progress& progress = {});
 
  private:
   std::optional<Counters> find(const std::string& text, const SegmentKey& key);
+  void plan(std::span<const std::pair<std::string, const Segment*>> segments);
   Counters end();
   void remember(const std::string& text, const SegmentKey& key, const Counters& counters);
 
   std::shared_ptr<DevicePool> devices_;
   MeasurementStore* store_;
   std::unordered_map<std::string, Counters> known_;       ///< by key text
+  std::unordered_map<std::string, SegmentPlan> plans_;    ///< by key text, of what is not known yet
   std::unordered_map<std::string, std::string> refused_;  ///< by key text, why
 };
 

@@ -77,17 +77,19 @@ void Program::touch(Memory& memory, std::int64_t first, std::int64_t count, bool
     throw Error(fmt::format("the compiler placed words {}..{} in an SRAM of {}; report this", first,
                             first + count, memory.size()));
   }
+  Numbers needs = needs_;
+  const int engine = engine_;
+  const std::uint32_t issued = issued_[engine];
   for (std::int64_t i = first; i < first + count; ++i) {
     Touch& word = memory[static_cast<std::size_t>(i)];
     const Numbers& before = write ? word.access : word.write;
-    for (int e = 0; e < kEngines; ++e) {
-      // What the engine itself does before in order needs no wait, but for results that are still drained.
-      if (e == engine_ && write) continue;
-      needs_[e] = std::max(needs_[e], before[e]);
-    }
-    word.access[engine_] = issued_[engine_];
-    if (write) word.write[engine_] = issued_[engine_];
+    for (int e = 0; e < kEngines; ++e) needs[e] = std::max(needs[e], before[e]);
+    word.access[engine] = issued;
+    if (write) word.write[engine] = issued;
   }
+  // What the engine itself does before in order needs no wait, but for results that are still drained.
+  if (write) needs[engine] = needs_[engine];
+  needs_ = needs;
 }
 
 void Program::touch_rows(const RowTransfer& rows, bool write) {

@@ -1,9 +1,11 @@
 // What the store composes against what the hardware counts: whole networks under random policies whose
 // segments were measured in runs of other policies.
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
+#include <span>
 
 #include "host/measurement/measure.h"
 #include "host/program/instruction.h"
@@ -97,6 +99,27 @@ host::Job equal_segments(int count, const host::HardwareInfo& hardware) {
   const auto bytes = std::as_bytes(std::span(words));
   job.blocks.push_back({job.descriptors, {bytes.begin(), bytes.end()}});
   return job;
+}
+
+TEST(SegmentMeter, says_which_segments_do_not_fit_and_why_as_measuring_them_does) {
+  host::SegmentMeter meter(timing_devices("tiny"), nullptr);
+  const host::Network network = host::zoo_network("resnet18");
+  const host::NetworkPlan plan =
+      host::plan_network(network, host::load_policy(network, "w8a8"), meter.hardware());
+  std::vector<host::SegmentMeter::Request> requests;
+  for (const host::Segment& segment : plan.segments) requests.push_back({&segment, requests.empty()});
+  const std::vector<std::string> refusals = meter.refusals(requests);
+  ASSERT_EQ(refusals.size(), requests.size());
+  EXPECT_THAT(refusals[0], ::testing::HasSubstr("layer conv1: rows of 112 positions by 4 words do not fit"));
+  EXPECT_THAT(std::span(refusals).subspan(1), ::testing::Each(""));
+  try {
+    meter.measure(requests);
+    ADD_FAILURE();
+  } catch (const host::SegmentMeter::TooSmall& error) {
+    EXPECT_EQ(error.what(), refusals[0]);
+    EXPECT_EQ(error.request, 0u);
+  }
+  EXPECT_EQ(meter.measure(std::span(requests).last(1)).counters.size(), 1u);
 }
 
 TEST(ComposedMeasurement, later_segments_count_the_record_before_them_which_is_what_the_end_counts) {
