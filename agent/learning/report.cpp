@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/comparison/budget.h"
 #include "agent/console/table.h"
 
 namespace bitloop::learning {
@@ -33,21 +34,48 @@ console::Table layers_table(const ordered_json& best) {
   return table;
 }
 
+/// What the budget limits, where that is not cycles: a column of its own.
+struct Limited {
+  std::string measure;
+  const char* title;
+  const char* field;
+  double unit;
+};
+const Limited kLimited[] = {{"energy", "microjoules", "joules", 1e-6},
+                            {"bytes", "weight kB", "weight_bytes", 1e3}};
+
 console::Table lines_table(const ordered_json& summary) {
-  console::Table table({"policy", "cycles", "cost_ratio", "in budget", "reward split", "test split",
-                        "95 % interval", "weight:input bits per layer"});
+  const auto measure = summary["limit"]["measure"].get<std::string>();
+  const auto limited = std::ranges::find(kLimited, measure, &Limited::measure);
+  const bool more = limited != std::end(kLimited);
+  std::vector<std::string> columns{"policy", "cycles", "cost_ratio"};
+  if (more) columns.emplace_back(limited->title);
+  for (const char* title :
+       {"in budget", "reward split", "test split", "95 % interval", "weight:input bits per layer"})
+    columns.emplace_back(title);
+  console::Table table(columns);
   const auto add = [&](const ordered_json& line, const std::string& name) {
-    table.add_row(
-        {name, line["cycles"].dump(), fmt::format("{:.3f}", line["cost_ratio"].get<double>()),
-         line["within_budget"].get<bool>() ? "yes" : "no",
-         fmt::format("{:.4f}", line["reward_accuracy"].get<double>()),
-         fmt::format("{:.4f}", line["test_accuracy"].get<double>()),
-         fmt::format("{:.4f}-{:.4f}", line["test_low"].get<double>(), line["test_high"].get<double>()),
-         line["policy"].get<std::string>()});
+    std::vector<std::string> row{name, line["cycles"].dump(),
+                                 fmt::format("{:.3f}", line["cost_ratio"].get<double>())};
+    if (more) row.push_back(fmt::format("{:.3f}", line[limited->field].get<double>() / limited->unit));
+    row.insert(row.end(),
+               {line["within_budget"].get<bool>() ? "yes" : "no",
+                fmt::format("{:.4f}", line["reward_accuracy"].get<double>()),
+                fmt::format("{:.4f}", line["test_accuracy"].get<double>()),
+                fmt::format("{:.4f}-{:.4f}", line["test_low"].get<double>(), line["test_high"].get<double>()),
+                line["policy"].get<std::string>()});
+    table.add_row(row);
   };
   add(summary["best"], "best (" + summary["best"]["line"].get<std::string>() + ")");
   for (const auto& line : summary["lines"]) add(line, line["line"].get<std::string>());
   return table;
+}
+
+/// "0.6"; "0.6 of bytes".
+std::string budget_text(const ordered_json& limit) {
+  const auto text = limit["text"].get<std::string>();
+  const auto measure = limit["measure"].get<std::string>();
+  return measure == "cycles" || !search::is_plain_ratio(text) ? text : text + " of " + measure;
 }
 
 std::string verdict(const ordered_json& summary) {
@@ -55,7 +83,9 @@ std::string verdict(const ordered_json& summary) {
   for (const auto& name : summary["more_accurate_within_budget"]) {
     better += (better.empty() ? "" : ", ") + name.get<std::string>();
   }
-  if (summary["lines"].empty()) return "";
+  const bool compared = std::ranges::any_of(
+      summary["lines"], [&](const auto& line) { return line["line"] != summary["method"]; });
+  if (!compared) return "";
   if (better.empty()) return "No line within the budget is more accurate beyond the 95 % interval.\n";
   return "More accurate within the budget, beyond the 95 % interval: " + better + ".\n";
 }

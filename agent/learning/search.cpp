@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "agent/agents/names.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
 #include "agent/learning/laboratory_options.h"
@@ -110,7 +111,11 @@ agent::SearchConfig config_from(const console::Options& options) {
   c.method = options.text_of("method");
   console::require_name("method", c.method, method_names());
   c.budget = options.text_of("budget");
-  c.budget_of = options.text_of("budget-of");
+  c.objective = options.text_of("objective");
+  // The cheapest in a measure is looked for within a budget of that measure, and without one anywhere.
+  const bool by_cost = c.objective == "cycles" || c.objective == "energy" || c.objective == "size";
+  if (by_cost && !options.given("budget")) c.budget = "1";
+  c.budget_of = by_cost && !options.given("budget-of") ? c.objective : options.text_of("budget-of");
   console::require_name("word in --budget-of", c.budget_of, {"cycles", "energy", "size"});
   if (options.given("budget-of") && !search::is_plain_ratio(c.budget))
     throw InputError(fmt::format("--budget {} says itself what it is: leave --budget-of out", c.budget));
@@ -128,12 +133,19 @@ agent::SearchConfig config_from(const console::Options& options) {
   c.insecure = devices.insecure;
   c.hardware = devices.hardware;
   c.memory = devices.memory;
-  c.objective = options.text_of("objective");
   c.accuracy_floor = number_of(options, "accuracy-floor");
   c.drop = number_of(options, "drop");
   if (c.accuracy_floor && c.drop) throw InputError("--drop says the floor: leave --accuracy-floor out");
   c.accuracy_limit = number_of(options, "acc-limit");
   c.cost_in_reward = options.is_set("cost-in-reward") || c.accuracy_limit.has_value();
+  const bool has_reward =
+      std::ranges::any_of(agents::kAgents, [&](const auto& a) { return a.name == c.method; });
+  if (c.cost_in_reward && !has_reward) {
+    throw InputError(fmt::format(
+        "--acc-limit and --cost-in-reward shape an agent's reward, and {} has none: use --objective "
+        "cycles with --accuracy-floor, or --method {}",
+        c.method, agents::kAgents[0].name));
+  }
   const agent::EvaluationRecipe recipe = recipe_of(options);
   c.reward_images = recipe.reward_images;
   c.retraining = recipe.retraining;

@@ -76,7 +76,7 @@ void add_retraining_options(console::Options& options, int images,
   options.number("distillation", d.distillation, "share of the float network's probabilities in the targets");
   options.integer("patience", d.patience, "stop after so many epochs without a better loss (0: never)");
   options.flag("retrain-augmented", "retrain on augmented images (--augment) too");
-  options.integer("seed", static_cast<long>(d.seed), "of order and augmentation");
+  options.integer("seed", static_cast<long>(d.seed), "of order and augmentation, and of what a search draws");
 }
 
 quant::Retraining retraining_of(const console::Options& options,

@@ -79,7 +79,7 @@ works 'bytes' export --run moved --format onnx
 # A network from a file goes into the run, which is whole without that file; and the cheapest policy that was
 # evaluated is the best one where any accuracy suffices.
 cp moved/network.onnx own.onnx
-works '' search --model own.onnx --objective cycles --accuracy-floor 0.001 --budget 1 --evaluations 4 --method random \
+works '' search --model own.onnx --objective cycles --accuracy-floor 0.001 --evaluations 4 --method random \
   --lines none --retrain-epochs 0 --final-epochs 0 --reward-images 400 --out cheap
 rm own.onnx
 lowest=$(awk -F, 'NR > 1 { print $5 }' cheap/episodes.csv | sort -n | head -1)
@@ -91,5 +91,6 @@ works '"mismatches": 0' infer --run elsewhere --images 2 --layers 1 --format jso
 refused 'accuracy-floor' search --objective cycles --out run
 refused 'lowest reachable' search --budget 0.01 --out run
 refused 'leave --budget-of out' search --budget 5ms --budget-of energy --out run
+refused 'ours has none' search --acc-limit 0.9 --out run
 refused 'unknown method' search --method magic --out run
 conclude
