@@ -11,9 +11,9 @@
 
 #include "agent/searchers/registry.h"
 #include "agent/solver/knapsack.h"
-#include "agent/trial/parallel.h"
 #include "agent/trial/trial.h"
 #include "host/base/error.h"
+#include "host/base/parallel.h"
 
 namespace bitloop::search {
 namespace {
@@ -136,7 +136,7 @@ Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObser
   }
   std::mutex mutex;
   int done = 0;
-  parallel_for(static_cast<int>(jobs.size()), spec.workers, [&](int item, int /*worker*/) {
+  host::parallel_for(static_cast<int>(jobs.size()), spec.workers, [&](int item, int /*worker*/) {
     const Job& job = jobs[static_cast<std::size_t>(item)];
     job.result = run_one(task, spec, job.budget, job.method, job.seed);
     const std::lock_guard lock(mutex);

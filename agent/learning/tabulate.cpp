@@ -12,8 +12,8 @@
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/tables/table.h"
-#include "agent/trial/parallel.h"
 #include "host/base/error.h"
+#include "host/base/parallel.h"
 
 namespace bitloop::learning {
 namespace {
@@ -133,7 +133,7 @@ int tabulate(const console::Arguments& arguments) {
   std::mutex mutex;
   std::size_t done = 0;
   std::vector<quant::CodeMemory> memories(static_cast<std::size_t>(workers));
-  search::parallel_for(static_cast<int>(all.size()), workers, [&](int item, int worker) {
+  host::parallel_for(static_cast<int>(all.size()), workers, [&](int item, int worker) {
     const auto entries = task.outcomes(task.policies().policy(all[item]), true, images, &memories[worker]);
     const search::Costs costs = task.costs().costs(all[item]);
     const std::lock_guard lock(mutex);

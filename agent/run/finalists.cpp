@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/evaluation/retrained_or_not.h"
-#include "agent/trial/parallel.h"
+#include "host/base/parallel.h"
 
 namespace bitloop::agent {
 namespace {
@@ -99,7 +99,7 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage) {
   const auto images = task.images_of(stage.config.seed, fresh);
   std::atomic<int> done{0};
   stage.observer("final retraining", 0, "");
-  search::parallel_for(static_cast<int>(distinct.size()), stage.workers, [&](int item, int worker) {
+  host::parallel_for(static_cast<int>(distinct.size()), stage.workers, [&](int item, int worker) {
     Finalist& f = finalists[distinct[item]];
     f.model = retrained_or_not(stage.laboratory.quantizer(), f.policy, stage.config.final_retraining);
     f.retrained = {.query = f.searched.query, .folds = folds_of(f.model, images), .costs = f.searched.costs};

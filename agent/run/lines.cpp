@@ -11,8 +11,8 @@
 #include "agent/run/episode_log.h"
 #include "agent/run/sensitivities.h"
 #include "agent/searchers/registry.h"
-#include "agent/trial/parallel.h"
 #include "host/base/atomic_file.h"
+#include "host/base/parallel.h"
 
 namespace bitloop::agent {
 namespace {
@@ -150,7 +150,7 @@ std::vector<Line> run_lines(const Stage& stage) {
   std::atomic<bool> stopped{false};
   // A thread for each: they wait for the evaluator nearly always.
   const int all = static_cast<int>(names.size());
-  search::parallel_for(all, all, [&](int line, int /*worker*/) {
+  host::parallel_for(all, all, [&](int line, int /*worker*/) {
     try {
       lines[line] = run_line(stage, static_cast<std::size_t>(line), names[line], progress, stopped);
     } catch (const Stopped&) {  // the error of another line ends the search

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <thread>
 #include <utility>
 
 #include "host/base/error.h"
+#include "host/base/parallel.h"
 
 namespace bitloop::host {
 namespace {
@@ -247,26 +246,9 @@ void DevicePool::run(const std::function<void(Driver&)>& work) {
 void DevicePool::for_each(std::size_t count, const std::function<void(Driver&, std::size_t)>& work) {
   if (count == 0) return;
   (void)hardware();
-  std::atomic<std::size_t> next{0};
-  std::exception_ptr failure;
-  std::mutex failing;
-  const auto loop = [&] {
-    try {
-      for (std::size_t i = next++; i < count; i = next++) {
-        run([&](Driver& driver) { work(driver, i); });
-      }
-    } catch (...) {
-      const std::lock_guard lock(failing);
-      if (!failure) failure = std::current_exception();
-      next = count;
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min(count, slots_.size()); ++i) threads.emplace_back(loop);
-    loop();
-  }
-  if (failure) std::rethrow_exception(failure);
+  parallel_for(static_cast<int>(count), static_cast<int>(slots_.size()), [&](int i, int /*worker*/) {
+    run([&](Driver& driver) { work(driver, static_cast<std::size_t>(i)); });
+  });
 }
 
 }  // namespace bitloop::host

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <numeric>
@@ -15,6 +13,7 @@
 
 #include "host/base/error.h"
 #include "host/base/integers.h"
+#include "host/base/parallel.h"
 #include "host/compiler/constants.h"
 #include "host/compiler/segment_program.h"
 #include "host/measurement/roofline.h"
@@ -163,31 +162,22 @@ void SegmentMeter::remember(const std::string& text, const SegmentKey& key, cons
 /// Texts that have no plan yet and are not refused; on all cores, as it takes a millisecond for each.
 void SegmentMeter::plan(std::span<const std::pair<std::string, const Segment*>> segments) {
   const HardwareInfo& on = hardware();
-  std::vector<std::variant<SegmentPlan, std::exception_ptr>> outcomes(segments.size());
-  std::atomic<std::size_t> next{0};
-  const auto loop = [&] {
-    for (std::size_t i = next++; i < segments.size(); i = next++) {
-      try {
-        outcomes[i] = plan_segment(*segments[i].second, on);
-      } catch (...) {
-        outcomes[i] = std::current_exception();
-      }
+  std::vector<std::variant<SegmentPlan, std::string>> outcomes(segments.size());
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  parallel_for(static_cast<int>(segments.size()), cores, [&](int item, int /*worker*/) {
+    const auto i = static_cast<std::size_t>(item);
+    try {
+      outcomes[i] = plan_segment(*segments[i].second, on);
+    } catch (const InputError& error) {
+      outcomes[i] = std::string(error.what());
     }
-  };
-  {
-    std::vector<std::jthread> threads;
-    const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-    for (std::size_t i = 1; i < std::min(cores, segments.size()); ++i) threads.emplace_back(loop);
-    loop();
-  }
+  });
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const std::string& text = segments[i].first;
-    try {
-      if (const auto* failure = std::get_if<std::exception_ptr>(&outcomes[i]))
-        std::rethrow_exception(*failure);
+    if (const auto* why = std::get_if<std::string>(&outcomes[i])) {
+      refused_.emplace(text, *why);
+    } else {
       plans_.emplace(text, std::move(std::get<SegmentPlan>(outcomes[i])));
-    } catch (const InputError& error) {
-      refused_.emplace(text, error.what());
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "agent/trial/parallel.h"
+#include "host/base/parallel.h"
 
 #include <algorithm>
 #include <atomic>
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace bitloop::search {
+namespace bitloop::host {
 
 void parallel_for(int items, int workers, const std::function<void(int, int)>& work) {
   std::atomic<int> next{0};
@@ -32,4 +32,4 @@ void parallel_for(int items, int workers, const std::function<void(int, int)>& w
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace bitloop::search
+}  // namespace bitloop::host

@@ -1,4 +1,4 @@
-#include "agent/trial/parallel.h"
+#include "host/base/parallel.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "host/base/error.h"
 
-namespace bitloop::search {
+namespace bitloop::host {
 namespace {
 
 TEST(ParallelFor, RunsEveryItemOnce) {
@@ -43,4 +43,4 @@ TEST(ParallelFor, RethrowsTheErrorOfAWorkerAfterWhichNothingStarts) {
 }
 
 }  // namespace
-}  // namespace bitloop::search
+}  // namespace bitloop::host
