@@ -101,11 +101,10 @@ std::string search_report(const ordered_json& summary) {
       "{} segments measured, {:.0f} s; hardware {} ({}), memory {}\n",
       summary["network"].get<std::string>(), summary["data"].get<std::string>(), best["cycles"].dump(),
       1e3 * cycles / summary["clock_hz"].get<double>(), summary["clock_hz"].get<double>() / 1e6,
-      best["cost_ratio"].get<double>(), summary["limit"]["text"].get<std::string>(),
-      best["test_accuracy"].get<double>(), summary["float_test_accuracy"].get<double>(),
-      layers_table(best).text(), lines_table(summary).text(), verdict(summary),
-      fmt::format("{:.4g}", summary["evaluations"].get<double>()), summary["episodes"].dump(),
-      summary["measured_segments"].dump(), summary["seconds"].get<double>(),
+      best["cost_ratio"].get<double>(), budget_text(summary["limit"]), best["test_accuracy"].get<double>(),
+      summary["float_test_accuracy"].get<double>(), layers_table(best).text(), lines_table(summary).text(),
+      verdict(summary), fmt::format("{:.4g}", summary["evaluations"].get<double>()),
+      summary["episodes"].dump(), summary["measured_segments"].dump(), summary["seconds"].get<double>(),
       summary["hardware"].get<std::string>(), summary["fingerprint"].get<std::string>().substr(0, 12),
       summary["memory"].get<std::string>());
 }
