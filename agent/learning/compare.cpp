@@ -14,7 +14,7 @@
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/searchers/registry.h"
-#include "agent/tables/table_task.h"
+#include "agent/tables/task_file.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
 
@@ -120,7 +120,7 @@ int compare(const console::Arguments& arguments) {
   options.integer("batch", 0, "queries that a method asks at once (0: its own)");
   options.text("against", "the method that the others are tested against (default: the first)");
   options.number("target", 0, "test accuracy to reach: how many evaluations it takes");
-  options.text("table", "a file of bitloop tabulate, or a .csv of others, instead of a network");
+  options.text("table", "a file of bitloop tabulate, a surrogate, or a .csv of others, instead of a network");
   options.text("curves", "file for best-so-far curves and fronts, as CSV");
   options.integer("workers", std::max(1L, static_cast<long>(std::thread::hardware_concurrency())),
                   "trials at the same time; changes no result");
@@ -140,14 +140,9 @@ int compare(const console::Arguments& arguments) {
   std::unique_ptr<search::Task> table;
   double clock_hz = 0;
   if (options.has("table")) {
-    search::Table loaded = search::load_table(options.text_of("table"));
-    if (const auto missing = loaded.missing()) {
-      fmt::print(stderr,
-                 "bitloop: note: {} lacks {:.0f} of {:.0f} policies, '{}' first: they count as ones that "
-                 "cost too much\n",
-                 options.text_of("table"), missing->count, loaded.space.assignments(), missing->first);
-    }
-    table = search::table_task(std::move(loaded));
+    table = search::load_task(options.text_of("table"), [](const std::string& note) {
+      fmt::print(stderr, "bitloop: note: {}\n", note);
+    });
   } else {
     laboratory = open_laboratory(options);
     clock_hz = static_cast<double>(laboratory->devices().hardware().clock_hz);

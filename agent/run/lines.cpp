@@ -69,7 +69,8 @@ class Recorder {
     if (last.best >= 0) note += best(steps[static_cast<std::size_t>(last.best)].answer);
     const bool probed = std::ranges::any_of(
         steps, [](const search::Step& s) { return s.answer.query.fidelity == search::Fidelity::probe; });
-    if (line_ == 0 && probed && !std::filesystem::exists(stage_.folder.sensitivities()))
+    // Every line that probes asks for the same profile.
+    if (probed && !std::filesystem::exists(stage_.folder.sensitivities()))
       host::write_file_atomically(stage_.folder.sensitivities(),
                                   sensitivities_csv(stage_.problem.space, steps));
     progress_.update(line_, std::min(1.0, last.spent / stage_.config.evaluations), note);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <random>
 
 #include "agent/searchers/batch.h"
@@ -23,6 +24,9 @@ class Candidates {
   /// Projected, then moved by single steps towards the highest, in a drawn order, while the limit is kept;
   /// where the highest keeps it, only projected.
   [[nodiscard]] Assignment settled(Assignment assignment);
+
+  /// From now on this is the limit; one that nothing keeps is the cheapest assignment's cost.
+  void lower_limit(double limit) { limit_ = std::max(limit, cost_(cheapest_)); }
 
   /// 0 to `count` - 1; and 0 to below 1.
   [[nodiscard]] int below(int count) {

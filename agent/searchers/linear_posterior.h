@@ -4,48 +4,77 @@
 #include <random>
 #include <vector>
 
-#include "agent/searchers/profile.h"
+#include "agent/space/space.h"
 
 namespace bitloop::search {
 
-/// What is believed of the loss of assignments: a sum of effects, each normal around a profile's mean, and
-/// for every assignment a part of its own that no sum explains; updated exactly by observations (a Gaussian
-/// process with an additive kernel; linear Thompson sampling draws from it: Agrawal and Goyal, ICML 2013).
+/// What every choice of every decision adds to the loss of the highest assignment: what is expected, and the
+/// variance of what is each choice's own. Zero at the highest choice.
+struct Effects {
+  std::vector<std::vector<double>> mean;
+  std::vector<std::vector<double>> variance;
+};
+
+/// What is believed of the loss of assignments: that of the highest plus a sum of effects, and for every
+/// assignment a part of its own that no sum explains; updated exactly by observations (a Gaussian process
+/// with an additive kernel; linear Thompson sampling draws from it: Agrawal and Goyal, ICML 2013).
+///
+/// An effect is its prior mean times a sum of factors, 1 and normal ones that it shares: with all effects,
+/// with those of its kind, with its decision's other choices; plus a normal part of its own. So what one
+/// choice turns out to add says something of the others of its decision, and every evaluation of the size of
+/// all.
 class LinearPosterior {
  public:
-  struct Noise {
-    double base = 1;      ///< variance of the loss of the highest assignment
-    double own = 0;       ///< of the part of its own
-    double sampling = 0;  ///< of an observation, by its images
+  /// Standard deviations, of factors.
+  struct Doubt {
+    double all = 0;
+    double kind = 0;
+    double decision = 0;
+    double base = 0;  ///< of the loss of the highest assignment
   };
-  LinearPosterior(const Space& space, Effects prior, double base, const Noise& noise);
+  struct Observation {
+    Assignment assignment;
+    double loss = 0;
+    double own = 0;       ///< variance of the part of its own
+    double sampling = 0;  ///< variance by the images that it was taken on
+  };
+  LinearPosterior(const Space& space, Effects prior, double base, const Doubt& doubt);
 
-  /// Forgets what it was told before. `losses`: of these assignments.
-  void observe(const std::vector<Assignment>& assignments, const std::vector<double>& losses);
+  /// Forgets what it was told before.
+  void observe(std::vector<Observation> observations);
 
   [[nodiscard]] std::vector<std::vector<double>> mean() const;
   /// A draw of the effects; the same numbers everywhere.
   [[nodiscard]] std::vector<std::vector<double>> draw(std::mt19937_64& random) const;
   /// Expected losses of the observed assignments, their own parts included.
   [[nodiscard]] std::vector<double> observed_means() const;
+  /// Expected loss of any assignment.
+  [[nodiscard]] double expected(const Assignment& assignment) const;
 
  private:
+  /// Sums of the prior means by kind, and of all.
+  struct Sums {
+    std::vector<double> kinds;
+    double all = 0;
+  };
+  [[nodiscard]] Sums sums(const Assignment& assignment) const;
+  [[nodiscard]] double covariance(const Assignment& a, const Sums& a_sums, const Assignment& b,
+                                  const Sums& b_sums) const;
+  /// Effects, and the loss of the highest, moved by what observations say beyond them: Matheron's rule.
   [[nodiscard]] std::vector<std::vector<double>> updated(const std::vector<std::vector<double>>& effects,
                                                          const Eigen::VectorXd& residual) const;
-  [[nodiscard]] double sum(const std::vector<std::vector<double>>& effects,
-                           const Assignment& assignment) const;
+  [[nodiscard]] Eigen::VectorXd residual(const std::vector<std::vector<double>>& effects, double base) const;
 
   const Space& space_;
   Effects prior_;
   double base_;
-  Noise noise_;
-  std::vector<Assignment> assignments_;
-  Eigen::VectorXd losses_;
+  Doubt doubt_;
+  std::vector<int> kind_of_;  ///< by decision
+  int kinds_ = 0;
+  std::vector<Observation> observations_;
+  std::vector<Sums> sums_;  ///< of the observed
   Eigen::MatrixXd kernel_;  ///< covariance of the sums of the observed
   Eigen::LLT<Eigen::MatrixXd> factor_;
 };
-
-/// A standard normal number by Box and Muller: std::normal_distribution differs from library to library.
-double normal_number(std::mt19937_64& random);
 
 }  // namespace bitloop::search

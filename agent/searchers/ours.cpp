@@ -1,16 +1,17 @@
-// The posterior-sampled exact solver: a cheap profile of the loss, shrunk by empirical Bayes; a Bayesian
-// linear update from each evaluation; each proposal the exact knapsack solution of the posterior's mean or of
-// a draw from it (linear Thompson sampling: Agrawal and Goyal 2013). The best uniform policies moved into the
-// budget come first, so that it never loses to them.
+// The posterior-sampled exact solver: a Bayesian linear model of the loss, whose prior is by width alone,
+// learns from each evaluation; each proposal is the exact knapsack solution of its mean or of a draw from it
+// (linear Thompson sampling: Agrawal and Goyal 2013). Uniform policies moved into the budget are among the
+// first. No probes: an evaluation tells of all decisions at once, a probe of one (docs/search.md).
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <random>
-#include <set>
 
 #include "agent/searchers/batch.h"
+#include "agent/searchers/limits.h"
 #include "agent/searchers/linear_posterior.h"
+#include "agent/searchers/profile.h"
 #include "agent/searchers/uniform_policies.h"
 
 namespace bitloop::search {
@@ -19,42 +20,86 @@ extern const Method ours_method;
 
 namespace {
 
-constexpr double kProfileShare = 0.5;  ///< of the evaluations, the most that the profile may cost
-constexpr int kUniformFirst = 4;       ///< projected uniform policies among the first proposals
-constexpr double kPriorLoss = 0.5;     ///< without a profile: what 2 bits everywhere add to the loss
-constexpr int kDraws = 4;              ///< from the posterior, for a proposal that is new
-constexpr double kOwnNoise =
-    0.5;  ///< share of an accuracy's variance that is not common to all on the same images
-constexpr double kOwnShare =
-    0.05;  ///< standard deviation of an assignment's own part, as a share of its rise
+constexpr int kUniformFirst = 1;  ///< projected uniform policies, behind the first proposal
+constexpr double kTemper =
+    0.3;                   ///< share of a draw's distance from the mean: budgets are tens, not thousands
+constexpr int kDraws = 4;  ///< from the posterior, for a proposal that is new
+/// Of the prior, whose size the answers say; of decisions few are much more sensitive than the others.
+constexpr LinearPosterior::Doubt kDoubt{.all = 0.5, .kind = 0.3, .decision = 1, .base = 0.05};
+constexpr double kOwnDoubt = 0.5;  ///< of an effect beside its decision's: widths are not all
+constexpr double kOwnShare = 0.1;  ///< standard deviation of an assignment's own part, as a share of its rise
+constexpr double kNoisePerImage = 1.6;  ///< variance of a rise per image, as a multiple of it (ResNet-20)
+constexpr double kLeastRise = 0.02;     ///< that noise is reckoned for
+constexpr double kLeastWeight = 0.2;    ///< of what was observed, in an expected accuracy
+constexpr double kUnpairedNoise =
+    0.5;  ///< of one fold's right answers, the share of the variance not common to all
+constexpr double kAccuracyPerLoss = -0.3;  ///< before anything is known: ResNet-20's, near its best
 
-/// Accuracies given losses, by a line through both and the observed distance from it, shrunk by its noise.
-std::vector<double> expected_accuracies(const std::vector<double>& losses,
-                                        const std::vector<double>& accuracies, int images) {
+/// Variance of an accuracy by the images that it was taken on, beside what these do to all assignments alike:
+/// what answers and folds leave of their right answers.
+double accuracy_noise(const std::vector<Answer>& answers) {
+  const auto folds = static_cast<double>(answers.front().folds.size());
+  const auto n = static_cast<double>(answers.size());
+  if (folds < 2 || n < 2) {
+    const double accuracy = answers.front().accuracy();
+    return kUnpairedNoise * accuracy * (1 - accuracy) / answers.front().images();
+  }
+  const auto share = [](const Fold& fold) { return static_cast<double>(fold.correct) / fold.images; };
+  std::vector<double> of_fold(answers.front().folds.size());
+  for (const Answer& answer : answers)
+    for (std::size_t f = 0; f < of_fold.size(); ++f) of_fold[f] += share(answer.folds[f]) / n;
+  const double mean = std::accumulate(of_fold.begin(), of_fold.end(), 0.0) / folds;
+  double squares = 0;
+  for (const Answer& answer : answers) {
+    double own = 0;
+    for (const Fold& fold : answer.folds) own += share(fold) / folds;
+    for (std::size_t f = 0; f < of_fold.size(); ++f)
+      squares += std::pow(share(answer.folds[f]) - own - of_fold[f] + mean, 2);
+  }
+  return squares / ((n - 1) * (folds - 1)) / folds;
+}
+
+/// A straight line of accuracy against loss, never rising.
+struct Line {
+  double loss = 0, accuracy = 0, slope = 0;
+  [[nodiscard]] double operator()(double at) const { return accuracy + slope * (at - loss); }
+};
+
+Line line_through(const std::vector<double>& losses, const std::vector<double>& accuracies) {
   const auto n = static_cast<double>(losses.size());
-  const auto mean = [&](const std::vector<double>& values) {
-    return std::accumulate(values.begin(), values.end(), 0.0) / n;
-  };
-  const double loss = mean(losses);
-  const double accuracy = mean(accuracies);
+  Line line;
+  line.loss = std::accumulate(losses.begin(), losses.end(), 0.0) / n;
+  line.accuracy = std::accumulate(accuracies.begin(), accuracies.end(), 0.0) / n;
   double both = 0;
   double square = 0;
   for (std::size_t i = 0; i < losses.size(); ++i) {
-    both += (losses[i] - loss) * (accuracies[i] - accuracy);
-    square += (losses[i] - loss) * (losses[i] - loss);
+    both += (losses[i] - line.loss) * (accuracies[i] - line.accuracy);
+    square += (losses[i] - line.loss) * (losses[i] - line.loss);
   }
-  const double slope = square > 0 ? std::min(0.0, both / square) : 0;
-  double spread = 0;
-  std::vector<double> line;
-  for (std::size_t i = 0; i < losses.size(); ++i) {
-    line.push_back(accuracy + slope * (losses[i] - loss));
-    spread += std::pow(accuracies[i] - line.back(), 2) / n;
-  }
-  // Assignments are judged on the same images: of the noise of one accuracy a part is common to all.
-  const double noise = kOwnNoise * accuracy * (1 - accuracy) / images;
-  const double weight = spread > noise ? 1 - noise / spread : 0;
-  for (std::size_t i = 0; i < line.size(); ++i) line[i] += weight * (accuracies[i] - line[i]);
+  line.slope = square > 0 ? std::min(0.0, both / square) : kAccuracyPerLoss;
   return line;
+}
+
+std::vector<double> accuracies_of(const std::vector<Answer>& answers) {
+  std::vector<double> accuracies;
+  for (const Answer& answer : answers) accuracies.push_back(answer.accuracy());
+  return accuracies;
+}
+
+/// What is expected of the accuracies of answers: what was observed, drawn towards the line through losses
+/// and accuracies as far as chance explains the distance. The best of many noisy accuracies is too good to be
+/// true, and the least loss need not be the most accurate.
+std::vector<double> expected_accuracies(const std::vector<Answer>& answers,
+                                        const std::vector<double>& losses) {
+  std::vector<double> expected = accuracies_of(answers);
+  const Line line = line_through(losses, expected);
+  double spread = 0;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    spread += std::pow(expected[i] - line(losses[i]), 2) / static_cast<double>(losses.size());
+  const double weight = spread > 0 ? std::max(kLeastWeight, 1 - accuracy_noise(answers) / spread) : 1;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    expected[i] = line(losses[i]) + weight * (expected[i] - line(losses[i]));
+  return expected;
 }
 
 class Ours : public Searcher {
@@ -62,19 +107,17 @@ class Ours : public Searcher {
   Ours(const Problem& problem, const SearcherOptions& options)
       : problem_(problem),
         ground_(problem),
-        profile_(problem, options.evaluations, kProfileShare),
+        limits_(problem),
         batch_(batch_of(ours_method, options)),
         random_(options.seed) {
     uniform_ = uniform_within(problem);
     // Of the policies the ones that the prior by width holds for the best.
-    const auto effects = effects_by_width(problem.space);
-    std::ranges::stable_sort(uniform_, {}, [&](const Assignment& a) { return sum(effects, a); });
-    if (uniform_.size() > kUniformFirst) uniform_.resize(kUniformFirst);
+    std::ranges::stable_sort(uniform_, {}, [&](const Assignment& a) { return sum(widths_, a); });
+    if (static_cast<int>(uniform_.size()) > kUniformFirst) uniform_.resize(kUniformFirst);
     std::ranges::reverse(uniform_);
   }
 
   std::vector<Query> ask(double /*left*/) override {
-    if (!profiled_ && !profile_.queries().empty()) return profile_.queries();
     std::vector<Assignment> proposals;
     const LinearPosterior posterior = updated();
     for (int i = 0; i < batch_; ++i) {
@@ -84,25 +127,23 @@ class Ours : public Searcher {
   }
 
   void tell(std::span<const Answer> answers) override {
-    if (!profiled_) profile_.tell(answers);
-    profiled_ = true;
-    for (const Answer& answer : answers) {
-      if (answer.query.fidelity != Fidelity::full || answer.remembered) continue;
-      answers_.push_back(answer);
-    }
+    for (const Answer& answer : answers)
+      if (answer.query.fidelity == Fidelity::full && !answer.remembered) answers_.push_back(answer);
   }
 
-  /// The best expected accuracy: what was observed, drawn towards what the posterior's loss lets expect as
-  /// far as chance explains the difference. The best of many noisy accuracies is too good to be true, and the
-  /// least loss need not be the most accurate.
+  /// The objective's best, by expected accuracies.
   [[nodiscard]] std::optional<Assignment> best() const override {
     if (answers_.empty()) return std::nullopt;
-    const std::vector<double> losses = updated().observed_means();
-    std::vector<double> accuracies;
-    for (const Answer& answer : answers_) accuracies.push_back(answer.accuracy());
-    const std::vector<double> expected = expected_accuracies(losses, accuracies, answers_.front().images());
-    const auto most = std::ranges::max_element(expected) - expected.begin();
-    return answers_[static_cast<std::size_t>(most)].query.assignment;
+    const std::vector<double> expected = expected_accuracies(answers_, updated().observed_means());
+    const Objective& objective = problem_.objective;
+    std::size_t best = 0;
+    for (std::size_t i = 1; i < expected.size(); ++i) {
+      const Objective::Standing own{expected[i], answers_[i].loss(), answers_[i].costs[objective.measure]};
+      const Objective::Standing other{expected[best], answers_[best].loss(),
+                                      answers_[best].costs[objective.measure]};
+      if (objective.better(own, other)) best = i;
+    }
+    return answers_[best].query.assignment;
   }
 
  private:
@@ -112,74 +153,120 @@ class Ours : public Searcher {
     return total;
   }
 
+  /// Loss of the highest assignment; where it is not known, the least that there was.
+  [[nodiscard]] double base() const {
+    if (problem_.origin.images() > 0) return problem_.origin.loss();
+    double least = answers_.empty() ? 0 : answers_.front().loss();
+    for (const Answer& answer : answers_) least = std::min(least, answer.loss());
+    return least;
+  }
+
+  /// Effects by width, times the median of what rises are of them.
   [[nodiscard]] Effects prior() const {
-    if (!profile_.queries().empty()) return profile_.shrunk();
-    Effects effects{effects_by_width(problem_.space), {}};
-    Assignment two = problem_.space.highest();
-    for (int d = 0; d < problem_.space.size(); ++d) two[d] = nearest(problem_.space.decisions[d], 2);
-    const double scale = kPriorLoss / std::max(1e-9, sum(effects.mean, two));
-    for (auto& decision : effects.mean) {
-      for (double& effect : decision) effect *= scale;
-      effects.variance.push_back(decision);
-      for (double& variance : effects.variance.back()) variance *= variance;
-      effects.variance.back().back() = 0;
+    std::vector<double> ratios;
+    for (const Answer& answer : answers_) {
+      const double width = sum(widths_, answer.query.assignment);
+      if (width > 0) ratios.push_back(std::max(kLeastRise, answer.loss() - base()) / width);
+    }
+    double scale = 1;
+    if (!ratios.empty()) {
+      const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
+      std::ranges::nth_element(ratios, middle);
+      scale = *middle;
+    }
+    Effects effects{widths_, widths_};
+    for (std::size_t d = 0; d < widths_.size(); ++d) {
+      for (std::size_t c = 0; c < widths_[d].size(); ++c) {
+        effects.mean[d][c] *= scale;
+        effects.variance[d][c] = std::pow(kOwnDoubt * effects.mean[d][c], 2);
+      }
     }
     return effects;
   }
 
   [[nodiscard]] LinearPosterior updated() const {
-    std::vector<Assignment> assignments;
-    std::vector<double> losses;
-    double images = 1;
+    std::vector<LinearPosterior::Observation> observations;
     for (const Answer& answer : answers_) {
-      assignments.push_back(answer.query.assignment);
-      losses.push_back(answer.loss());
-      images = answer.images();
+      const double rise = std::max(kLeastRise, answer.loss() - base());
+      observations.push_back({answer.query.assignment, answer.loss(), std::pow(kOwnShare * rise, 2),
+                              kNoisePerImage * rise / answer.images()});
     }
-    const double base = profile_.queries().empty() ? 0.3 : profile_.highest_loss();
-    const double typical = losses.empty() ? 0.5 : std::max(0.02, *std::ranges::min_element(losses) - base);
-    LinearPosterior posterior(
-        problem_.space, prior(), base,
-        {.base = 0.01, .own = std::pow(kOwnShare * typical, 2), .sampling = 0.3 * typical / images});
-    if (!losses.empty()) posterior.observe(assignments, losses);
+    LinearPosterior posterior(problem_.space, prior(), base(), kDoubt);
+    posterior.observe(std::move(observations));
     return posterior;
   }
 
+  [[nodiscard]] bool is_new(const Assignment& assignment, const std::vector<Assignment>& proposals) const {
+    return std::ranges::find(proposals, assignment) == proposals.end() &&
+           std::ranges::none_of(answers_, [&](const Answer& a) { return a.query.assignment == assignment; });
+  }
+
   std::optional<Assignment> next(const LinearPosterior& posterior, const std::vector<Assignment>& proposals) {
-    const auto is_new = [&](const Assignment& assignment) {
-      return std::ranges::find(proposals, assignment) == proposals.end() &&
-             std::ranges::none_of(answers_,
-                                  [&](const Answer& a) { return a.query.assignment == assignment; });
-    };
-    while (!uniform_.empty()) {
+    const int count = count_++;
+    while (count > 0 && !uniform_.empty()) {
       const Assignment assignment = std::move(uniform_.back());
       uniform_.pop_back();
-      if (is_new(assignment)) return assignment;
+      if (is_new(assignment, proposals)) return assignment;
     }
-    const auto known = answers_.size() + proposals.size();
+    auto mean = posterior.mean();
+    for (auto& decision : mean) make_monotone(decision);
+    const Problem problem = limited(posterior, mean, count);
     for (int attempt = 0; attempt < kDraws; ++attempt) {
-      auto effects = (count_++ % 2 == 0 && attempt == 0) ? posterior.mean() : posterior.draw(random_);
-      for (auto& decision : effects) make_monotone(decision);
-      for (const Assignment& assignment : solve_within(problem_, ground_, effects, {.count = 1 + attempt}))
-        if (is_new(assignment)) return assignment;
+      const auto effects = count % 2 == 0 && attempt == 0 ? mean : drawn(posterior);
+      for (const Assignment& assignment : solve_within(problem, ground_, effects, {.count = 1 + attempt}))
+        if (is_new(assignment, proposals)) return assignment;
     }
     // One more of the best than are known holds a new one, while there is any.
-    auto effects = posterior.mean();
-    for (auto& decision : effects) make_monotone(decision);
+    const auto known = answers_.size() + proposals.size();
     for (const Assignment& assignment :
-         solve_within(problem_, ground_, effects, {.count = static_cast<int>(known) + 1}))
-      if (is_new(assignment)) return assignment;
+         solve_within(problem_, ground_, mean, {.count = static_cast<int>(known) + 1}))
+      if (is_new(assignment, proposals)) return assignment;
     return std::nullopt;
+  }
+
+  [[nodiscard]] std::vector<std::vector<double>> drawn(const LinearPosterior& posterior) {
+    auto effects = posterior.mean();
+    const auto draw = posterior.draw(random_);
+    for (std::size_t d = 0; d < effects.size(); ++d) {
+      for (std::size_t c = 0; c < effects[d].size(); ++c)
+        effects[d][c] += kTemper * (draw[d][c] - effects[d][c]);
+      make_monotone(effects[d]);
+    }
+    return effects;
+  }
+
+  /// The problem with the limit of this proposal: the objective's; of a front one of many, spread; for the
+  /// cheapest the least at which the solution is expected to reach the floor.
+  [[nodiscard]] Problem limited(const LinearPosterior& posterior,
+                                const std::vector<std::vector<double>>& mean, int count) const {
+    Problem problem = problem_;
+    const Objective& objective = problem_.objective;
+    if (objective.goal == Objective::Goal::pareto) problem.objective.limit = limits_.spread(count);
+    if (objective.goal != Objective::Goal::cost || answers_.empty()) return problem;
+    std::vector<double> losses = posterior.observed_means();
+    std::vector<double> accuracies = accuracies_of(answers_);
+    if (problem_.origin.images() > 0) {
+      losses.push_back(problem_.origin.loss());
+      accuracies.push_back(problem_.origin.accuracy());
+    }
+    const Line line = line_through(losses, accuracies);
+    problem.objective.limit = limits_.least([&](double limit) {
+      Problem tried = problem_;
+      tried.objective.limit = limit;
+      const auto solutions = solve_within(tried, ground_, mean, {});
+      return !solutions.empty() && line(posterior.expected(solutions.front())) >= objective.floor;
+    });
+    return problem;
   }
 
   Problem problem_;
   Ground ground_;
-  Profile profile_;
+  Limits limits_;
   int batch_;
   std::mt19937_64 random_;
+  std::vector<std::vector<double>> widths_ = effects_by_width(problem_.space);
   std::vector<Assignment> uniform_;  ///< the next last
-  bool profiled_ = false;
-  int count_ = 0;
+  int count_ = 0;                    ///< proposals
   std::vector<Answer> answers_;
 };
 
@@ -187,7 +274,7 @@ class Ours : public Searcher {
 
 const Method ours_method{
     .name = "ours",
-    .about = "posterior-sampled exact solver: knapsack solutions of a shrunk, updated profile",
+    .about = "posterior-sampled exact solver: knapsack solutions of a Bayesian linear model",
     .batch = 1,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<Searcher> {
       return std::make_unique<Ours>(problem, options);

@@ -1,9 +1,7 @@
 #include "agent/searchers/profile.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
-#include <numeric>
 #include <string>
 
 #include "agent/searchers/uniform_policies.h"
@@ -12,12 +10,6 @@ namespace bitloop::search {
 namespace {
 
 constexpr int kProbeImages = 200;  ///< reference: 58 evaluations for 123 probes; fewer are too noisy
-/// Variance of a rise per image, as a multiple of the rise, beside the noise that all probes have.
-constexpr double kNoisePerImage = 0.5;
-constexpr double kLeastDoubt = 0.3;  ///< standard deviation of an effect, as a share of its group's centre
-constexpr double kFar = 4;           ///< variances of the noise from which on an effect is believed
-constexpr double kQuartilesOfNormal = 1.349;  ///< distance of the quartiles of a standard normal distribution
-
 /// Decisions in rounds, each of which asks one choice of every decision.
 std::vector<std::pair<int, int>> order_of_probes(const Space& space) {
   std::vector<std::pair<int, int>> order;
@@ -33,11 +25,6 @@ std::vector<std::pair<int, int>> order_of_probes(const Space& space) {
   for (const auto& probe : order)
     if (std::ranges::find(distinct, probe) == distinct.end()) distinct.push_back(probe);
   return distinct;
-}
-
-double quantile(std::vector<double> values, double share) {
-  std::ranges::sort(values);
-  return values[static_cast<std::size_t>(std::lround(share * static_cast<double>(values.size() - 1)))];
 }
 
 }  // namespace
@@ -66,8 +53,7 @@ void make_monotone(std::vector<double>& effects) {
 Profile::Profile(const Problem& problem, double evaluations, double share) : space_(problem.space) {
   for (const Decision& decision : space_.decisions) losses_.emplace_back(decision.choices.size());
   if (!problem.prices.has_probes()) return;
-  images_ = std::min(kProbeImages, problem.prices.probe_images);
-  Query query{space_.highest(), Fidelity::probe, images_};
+  Query query{space_.highest(), Fidelity::probe, std::min(kProbeImages, problem.prices.probe_images)};
   const double price = problem.prices.of(query);
   const auto most = static_cast<std::size_t>(share * evaluations / price);
   if (most < losses_.size() + 1) return;
@@ -124,64 +110,6 @@ std::vector<std::vector<double>> Profile::raw() const {
       effects[d][c] = measured[d][c] ? *measured[d][c] : scale * effects[d][c];
     make_monotone(effects[d]);
   }
-  return effects;
-}
-
-/// Of probes of each kind, the variance that a rise has by chance. No rise is really below 0: what is
-/// measured there is noise.
-std::map<std::string, double> Profile::probe_noise(
-    const std::vector<std::vector<std::optional<double>>>& measured) const {
-  std::map<std::string, std::pair<double, int>> sums;
-  for (int d = 0; d < space_.size(); ++d) {
-    auto& [squares, count] = sums[space_.decisions[d].kind];
-    for (const auto& rise : measured[d]) {
-      if (!rise || *rise >= 0) continue;
-      squares += *rise * *rise;
-      ++count;
-    }
-  }
-  std::map<std::string, double> noise;
-  for (const auto& [kind, sum] : sums) noise[kind] = sum.second == 0 ? 0 : sum.first / sum.second;
-  return noise;
-}
-
-Effects Profile::shrunk() const {
-  const auto measured = rises();
-  Effects effects{raw(), {}};
-  for (const auto& decision : effects.mean) effects.variance.emplace_back(decision.size(), 0.0);
-  const std::map<std::string, double> noise_of = probe_noise(measured);
-  std::map<std::pair<std::string, double>, std::vector<std::pair<int, int>>> groups;
-  for (int d = 0; d < space_.size(); ++d) {
-    for (int c = 0; c + 1 < space_.decisions[d].size(); ++c)
-      groups[{space_.decisions[d].kind, space_.decisions[d].choices[c].bits}].emplace_back(d, c);
-  }
-  for (const auto& [key, members] : groups) {
-    std::vector<double> rises;
-    for (const auto& [d, c] : members)
-      if (measured[d][c]) rises.push_back(*measured[d][c]);
-    if (rises.empty()) {
-      for (const auto& [d, c] : members) effects.variance[d][c] = std::pow(effects.mean[d][c], 2);
-      continue;
-    }
-    const double centre = std::max(0.0, quantile(rises, 0.5));
-    const double spread = std::pow((quantile(rises, 0.75) - quantile(rises, 0.25)) / kQuartilesOfNormal, 2);
-    for (const auto& [d, c] : members) {
-      const double floor = std::pow(kLeastDoubt * centre, 2);
-      if (!measured[d][c]) {
-        effects.mean[d][c] = centre;
-        effects.variance[d][c] = std::max(spread, floor);
-        continue;
-      }
-      // Far from the others an effect is believed: limited translation (Efron and Morris 1972).
-      const double away = *measured[d][c] - centre;
-      const double noise = noise_of.at(key.first) + kNoisePerImage * std::max(0.0, *measured[d][c]) / images_;
-      const double between = std::max({spread - noise, away * away - kFar * noise, 0.0});
-      const double weight = between / (between + noise);
-      effects.mean[d][c] = centre + weight * away;
-      effects.variance[d][c] = std::max(weight * noise, floor);
-    }
-  }
-  for (auto& decision : effects.mean) make_monotone(decision);
   return effects;
 }
 

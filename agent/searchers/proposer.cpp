@@ -12,6 +12,7 @@ constexpr int kDrawn = 32;   ///< candidates near the limit
 constexpr int kStarts = 8;   ///< that a round starts from
 constexpr int kMutants = 4;  ///< of each start
 constexpr int kRounds = 3;
+constexpr double kStep = 0.97;  ///< of the least cost that reaches a floor, the next limit
 
 }  // namespace
 
@@ -34,6 +35,14 @@ std::vector<Query> Proposer::ask(double /*left*/) {
 void Proposer::tell(std::span<const Answer> answers) {
   for (const Answer& answer : answers)
     if (answer.query.fidelity == Fidelity::full) answers_.push_back(answer);
+  const Objective& objective = problem_.objective;
+  if (objective.goal == Objective::Goal::cost) {
+    // What reaches the floor sets the limit for what comes.
+    double least = objective.limit / kStep;
+    for (const Answer& answer : answers_)
+      if (answer.accuracy() >= objective.floor) least = std::min(least, answer.costs[objective.measure]);
+    candidates_.lower_limit(kStep * least);
+  }
   learn();
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/searchers/batch.h"
+#include "agent/searchers/limits.h"
 #include "agent/searchers/profile.h"
 #include "agent/searchers/uniform_policies.h"
 
@@ -24,14 +25,36 @@ class Solver : public Searcher {
       : problem_(problem),
         ground_(problem),
         profile_(problem, options.evaluations, kProfileShare),
+        limits_(problem),
+        too_low_(limits_.lowest()),
+        enough_(problem.objective.limit),
         batch_(batch_of(solver_method, options)) {}
 
   std::vector<Query> ask(double /*left*/) override {
     if (!profiled_ && !profile_.queries().empty()) return profile_.queries();
-    if (solutions_.empty()) {
-      const auto effects = profile_.queries().empty() ? effects_by_width(problem_.space) : profile_.raw();
-      solutions_ = solve_within(problem_, ground_, effects, {.count = kMostSolutions, .distance = kDistance});
+    if (effects_.empty())
+      effects_ = profile_.queries().empty() ? effects_by_width(problem_.space) : profile_.raw();
+    if (problem_.objective.goal != Objective::Goal::accuracy) {
+      // One after another: at limits that fill the range, or at the middle of those that may be the least.
+      while (rounds_ < kMostSolutions) {
+        Problem problem = problem_;
+        problem.objective.limit = problem_.objective.goal == Objective::Goal::pareto
+                                      ? limits_.spread(rounds_)
+                                      : (rounds_ == 0 ? enough_ : (too_low_ + enough_) / 2);
+        ++rounds_;
+        auto found = solve_within(problem, ground_, effects_, {});
+        if (found.empty()) continue;
+        if (std::ranges::find(solutions_, found.front()) == solutions_.end()) {
+          solutions_.push_back(found.front());
+          return full_queries({found.front()});
+        }
+        too_low_ = problem.objective.limit;  // it leads to what is known
+      }
+      return {};
     }
+    if (solutions_.empty())
+      solutions_ =
+          solve_within(problem_, ground_, effects_, {.count = kMostSolutions, .distance = kDistance});
     const auto count = std::min(solutions_.size() - next_, static_cast<std::size_t>(batch_));
     const auto first = solutions_.begin() + static_cast<std::ptrdiff_t>(next_);
     next_ += count;
@@ -41,13 +64,26 @@ class Solver : public Searcher {
   void tell(std::span<const Answer> answers) override {
     profile_.tell(answers);
     profiled_ = true;
+    for (const Answer& answer : answers) {
+      if (answer.query.fidelity != Fidelity::full) continue;
+      const double cost = answer.costs[problem_.objective.measure];
+      if (answer.accuracy() >= problem_.objective.floor)
+        enough_ = std::min(enough_, cost);
+      else if (cost < enough_)
+        too_low_ = std::max(too_low_, cost);
+    }
   }
 
  private:
   Problem problem_;
   Ground ground_;
   Profile profile_;
+  Limits limits_;
+  double too_low_;  ///< limits between which the least lies that reaches the floor
+  double enough_;
+  int rounds_ = 0;
   bool profiled_ = false;
+  std::vector<std::vector<double>> effects_;
   std::vector<Assignment> solutions_;
   std::size_t next_ = 0;
   int batch_;

@@ -15,7 +15,8 @@ std::vector<std::vector<double>> effects_by_width(const Space& space) {
   std::vector<std::vector<double>> effects;
   for (const Decision& decision : space.decisions) {
     effects.emplace_back();
-    for (const Choice& choice : decision.choices) effects.back().push_back(std::pow(4.0, -choice.bits));
+    for (const Choice& choice : decision.choices)
+      effects.back().push_back(std::pow(4.0, -choice.bits) - std::pow(4.0, -decision.choices.back().bits));
   }
   return effects;
 }

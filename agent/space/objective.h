@@ -20,6 +20,13 @@ struct Objective {
   /// Strictly better: one that keeps limit and floor beats one that does not; then accuracy (or cost), then
   /// less loss, then less cost. Ties are equal. Takes accuracies of both from the same folds.
   [[nodiscard]] bool better(const Answer& a, const Answer& b) const;
+  /// What is compared; for those who know better than an answer.
+  struct Standing {
+    double accuracy = 0;
+    double loss = 0;
+    double cost = 0;  ///< in the measure
+  };
+  [[nodiscard]] bool better(const Standing& a, const Standing& b) const;
 };
 
 }  // namespace bitloop::search

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "agent/tables/foreign_table.h"
+#include "agent/tables/space_json.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
 
@@ -16,25 +14,8 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr const char* kFormat = "bitloop table";
 constexpr int kVersion = 1;
-constexpr std::uintmax_t kLargestFile = 64u << 20;
 constexpr double kMostAssignments = 1e6;
-
-Space space_from(const json& file) {
-  Space space{.name = file.at("name"), .features = file.at("features")};
-  for (const json& d : file.at("decisions")) {
-    Decision decision{
-        .name = d.at("name"), .kind = d.at("kind"), .group = d.at("group"), .features = d.at("features")};
-    for (const json& c : d.at("choices")) decision.choices.push_back({c.at(0), c.at(1)});
-    space.decisions.push_back(std::move(decision));
-  }
-  space.validate();
-  if (space.assignments() > kMostAssignments)
-    throw InputError(
-        fmt::format("it has {:.0f} assignments: at most {:.0f}", space.assignments(), kMostAssignments));
-  return space;
-}
 
 std::vector<Fold> folds_from(const json& images, const json& correct, const json& loss) {
   std::vector<Fold> folds;
@@ -49,10 +30,26 @@ std::vector<Fold> folds_from(const json& images, const json& correct, const json
   return folds;
 }
 
+}  // namespace
+
+std::optional<Table::Missing> Table::missing() const {
+  Missing missing{space.assignments() - static_cast<double>(rows.size()), {}};
+  if (missing.count <= 0) return std::nullopt;
+  Assignment assignment = space.lowest();
+  while (rows.contains(assignment)) {
+    std::size_t i = assignment.size() - 1;
+    while (++assignment[i] == space.decisions[i].size()) assignment[i--] = 0;
+  }
+  missing.first = text_of(space, assignment);
+  return missing;
+}
+
 Table table_from(const json& file) {
-  if (file.at("format") != kFormat || file.at("version") != kVersion)
-    throw InputError(fmt::format("it is no '{}' of version {}", kFormat, kVersion));
+  if (file.at("version") != kVersion) throw InputError(fmt::format("it is not of version {}", kVersion));
   Table table{.name = file.at("name"), .origin = file.at("origin"), .space = space_from(file)};
+  if (table.space.assignments() > kMostAssignments)
+    throw InputError(fmt::format("it has {:.0f} assignments: at most {:.0f}", table.space.assignments(),
+                                 kMostAssignments));
   for (const std::string& name : file.at("costs").get<std::vector<std::string>>()) {
     table.measures.push_back(measure_of(name));
     table.reference[table.measures.back()] = file.at("reference").at(name);
@@ -81,57 +78,10 @@ Table table_from(const json& file) {
   return table;
 }
 
-std::string read_bounded(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  std::ifstream file(path, std::ios::binary);
-  if (error || !file) throw InputError(fmt::format("table {} cannot be read", path.string()));
-  if (size > kLargestFile)
-    throw InputError(
-        fmt::format("table {} has {} bytes: at most {} are read", path.string(), size, kLargestFile));
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
-
-std::optional<Table::Missing> Table::missing() const {
-  Missing missing{space.assignments() - static_cast<double>(rows.size()), {}};
-  if (missing.count <= 0) return std::nullopt;
-  Assignment assignment = space.lowest();
-  while (rows.contains(assignment)) {
-    std::size_t i = assignment.size() - 1;
-    while (++assignment[i] == space.decisions[i].size()) assignment[i--] = 0;
-  }
-  missing.first = text_of(space, assignment);
-  return missing;
-}
-
-Table load_table(const std::filesystem::path& path) {
-  const std::string text = read_bounded(path);
-  try {
-    if (path.extension() == ".csv") return foreign_table(text, path.stem().string());
-    return table_from(json::parse(text));
-  } catch (const InputError& error) {
-    throw InputError(fmt::format("table {}: {}", path.string(), error.what()));
-  } catch (const json::exception& error) {
-    throw InputError(
-        fmt::format("table {}: {}; docs/tables.md defines the format", path.string(), error.what()));
-  }
-}
-
 void save_table(const Table& table, const std::filesystem::path& path) {
   ordered_json file{
-      {"format", kFormat}, {"version", kVersion}, {"name", table.name}, {"origin", table.origin}};
-  file["features"] = table.space.features;
-  for (const Decision& d : table.space.decisions) {
-    ordered_json choices = ordered_json::array();
-    for (const Choice& c : d.choices) choices.push_back({c.label, c.bits});
-    file["decisions"].push_back({{"name", d.name},
-                                 {"kind", d.kind},
-                                 {"group", d.group},
-                                 {"choices", choices},
-                                 {"features", d.features}});
-  }
+      {"format", kTableFormat}, {"version", kVersion}, {"name", table.name}, {"origin", table.origin}};
+  add_space(file, table.space);
   for (const Measure measure : table.measures) {
     file["costs"].push_back(name_of(measure));
     file["reference"][std::string(name_of(measure))] = table.reference[measure];

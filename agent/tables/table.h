@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,10 +46,10 @@ struct Table {
   [[nodiscard]] std::optional<Missing> missing() const;
 };
 
-/// Reads a table of this program's (JSON) or a foreign one (`.csv`: a column per decision, then `accuracy`
-/// and at least one of `cycles`, `energy`, `bytes`; also `loss` and `test_accuracy`). Throws InputError with
-/// file, row and what to do.
-Table load_table(const std::filesystem::path& path);
+/// `format` of its files.
+inline constexpr const char* kTableFormat = "bitloop table";
+/// Throws InputError, or a JSON exception, where the file is no such table.
+Table table_from(const nlohmann::json& file);
 /// Writes to a temporary name, then renames.
 void save_table(const Table& table, const std::filesystem::path& path);
 

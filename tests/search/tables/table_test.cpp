@@ -8,6 +8,7 @@
 
 #include "agent/tables/foreign_table.h"
 #include "agent/tables/table_task.h"
+#include "agent/tables/task_file.h"
 #include "host/base/error.h"
 #include "tests/search/example_table.h"
 

@@ -6,28 +6,46 @@
 #include "agent/searchers/registry.h"
 #include "agent/tables/table_task.h"
 #include "tests/search/example_table.h"
-#include "tests/search/instance_task.h"
+#include "tests/search/surrogate.h"
 #include "tests/search/trial/method_suite.h"
 
 namespace bitloop::search {
 namespace {
 
-/// In ResNet-20's shape.
-TEST_P(Methods, TakeLittleTimeOfTheirOwn) {
-  test::InstanceTask task(residual_network(9, 0.25, 1));
-  ASSERT_EQ(task.space().size(), 41);
+TEST_P(Methods, TakeLittleTimeOfTheirOwnWithManyDecisions) {
+  const auto task = test::resnet20_surrogate();
   const ComparisonSpec spec{.methods = {std::string(GetParam()->name)},
-                            .budgets = {{"0.25", Measure::cycles, task.limit()}},
+                            .budgets = {{"0.25", Measure::cycles, 0.25 * task->costs().reference().cycles()}},
                             .marks = {60},
                             .seeds = 1,
                             .against = ""};
-  const TrialResult result = compare(task, spec).trials[0][0][0];
+  const TrialResult result = compare(*task, spec).trials[0][0][0];
   EXPECT_TRUE(result.marks[0].found);
   EXPECT_LT(result.overhead, 0.5);  // far above what any takes, so that a loaded machine passes
   fmt::print("{}: {:.1f} ms per evaluation\n", GetParam()->name, 1e3 * result.overhead);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Methods, testing::ValuesIn(methods().begin(), methods().end()), name_of_method);
+
+/// In 41 decisions, within few evaluations.
+TEST(Ours, IsAboveTheSolverAndNotBelowUniformPolicies) {
+  const auto task = test::resnet20_surrogate();
+  const ComparisonSpec spec{.methods = {"ours", "solver", "uniform"},
+                            .budgets = {{"0.2", Measure::cycles, 0.2 * task->costs().reference().cycles()}},
+                            .marks = {20, 60},
+                            .seeds = 4,
+                            .against = "ours"};
+  const auto trials = compare(*task, spec).trials[0];
+  const auto gain = [&](std::size_t other, std::size_t mark) {
+    double sum = 0;
+    for (std::size_t seed = 0; seed < 4; ++seed)
+      sum += (trials[0][seed].marks[mark].test_accuracy - trials[other][seed].marks[mark].test_accuracy) / 4;
+    return sum;
+  };
+  EXPECT_GT(gain(2, 0), 0);
+  EXPECT_GT(gain(2, 1), 0.01);
+  EXPECT_GT(gain(1, 1), 0);
+}
 
 /// Asks the same query again and again.
 class Stubborn : public Searcher {
