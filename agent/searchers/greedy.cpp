@@ -98,7 +98,7 @@ class Greedy : public Proposer {
 const Method greedy_method{
     .name = "greedy",
     .about = "AIMET's list of single steps, least loss per cost first, then neighbours",
-    .batch = 8,
+    .batch = 2,
     .make = make_proposer<Greedy>};
 
 }  // namespace bitloop::search

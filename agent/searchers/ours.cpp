@@ -275,7 +275,7 @@ class Ours : public Searcher {
 const Method ours_method{
     .name = "ours",
     .about = "posterior-sampled exact solver: knapsack solutions of a Bayesian linear model",
-    .batch = 1,
+    .batch = 2,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<Searcher> {
       return std::make_unique<Ours>(problem, options);
     }};
