@@ -18,8 +18,8 @@
 #include "agent/run/laboratory.h"
 #include "agent/searchers/profile.h"
 #include "agent/solver/projection.h"
-#include "agent/trial/parallel.h"
 #include "host/base/error.h"
+#include "host/base/parallel.h"
 #include "sim/sim_device.h"
 
 using namespace bitloop;
@@ -60,7 +60,7 @@ std::vector<search::Answer> answers_to(search::Task& task, const std::vector<sea
   std::vector<search::Answer> answers(queries.size());
   std::vector<std::unique_ptr<search::Evaluator>> evaluators;
   for (int i = 0; i < kWorkers; ++i) evaluators.push_back(task.evaluator(/*seed=*/1));
-  search::parallel_for(static_cast<int>(queries.size()), kWorkers, [&](int item, int worker) {
+  host::parallel_for(static_cast<int>(queries.size()), kWorkers, [&](int item, int worker) {
     answers[item] = evaluators[worker]->evaluate(std::span(&queries[item], 1)).front();
   });
   return answers;
