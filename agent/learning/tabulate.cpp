@@ -65,6 +65,15 @@ std::vector<search::Fold> folds_of(const agent::OutcomeStore::Entry& entry) {
   return folds;
 }
 
+/// "cifar10:/data/cifar" becomes "cifar10:cifar": a table says how it was made, not where.
+std::string without_folders(const std::string& word) {
+  const auto slash = word.rfind('/');
+  if (slash == std::string::npos) return word;
+  const auto colon = word.find(':');
+  const std::string scheme = colon < slash ? word.substr(0, colon + 1) : "";
+  return scheme + word.substr(slash + 1);
+}
+
 /// Probes of single decisions: not retrained.
 search::OneAtATime probes_of(agent::NetworkTask& task) {
   const search::Space& space = task.space();
@@ -116,8 +125,7 @@ int tabulate(const console::Arguments& arguments) {
   }
   const std::vector<search::Assignment> all = all_of(space);
   std::string command = "bitloop tabulate";
-  for (const std::string& word : arguments)
-    if (word.find('/') == std::string::npos) command += " " + word;
+  for (const std::string& word : arguments) command += " " + without_folders(word);
   search::Table table{
       .name = fmt::format("{}, {}", task.name(), laboratory->opened().data.name),
       .origin = fmt::format("{} (hardware {})", command, laboratory->devices().hardware().fingerprint),

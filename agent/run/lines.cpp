@@ -67,12 +67,6 @@ class Recorder {
     const search::Step& last = steps.back();
     std::string note = fmt::format("{} {:.0f}/{}", name_, last.spent, stage_.config.evaluations);
     if (last.best >= 0) note += best(steps[static_cast<std::size_t>(last.best)].answer);
-    const bool probed = std::ranges::any_of(
-        steps, [](const search::Step& s) { return s.answer.query.fidelity == search::Fidelity::probe; });
-    // Every line that probes asks for the same profile.
-    if (probed && !std::filesystem::exists(stage_.folder.sensitivities()))
-      host::write_file_atomically(stage_.folder.sensitivities(),
-                                  sensitivities_csv(stage_.problem.space, steps));
     progress_.update(line_, std::min(1.0, last.spent / stage_.config.evaluations), note);
   }
 
@@ -160,6 +154,15 @@ std::vector<Line> run_lines(const Stage& stage) {
       throw;
     }
   });
+  const auto probed = std::ranges::find_if(lines, [](const Line& line) {
+    return std::ranges::any_of(line.steps, [](const search::Step& step) {
+      return step.answer.query.fidelity == search::Fidelity::probe;
+    });
+  });
+  if (probed != lines.end()) {
+    host::write_file_atomically(stage.folder.sensitivities(),
+                                sensitivities_csv(stage.problem.space, probed->steps));
+  }
   return lines;
 }
 

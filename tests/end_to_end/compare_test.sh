@@ -40,6 +40,8 @@ works '70.00' compare --table theirs.csv --methods uniform,random --budgets 20kB
 grep -q "lacks 1 of 4 policies, '4 8' first" err || fail "nothing about the missing policy: $(cat err)"
 printf 'a,accuracy,bytes\n4,0.5,10\n8,0.7,30\n' > theirs.csv
 refused 'cost ratio is 0.334 of bytes (10)' compare --table theirs.csv --budgets 0.2bytes
+printf 'a,accuracy,energy\n4,0.5,1e-6\n8,0.7,3e-6\n' > joules.csv
+works '50.00' compare --table joules.csv --methods uniform,random --budgets 0.5energy --evaluations 1 --seeds 3
 refused 'is no budget' compare --table theirs.csv --budgets 0.2parsecs
 refused 'unknown method' compare --table theirs.csv --methods best
 refused 'cannot be read' compare --table nowhere.json
