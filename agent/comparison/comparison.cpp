@@ -96,6 +96,7 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
   const std::vector<Step> steps = run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back()});
   const double own = seconds(Clock::now() - start - timed.time);
   TrialResult result = result_of(steps, task, spec, budget);
+  result.note = searcher->note();
   if (!steps.empty()) result.overhead = own / std::max(1.0, steps.back().spent);
   return result;
 }

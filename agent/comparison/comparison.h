@@ -36,6 +36,7 @@ struct TrialResult {
     std::string policy;
   };
   std::vector<Mark> marks;           ///< as ComparisonSpec::marks
+  std::string note;                  ///< search::Searcher::note
   double evaluations_to_target = 0;  ///< infinite: not reached
   double hypervolume = 0;            ///< of reward accuracy against the share of the reference cost, up to 1
   double overhead = 0;               ///< seconds of the searcher itself per evaluation

@@ -105,6 +105,14 @@ std::vector<std::string_view> method_names() {
   return names;
 }
 
+/// What methods say of their evaluations, each once.
+void print_notes(const search::Comparison& comparison) {
+  for (std::size_t m = 0; m < comparison.spec.methods.size(); ++m) {
+    const std::string& note = comparison.trials.front()[m].front().note;
+    if (!note.empty()) fmt::print(stderr, "bitloop: note: {}: {}\n", comparison.spec.methods[m], note);
+  }
+}
+
 }  // namespace
 
 int compare(const console::Arguments& arguments) {
@@ -154,6 +162,7 @@ int compare(const console::Arguments& arguments) {
     bar.update(static_cast<double>(done) / all, fmt::format("{}/{} trials", done, all));
   });
   bar.finish();
+  print_notes(comparison);
   if (options.has("curves"))
     host::write_file_atomically(options.text_of("curves"), search::curves_csv(comparison));
   const console::Table shown = table_of(comparison);

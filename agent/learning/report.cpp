@@ -93,6 +93,8 @@ std::string verdict(const ordered_json& summary) {
 }  // namespace
 
 std::string search_report(const ordered_json& summary) {
+  std::string notes;
+  for (const auto& note : summary["notes"]) notes += "Note: " + note.get<std::string>() + ".\n";
   const auto& best = summary["best"];
   const auto cycles = best["cycles"].get<double>();
   return fmt::format(
@@ -103,7 +105,7 @@ std::string search_report(const ordered_json& summary) {
       1e3 * cycles / summary["clock_hz"].get<double>(), summary["clock_hz"].get<double>() / 1e6,
       best["cost_ratio"].get<double>(), budget_text(summary["limit"]), best["test_accuracy"].get<double>(),
       summary["float_test_accuracy"].get<double>(), layers_table(best).text(), lines_table(summary).text(),
-      verdict(summary), fmt::format("{:.4g}", summary["evaluations"].get<double>()),
+      verdict(summary) + notes, fmt::format("{:.4g}", summary["evaluations"].get<double>()),
       summary["episodes"].dump(), summary["measured_segments"].dump(), summary["seconds"].get<double>(),
       summary["hardware"].get<std::string>(), summary["fingerprint"].get<std::string>().substr(0, 12),
       summary["memory"].get<std::string>());

@@ -126,7 +126,7 @@ Line run_line(const Stage& stage, std::size_t line, const std::string& name, Pro
     recorder.record(all);
   });
   progress.update(line, 1, fmt::format("{} done", name));
-  return {name, std::move(steps)};
+  return {name, std::move(steps), searcher->note()};
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace bitloop::agent {
 struct Line {
   std::string name{};
   std::vector<search::Step> steps{};
+  std::string note{};  ///< search::Searcher::note
 
   [[nodiscard]] double evaluations() const { return steps.empty() ? 0 : steps.back().spent; }
   [[nodiscard]] int episodes() const;

@@ -178,6 +178,9 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   ordered_json result = search_summary(stage, budget_, weights.accuracy(test).accuracy, finalists, best);
   result["evaluations"] = lines.front().evaluations();
   result["episodes"] = lines.front().episodes();
+  result["notes"] = ordered_json::array();
+  for (const Line& line : lines)
+    if (!line.note.empty()) result["notes"].push_back(line.name + ": " + line.note);
   result["measured_segments"] = laboratory_.measured();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizedModel& model = finalists[best].model;

@@ -34,6 +34,7 @@ class Greedy : public Proposer {
       effects_ = profile_.queries().empty() ? effects_by_width(problem().space) : profile_.raw();
     return Proposer::ask(left);
   }
+  [[nodiscard]] std::string note() const override { return profile_.note(); }
   void tell(std::span<const Answer> answers) override {
     if (!profiled_) profile_.tell(answers);
     profiled_ = true;

@@ -1,5 +1,7 @@
 #include "agent/searchers/profile.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -56,10 +58,18 @@ Profile::Profile(const Problem& problem, double evaluations, double share) : spa
   Query query{space_.highest(), Fidelity::probe, std::min(kProbeImages, problem.prices.probe_images)};
   const double price = problem.prices.of(query);
   const auto most = static_cast<std::size_t>(share * evaluations / price);
-  if (most < losses_.size() + 1) return;
+  const auto order = order_of_probes(space_);
+  const std::size_t fit = most < losses_.size() + 1 ? 0 : std::min(most, order.size() + 1);
+  if (fit < order.size() + 1) {
+    note_ =
+        fmt::format("its {} probes cost {:.3g} evaluations, more than {:.0f} % of {:g}: {}", order.size() + 1,
+                    price * static_cast<double>(order.size() + 1), 100 * share, evaluations,
+                    fit == 0 ? "it asks none and goes by widths" : fmt::format("it asks {}", fit));
+  }
+  if (fit == 0) return;
   queries_.push_back(query);
-  for (const auto& [decision, choice] : order_of_probes(space_)) {
-    if (queries_.size() == most) break;
+  for (const auto& [decision, choice] : order) {
+    if (queries_.size() == fit) break;
     query.assignment = space_.highest();
     query.assignment[decision] = choice;
     queries_.push_back(query);

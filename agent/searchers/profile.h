@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "agent/space/searcher.h"
@@ -18,6 +19,8 @@ class Profile {
   /// All probes; none where there are none, or too few can be paid.
   [[nodiscard]] const std::vector<Query>& queries() const { return queries_; }
   void tell(std::span<const Answer> answers);
+  /// Says, where not all probes fit, what they would cost and how many are asked; else empty.
+  [[nodiscard]] const std::string& note() const { return note_; }
 
   /// Measured rises of the loss as they are; unmeasured ones from `effects_by_width`, scaled to the measured
   /// ones of their kind. Made monotone: fewer bits never add less.
@@ -27,6 +30,7 @@ class Profile {
   [[nodiscard]] std::vector<std::vector<std::optional<double>>> rises() const;
   const Space& space_;
   std::vector<Query> queries_;
+  std::string note_;
   std::vector<std::vector<std::optional<double>>> losses_;  ///< by decision and choice
   double highest_loss_ = 0;
 };

@@ -61,6 +61,7 @@ class Solver : public Searcher {
     return full_queries({first, first + static_cast<std::ptrdiff_t>(count)});
   }
 
+  [[nodiscard]] std::string note() const override { return profile_.note(); }
   void tell(std::span<const Answer> answers) override {
     profile_.tell(answers);
     profiled_ = true;

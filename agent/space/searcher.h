@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,8 @@ class Searcher {
   /// The assignment, of those that it had fully evaluated, that it holds for the best now, where it knows
   /// better than the objective on their answers (the best of many noisy answers is too good to be true).
   [[nodiscard]] virtual std::optional<Assignment> best() const { return std::nullopt; }
+  /// What the user should know of how it uses its evaluations; in general nothing.
+  [[nodiscard]] virtual std::string note() const { return {}; }
   /// What it makes of a full answer, for the log; rewards belong to the agents that published them.
   [[nodiscard]] virtual double reward(const Answer& answer) const { return answer.accuracy(); }
 };
