@@ -51,7 +51,9 @@ TEST_P(RepositoryTables, OursIsNotBehindSolverAndUniform) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RepositoryTables, testing::Values(Case{"lenet.json", {"0.3", "0.4", "0.6"}}));
+INSTANTIATE_TEST_SUITE_P(All, RepositoryTables,
+                         testing::Values(Case{"lenet.json", {"0.3", "0.4", "0.6"}},
+                                         Case{"resnet20_stages.json", {"0.25", "0.4", "0.6"}}));
 
 }  // namespace
 }  // namespace bitloop::search
