@@ -172,6 +172,10 @@ void take_over(const console::Options& options, agent::SearchConfig& stored) {
   };
   check("model", now.task.model, stored.source.empty() ? stored.task.model : stored.source);
   check("data", now.task.data, stored.task.data);
+  if (options.given("classes")) {
+    const auto names = [](const std::string& file) { return file.empty() ? "" : agent::read_file(file); };
+    check("classes", names(now.task.class_names), names(stored.task.class_names));  // the run has a copy
+  }
   check("input", now.task.input, stored.task.input);
   check("outputs", now.task.outputs, stored.task.outputs);
   check("mean", now.task.mean, stored.task.mean);

@@ -181,6 +181,11 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   result["notes"] = ordered_json::array();
   for (const Line& line : lines)
     if (!line.note.empty()) result["notes"].push_back(line.name + ": " + line.note);
+  const double reached = finalists[best].retrained.accuracy();
+  if (problem.objective.goal == Goal::cost && reached < problem.objective.floor) {
+    result["notes"].push_back(fmt::format("no policy reached the accuracy {:.4f}: the nearest has {:.4f}",
+                                          problem.objective.floor, reached));
+  }
   result["measured_segments"] = laboratory_.measured();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizedModel& model = finalists[best].model;

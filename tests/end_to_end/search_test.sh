@@ -85,6 +85,8 @@ rm own.onnx
 lowest=$(awk -F, 'NR > 1 { print $5 }' cheap/episodes.csv | sort -n | head -1)
 grep -A 3 '"best"' cheap/summary.json | grep -q "\"cycles\": $lowest," ||
   fail "the best policy takes not $lowest cycles"
+works 'no policy reached the accuracy 1.0000' search --objective cycles --accuracy-floor 1 --evaluations 2 --method random \
+  --lines none --retrain-epochs 0 --final-epochs 0 --reward-images 400 --out floor
 mv cheap elsewhere
 works '"mismatches": 0' infer --run elsewhere --images 2 --layers 1 --format json
 
