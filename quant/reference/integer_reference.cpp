@@ -96,12 +96,12 @@ ExactLayer exact_layer(const host::Network& network, const host::Layer& layer,
   return exact;
 }
 
-/// HWC bytes of images as codes in float, [image, channel, row, column], channels last as they come.
+/// HWC bytes of images as codes, [image, channel, row, column], channels last as they come.
 at::Tensor image_batch(const host::Shape& shape, std::span<const std::uint8_t> pixels) {
   const std::int64_t count = static_cast<std::int64_t>(pixels.size()) / shape.elements();
   auto* data = const_cast<std::uint8_t*>(pixels.data());  // from_blob takes no const; it is only read
   const at::Tensor bytes = at::from_blob(data, {count, shape.height, shape.width, shape.channels}, at::kByte);
-  return in_channels_last(bytes.to(at::kFloat).permute({0, 3, 1, 2}));
+  return in_channels_last(bytes.clone().permute({0, 3, 1, 2}));
 }
 
 at::Tensor upsample(const at::Tensor& x, const host::Steps& factor) {
@@ -114,7 +114,7 @@ at::Tensor upsample(const at::Tensor& x, const host::Steps& factor) {
       .permute({0, 3, 1, 2});
 }
 
-/// Code tensors of a batch, index as in Network::tensors: float where codes are narrow, double for 32 bits.
+/// Code tensors of a batch, index as in Network::tensors: bytes, double for 32 bits.
 struct BatchCodes {
   std::vector<at::Tensor> written;
   std::vector<at::Tensor> narrow;  ///< undefined where there is none
@@ -218,7 +218,7 @@ struct IntegerReference::Impl {
         if (kept == shared.kept.end()) return;
         const at::Tensor& written = codes.written.at(steps[step].output);
         const std::size_t each = bytes_of(steps[step]);
-        codes_to_bytes(written.data_ptr<float>(), count * each, 0, kept->second.codes.data() + first * each);
+        std::copy_n(written.data_ptr<std::uint8_t>(), count * each, kept->second.codes.data() + first * each);
       });
       const at::Tensor results = codes.written.at(network.network.output()).to(at::kDouble);
       work(first, class_logits(results - result_zero(network)));
@@ -330,9 +330,9 @@ struct IntegerReference::Impl {
     const host::Shape& shape = network.network.tensors.at(step.output).shape;
     const std::size_t each = bytes_of(step);
     at::Tensor codes =
-        at::empty({static_cast<std::int64_t>(count), shape.channels, shape.height, shape.width}, at::kFloat,
+        at::empty({static_cast<std::int64_t>(count), shape.channels, shape.height, shape.width}, at::kByte,
                   at::MemoryFormat::ChannelsLast);
-    bytes_to_codes(shared.from->codes.data() + first * each, count * each, 0, codes.data_ptr<float>());
+    std::copy_n(shared.from->codes.data() + first * each, count * each, codes.data_ptr<std::uint8_t>());
     return codes;
   }
 
@@ -371,7 +371,9 @@ struct IntegerReference::Impl {
       case LayerKind::add:
         return (*exact.add)(read(0), read(1));
       case LayerKind::product:
-        return (*exact.requantizer)((read(0) - exact.zeros[0]) * (read(1) - exact.zeros[1]), /*wide=*/false);
+        return (*exact.requantizer)(
+            (read(0).to(at::kFloat) - exact.zeros[0]) * (read(1).to(at::kFloat) - exact.zeros[1]),
+            /*wide=*/false);
       case LayerKind::function:
         return (*exact.table)(read(0));
       case LayerKind::upsample:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quant/tensor/order.h"
 #include "quant/tensor/vectorized.h"
 
 namespace bitloop::quant {
@@ -37,6 +38,12 @@ inline double code(double exact, const Limits& limits) {
   return raised > limits.high ? limits.high : raised;
 }
 
+inline void put(double code, double* out) { *out = code; }
+/// By way of 32 bits: for that there are instructions.
+inline void put(double code, std::uint8_t* out) {
+  *out = static_cast<std::uint8_t>(static_cast<std::int32_t>(code));
+}
+
 template <typename In, typename Out>
 inline void affine_codes(const In* __restrict in, std::size_t count, const Pattern pattern,
                          const Limits limits, Out* __restrict out) {
@@ -44,7 +51,7 @@ inline void affine_codes(const In* __restrict in, std::size_t count, const Patte
     const std::size_t length = std::min(pattern.period, count - first);
     for (std::size_t i = 0; i < length; ++i) {
       const double exact = static_cast<double>(in[first + i]) * pattern.scale[i] + pattern.offset[i];
-      out[first + i] = static_cast<Out>(code(exact, limits));
+      put(code(exact, limits), out + first + i);
     }
   }
 }
@@ -59,7 +66,7 @@ inline void leaky_codes(const In* __restrict in, std::size_t count, const Patter
       const double above = d * pattern.scale[i] + pattern.offset[i];
       const double below = d * negative.scale[i] + negative.offset[i];
       // The offset holds the rounding 1/2: below it, the result itself is negative.
-      out[first + i] = static_cast<Out>(code(above < 0.5 ? below : above, limits));
+      put(code(above < 0.5 ? below : above, limits), out + first + i);
     }
   }
 }
@@ -72,29 +79,42 @@ inline void codes(const In* in, std::size_t count, const Pattern& pattern, const
 }
 
 // Only functions that are no templates can have clones.
-BITLOOP_VECTORIZED_FUSED void run(const float* in, std::size_t count, const Pattern& pattern,
-                                  const Pattern& negative, const Limits& limits, float* out) {
-  codes(in, count, pattern, negative, limits, out);
-}
-BITLOOP_VECTORIZED_FUSED void run(const float* in, std::size_t count, const Pattern& pattern,
-                                  const Pattern& negative, const Limits& limits, double* out) {
-  codes(in, count, pattern, negative, limits, out);
-}
-BITLOOP_VECTORIZED_FUSED void run(const double* in, std::size_t count, const Pattern& pattern,
-                                  const Pattern& negative, const Limits& limits, float* out) {
-  codes(in, count, pattern, negative, limits, out);
-}
-BITLOOP_VECTORIZED_FUSED void run(const double* in, std::size_t count, const Pattern& pattern,
-                                  const Pattern& negative, const Limits& limits, double* out) {
-  codes(in, count, pattern, negative, limits, out);
-}
+#define BITLOOP_RUN(In, Out)                                                                   \
+  BITLOOP_VECTORIZED_FUSED void run(const In* in, std::size_t count, const Pattern& pattern,   \
+                                    const Pattern& negative, const Limits& limits, Out* out) { \
+    codes(in, count, pattern, negative, limits, out);                                          \
+  }
+BITLOOP_RUN(std::uint8_t, std::uint8_t)
+BITLOOP_RUN(std::int32_t, std::uint8_t)
+BITLOOP_RUN(float, std::uint8_t)
+BITLOOP_RUN(double, std::uint8_t)
+BITLOOP_RUN(std::uint8_t, double)
+BITLOOP_RUN(std::int32_t, double)
+BITLOOP_RUN(float, double)
+BITLOOP_RUN(double, double)
+#undef BITLOOP_RUN
 
-BITLOOP_VECTORIZED_FUSED void run_add(const float* __restrict x1, const float* __restrict x2,
+BITLOOP_VECTORIZED_FUSED void run_add(const std::uint8_t* __restrict x1, const std::uint8_t* __restrict x2,
                                       std::size_t count, double scale1, double scale2, double offset,
-                                      const Limits limits, float* __restrict out) {
+                                      const Limits limits, std::uint8_t* __restrict out) {
   for (std::size_t i = 0; i < count; ++i) {
     const double exact = static_cast<double>(x1[i]) * scale1 + (static_cast<double>(x2[i]) * scale2 + offset);
-    out[i] = static_cast<float>(code(exact, limits));
+    put(code(exact, limits), out + i);
+  }
+}
+
+/// Calls `work(numbers)` with a tensor's numbers in their type.
+template <typename Work>
+void with_numbers(const at::Tensor& x, const Work& work) {
+  switch (x.scalar_type()) {
+    case at::kByte:
+      return work(x.data_ptr<std::uint8_t>());
+    case at::kInt:
+      return work(x.data_ptr<std::int32_t>());
+    case at::kFloat:
+      return work(x.data_ptr<float>());
+    default:
+      return work(x.data_ptr<double>());
   }
 }
 
@@ -127,20 +147,16 @@ Requantizer::Requantizer(std::span<const host::Requantization> sets,
 
 at::Tensor Requantizer::operator()(const at::Tensor& numbers, bool wide) const {
   const at::Tensor in = in_channels_last(numbers);
-  at::Tensor result = at::empty_like(in, in.options().dtype(wide ? at::kDouble : at::kFloat));
+  at::Tensor result = at::empty_like(in, in.options().dtype(wide ? at::kDouble : at::kByte));
   const auto count = static_cast<std::size_t>(in.numel());
   const Pattern pattern{affine_.scale.data(), affine_.offset.data(), affine_.scale.size()};
   const Pattern negative{negative_.scale.data(), negative_.offset.data(), negative_.scale.size()};
-  const auto to = [&](auto* out) {
-    if (in.scalar_type() == at::kFloat)
-      run(in.data_ptr<float>(), count, pattern, negative, Limits(range_), out);
+  with_numbers(in, [&](const auto* from) {
+    if (wide)
+      run(from, count, pattern, negative, Limits(range_), result.data_ptr<double>());
     else
-      run(in.data_ptr<double>(), count, pattern, negative, Limits(range_), out);
-  };
-  if (wide)
-    to(result.data_ptr<double>());
-  else
-    to(result.data_ptr<float>());
+      run(from, count, pattern, negative, Limits(range_), result.data_ptr<std::uint8_t>());
+  });
   return result;
 }
 
@@ -151,9 +167,9 @@ CodeTable::CodeTable(std::span<const std::uint8_t> codes) {
 at::Tensor CodeTable::operator()(const at::Tensor& codes) const {
   const at::Tensor in = in_channels_last(codes);
   at::Tensor result = at::empty_like(in);
-  const float* from = in.data_ptr<float>();
-  std::transform(from, from + in.numel(), result.data_ptr<float>(),
-                 [&](float code) { return codes_[static_cast<std::size_t>(code)]; });
+  const auto* from = in.data_ptr<std::uint8_t>();
+  std::transform(from, from + in.numel(), result.data_ptr<std::uint8_t>(),
+                 [&](std::uint8_t code) { return codes_[code]; });
   return result;
 }
 
@@ -166,15 +182,9 @@ AddRequantizer::AddRequantizer(std::span<const host::Requantization> sets, const
 at::Tensor AddRequantizer::operator()(const at::Tensor& first, const at::Tensor& second) const {
   const at::Tensor x1 = in_channels_last(first), x2 = in_channels_last(second);
   at::Tensor sum = at::empty_like(x1);
-  run_add(x1.data_ptr<float>(), x2.data_ptr<float>(), static_cast<std::size_t>(x1.numel()), scales_[0],
-          scales_[1], offset_, Limits(range_), sum.data_ptr<float>());
+  run_add(x1.data_ptr<std::uint8_t>(), x2.data_ptr<std::uint8_t>(), static_cast<std::size_t>(x1.numel()),
+          scales_[0], scales_[1], offset_, Limits(range_), sum.data_ptr<std::uint8_t>());
   return sum;
-}
-
-at::Tensor in_channels_last(const at::Tensor& x) {
-  const std::int64_t channels = x.size(1), height = x.size(2), width = x.size(3);
-  return x.contiguous(at::MemoryFormat::ChannelsLast)
-      .as_strided(x.sizes(), {height * width * channels, 1, width * channels, channels});
 }
 
 }  // namespace bitloop::quant

@@ -14,7 +14,8 @@ namespace bitloop::quant {
 // The requantizations of the integer reference, as one pass over memory. Double holds d*M + B exactly (51
 // bits), and so its quotient by a power of two: clamp(floor(d * scale + offset) + zero, low, high) with
 // scale = M / 2^s and offset = B / 2^s is the integer formula. All tensors are channels-last in memory
-// ([image, channel, row, column] with strides of [image, row, column, channel]) and hold integers.
+// ([image, channel, row, column] with strides of [image, row, column, channel]) and hold integers; codes of
+// up to 8 bits are bytes.
 
 /// From the sums of a layer, or from 8-bit codes, to codes.
 class Requantizer {
@@ -24,7 +25,8 @@ class Requantizer {
   Requantizer(std::span<const host::Requantization> sets, std::span<const host::Requantization> negative,
               std::span<const std::int64_t> constants, const host::OutputRange& range);
 
-  /// Codes of `numbers`, float or double. In float, unless `wide`: then in double, for results of 32 bits.
+  /// Codes of `numbers`: bytes, 32-bit integers, float or double. In bytes, unless `wide`: then in double,
+  /// for results of 32 bits.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& numbers, bool wide) const;
 
  private:
@@ -43,11 +45,11 @@ class Requantizer {
 class CodeTable {
  public:
   explicit CodeTable(std::span<const std::uint8_t> codes);
-  /// Codes in float from 8-bit codes in float.
+  /// Bytes from bytes.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& codes) const;
 
  private:
-  std::array<float, host::kTableCodes> codes_{};
+  std::array<std::uint8_t, host::kTableCodes> codes_{};
 };
 
 /// Of an add: clamp(((x1*M1 + x2*M2 + B) >> s) + zero, low, high).
@@ -55,7 +57,7 @@ class AddRequantizer {
  public:
   /// Two sets, one per operand: both multipliers count, shift and bias are the first's.
   AddRequantizer(std::span<const host::Requantization> sets, const host::OutputRange& range);
-  /// Codes of the sum, in float, from 8-bit codes in float.
+  /// Bytes of the sum from bytes.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& first, const at::Tensor& second) const;
 
  private:
@@ -63,9 +65,5 @@ class AddRequantizer {
   double offset_ = 0;
   host::OutputRange range_;
 };
-
-/// The same tensor in channels-last memory with the strides of such, also where sizes of 1 leave a choice:
-/// LibTorch takes a convolution's memory format from the strides.
-at::Tensor in_channels_last(const at::Tensor& x);
 
 }  // namespace bitloop::quant

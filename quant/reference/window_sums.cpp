@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "quant/reference/requantizer.h"
+#include "quant/tensor/order.h"
 #include "quant/tensor/window.h"
 
 namespace bitloop::quant {
@@ -22,6 +22,16 @@ at::Tensor padding(const host::Layer& layer, const host::QuantizedLayer& integer
   if (!padded || zero) return {};
   const std::vector<float> codes(integers.pad_codes.begin(), integers.pad_codes.end());
   return at::tensor(codes).view({1, -1, 1, 1});
+}
+
+/// `codes` with those of each channel around them: [1, channel, 1, 1].
+at::Tensor framed(const at::Tensor& codes, const host::Padding& pad, const at::Tensor& around) {
+  std::vector<std::int64_t> sizes = codes.sizes().vec();
+  sizes[2] += pad.top + pad.bottom;
+  sizes[3] += pad.left + pad.right;
+  at::Tensor result = at::empty(sizes, codes.options(), at::MemoryFormat::ChannelsLast).copy_(around);
+  unpadded(result, pad).copy_(codes);
+  return result;
 }
 
 /// How far partial sums of each filter and input channel reach from 0, to either side: [filter, channel, 2].
@@ -68,17 +78,34 @@ void WindowSums::set_weights(const host::Network& network, const host::Layer& la
           .view({filters, channels / groups_, window.height, window.width});
   // What each filter's channels are padded with: [filter or 1, channel that it reads or 1].
   at::Tensor pad = at::zeros({1, 1}, at::kDouble);
+  // A linear layer's as the input lies in memory.
+  const bool linear = layer.kind == LayerKind::linear;
+  const at::Tensor flat = linear ? values.permute({0, 2, 3, 1}).reshape({filters, -1, 1, 1}) : values;
+  if (takes_bytes(layer, flat, input_bits)) return;
   if (pad_.defined()) {
     pad = pad_.to(at::kDouble).view({groups_, -1}).repeat_interleave(groups_ == 1 ? 1 : filters / groups_, 0);
     constants_ = integers_of((values * pad.unsqueeze(2).unsqueeze(3)).flatten(1).sum(1));
   }
-  if (layer.kind == LayerKind::linear) {
-    // As the input lies in memory.
-    values = values.permute({0, 2, 3, 1}).reshape({filters, -1, 1, 1});
-  }
+  values = flat;
   if (groups_ == 1) return cut(values, pad, input_bits);
   const double reach = reaches(values, pad, input_bits).sum(1).max().item<double>();
   parts_ = {{0, channels, in_channels_last(values.to(reach < kExactInFloat ? at::kFloat : at::kDouble))}};
+}
+
+bool WindowSums::takes_bytes(const host::Layer& layer, const at::Tensor& values, int input_bits) {
+  const at::Tensor sizes = values.abs();
+  const double pad = pad_.defined() ? pad_.max().item<double>() : 0;
+  const double code = std::max(std::ldexp(1.0, input_bits) - 1, pad);
+  const double most = sizes.flatten(1).sum(1).max().item<double>() * code;
+  if (most > std::numeric_limits<std::int32_t>::max() ||
+      !ByteConvolution::is_exact(static_cast<std::int64_t>(code), sizes.max().item<std::int64_t>()))
+    return false;
+  host::Window window = layer.kind == LayerKind::linear ? host::Window{} : layer.window();
+  if (pad_.defined()) window.pad = 0;
+  window.height = static_cast<int>(values.size(2));
+  window.width = static_cast<int>(values.size(3));
+  bytes_.emplace(values, window, groups_);
+  return true;
 }
 
 void WindowSums::cut(const at::Tensor& values, const at::Tensor& pad, int input_bits) {
@@ -113,12 +140,19 @@ at::Tensor WindowSums::sum(const host::Layer& layer, const at::Tensor& x, const 
 }
 
 at::Tensor WindowSums::operator()(const host::Layer& layer, const at::Tensor& codes) const {
-  at::Tensor x = pad_.defined() ? codes.sub(pad_) : codes;
-  if (layer.kind == LayerKind::linear) x = in_channels_last(x).permute({0, 2, 3, 1}).flatten(1);
+  const bool linear = layer.kind == LayerKind::linear;
+  const auto row = [](const at::Tensor& x) { return in_channels_last(x).permute({0, 2, 3, 1}).flatten(1); };
+  if (bytes_) {
+    if (linear) return (*bytes_)(row(codes).unsqueeze(2).unsqueeze(3), at::kInt);
+    return (*bytes_)(pad_.defined() ? framed(codes, layer.pad, pad_) : codes, at::kInt);
+  }
+  at::Tensor x = codes.to(at::kFloat);
+  if (pad_.defined()) x = x.sub_(pad_);
+  if (linear) x = row(x);
   at::Tensor total = sum(layer, x, parts_.front());
   if (parts_.size() > 1) total = total.to(at::kDouble);
   for (std::size_t i = 1; i < parts_.size(); ++i) total.add_(sum(layer, x, parts_[i]));
-  return layer.kind == LayerKind::linear ? total.unsqueeze(2).unsqueeze(3) : total;
+  return linear ? total.unsqueeze(2).unsqueeze(3) : total;
 }
 
 namespace {
@@ -171,10 +205,19 @@ at::Tensor window_maxima(const host::Layer& layer, const at::Tensor& x) {
       layer.window().over({1, static_cast<int>(in.size(2)), static_cast<int>(in.size(3))});
   at::Tensor result = at::empty({in.size(0), in.size(1), out.height, out.width}, in.options(),
                                 at::MemoryFormat::ChannelsLast);
-  if (in.scalar_type() == at::kFloat)
-    maxima<float>(layer, in, result);
-  else
-    maxima<double>(layer, in, result);
+  switch (in.scalar_type()) {
+    case at::kByte:
+      maxima<std::uint8_t>(layer, in, result);
+      break;
+    case at::kInt:
+      maxima<std::int32_t>(layer, in, result);
+      break;
+    case at::kFloat:
+      maxima<float>(layer, in, result);
+      break;
+    default:
+      maxima<double>(layer, in, result);
+  }
   return result;
 }
 

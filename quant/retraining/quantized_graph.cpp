@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "quant/model/hash.h"
@@ -11,6 +12,7 @@
 #include "quant/retraining/retraining.h"
 #include "quant/retraining/weight_rounding.h"
 #include "quant/retraining/windows.h"
+#include "quant/tensor/byte_convolution.h"
 #include "quant/tensor/class_logits.h"
 #include "quant/tensor/order.h"
 #include "quant/tensor/per_filter.h"
@@ -28,6 +30,9 @@ constexpr double kImageScale = 1.0 / 255;
 /// No network's scales are smaller, or larger than its reciprocal; a float holds both.
 constexpr double kSmallestScale = 1e-30;
 
+/// Up to it floats hold all integers.
+const double kExactInFloat = std::ldexp(1.0, 24);
+
 using host::LayerKind;
 
 /// Images whose input and result of a layer stay in a core's cache while they are multiplied, counted and
@@ -43,6 +48,15 @@ Affine single_affine(double multiplier, const at::Device& device) {
   const float rounded = round_to_multiplier(static_cast<float>(multiplier));
   const at::Tensor m = at::full({1}, rounded, at::TensorOptions(at::kFloat).device(device));
   return {m, at::zeros_like(m), {}, {}, {}};
+}
+
+/// Codes less their zero code as bytes; of a signed tensor below 0 too.
+at::Tensor as_bytes(const at::Tensor& codes, bool is_signed) {
+  const at::Tensor in = in_channels_last(codes);
+  at::Tensor bytes = at::empty_like(in, in.options().dtype(is_signed ? at::kChar : at::kByte));
+  codes_to_bytes(in.data_ptr<float>(), static_cast<std::size_t>(in.numel()), 0,
+                 static_cast<std::uint8_t*>(bytes.data_ptr()));
+  return bytes;
 }
 
 /// The codes nearest to limits in units of `scale`; two of them at least.
@@ -270,10 +284,32 @@ at::Tensor QuantizedGraph::as_multiplied(const Step& step, const at::Tensor& inp
   return pads_evenly(step.layer->pad) ? input : padded(input, step.layer->pad);
 }
 
+bool QuantizedGraph::multiplies_bytes(const Step& step, const at::Tensor& input,
+                                      const at::Tensor& values) const {
+  // Pixels less their mean are no bytes.
+  if (!input.is_cpu() || !has_scale(step.input)) return false;
+  const at::Tensor flat = values.flatten(1);
+  if (flat.max().item<float>() > std::numeric_limits<std::int8_t>::max()) return false;
+  const at::Tensor sizes = flat.abs();
+  // oneDNN shifts codes below 0 to 0..255.
+  const bool is_signed = start_.network.tensors.at(step.input).is_signed;
+  const std::int64_t code = (std::int64_t{1} << (is_signed ? 8 : bits_.read(step.input))) - 1;
+  return ByteConvolution::is_exact(code, sizes.max().item<std::int64_t>()) &&
+         sizes.sum(1).max().item<double>() * static_cast<double>(code) < kExactInFloat;
+}
+
 at::Tensor QuantizedGraph::multiply(const Step& step, const at::Tensor& input,
                                     const at::Tensor& values) const {
   if (step.layer->kind == LayerKind::linear) return at::linear(input, values);
   const host::Layer& layer = *step.layer;
+  if (multiplies_bytes(step, input, values)) {
+    host::Window window = layer.window();
+    window.height = static_cast<int>(values.size(2));
+    window.width = static_cast<int>(values.size(3));
+    if (!pads_evenly(layer.pad)) window.pad = 0;
+    const ByteConvolution convolution(values, window, groups_of(input, values));
+    return convolution(as_bytes(input, start_.network.tensors.at(step.input).is_signed), at::kFloat);
+  }
   return at::conv2d(input, values, {}, sides(layer.stride), own_padding(layer.pad, pads_evenly(layer.pad)),
                     sides(layer.dilation), groups_of(input, values));
 }

@@ -132,6 +132,9 @@ class QuantizedGraph {
   [[nodiscard]] Affine affine_of(const Step& step, const Weights& weights, const at::Tensor& mean,
                                  const at::Tensor& inverse_deviation) const;
   [[nodiscard]] at::Tensor as_multiplied(const Step& step, const at::Tensor& input) const;
+  /// Whether the layer's sums are exact in bytes and, as floats are, in 24 bits.
+  [[nodiscard]] bool multiplies_bytes(const Step& step, const at::Tensor& input,
+                                      const at::Tensor& values) const;
   [[nodiscard]] at::Tensor multiply(const Step& step, const at::Tensor& input,
                                     const at::Tensor& values) const;
   /// An average pool where its windows count one number of taps.

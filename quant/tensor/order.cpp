@@ -24,6 +24,12 @@ at::Tensor index_tensor(std::span<const int> indices, const at::Device& device) 
 
 }  // namespace
 
+at::Tensor in_channels_last(const at::Tensor& x) {
+  const std::int64_t channels = x.size(1), height = x.size(2), width = x.size(3);
+  return x.contiguous(at::MemoryFormat::ChannelsLast)
+      .as_strided(x.sizes(), {height * width * channels, 1, width * channels, channels});
+}
+
 at::Tensor selected_channels(const at::Tensor& x, std::span<const int> channels) {
   return x.index_select(1, index_tensor(channels, x.device()));
 }
