@@ -90,10 +90,12 @@ const host::Policy& PolicyWriter::policy(const search::Assignment& assignment) {
   return policy_;
 }
 
-PolicyCosts::PolicyCosts(const PolicySpace& space, host::SegmentMeter& meter, host::EnergyProfile energy)
+PolicyCosts::PolicyCosts(const PolicySpace& space, host::SegmentMeter& meter, host::EnergyProfile energy,
+                         host::SegmentMeter::Progress progress)
     : space_(space),
       costs_(meter, space.network()),
       energy_(std::move(energy)),
+      progress_(std::move(progress)),
       writer_(space),
       middle_(space.space().highest()) {
   for (const host::Layer* layer : space.network().weight_layers())
@@ -131,18 +133,23 @@ double PolicyCosts::bytes(const host::Policy& policy) const {
 
 const search::LocalCosts& PolicyCosts::local(search::Measure measure) {
   auto& local = local_[static_cast<std::size_t>(measure)];
-  if (!local) local = local_around(measure, middle_);
+  if (!local) local = this->measure(measure, middle_, progress_);
   return *local;
 }
 
 search::LocalCosts PolicyCosts::local_around(search::Measure measure, const search::Assignment& context) {
+  return this->measure(measure, context, {});
+}
+
+search::LocalCosts PolicyCosts::measure(search::Measure measure, const search::Assignment& context,
+                                        const host::SegmentMeter::Progress& progress) {
   if (measure == search::Measure::bytes) return count_bytes();
   std::vector<LayerQuery> queries;
   std::vector<Sketch> sketches;
   const auto layers = static_cast<int>(space_.network().layers.size());
   for (int layer = -1; layer < layers; ++layer) sketch_layer(layer, context, queries, sketches);
   std::vector<double> costs;
-  for (const host::Counters& counters : costs_.layers(queries))
+  for (const host::Counters& counters : costs_.layers(queries, progress))
     costs.push_back(costs_of(counters, 0)[measure]);
   Terms terms;
   terms.add({}, {costs_of(costs_.end(), 0)[measure]});

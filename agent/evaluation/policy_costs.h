@@ -48,7 +48,9 @@ class PolicyWriter {
 /// differs; docs/search.md says how much. One thread at a time; space and meter outlive it.
 class PolicyCosts final : public search::CostModel {
  public:
-  PolicyCosts(const PolicySpace& space, host::SegmentMeter& meter, host::EnergyProfile energy);
+  /// `progress` of the segments that `local` measures.
+  PolicyCosts(const PolicySpace& space, host::SegmentMeter& meter, host::EnergyProfile energy,
+              host::SegmentMeter::Progress progress = {});
 
   search::Costs costs(const search::Assignment& assignment) override;
   [[nodiscard]] search::Costs costs(const host::Policy& policy);
@@ -71,12 +73,15 @@ class PolicyCosts final : public search::CostModel {
   [[nodiscard]] search::Costs costs_of(const host::Counters& counters, double bytes) const;
   [[nodiscard]] double bytes(const host::Policy& policy) const;
   [[nodiscard]] search::LocalCosts count_bytes();
+  [[nodiscard]] search::LocalCosts measure(search::Measure measure, const search::Assignment& context,
+                                           const host::SegmentMeter::Progress& progress);
   void sketch_layer(int layer, const search::Assignment& context,
                     std::vector<host::NetworkCosts::LayerQuery>& queries, std::vector<Sketch>& sketches);
 
   const PolicySpace& space_;
   host::NetworkCosts costs_;
   host::EnergyProfile energy_;
+  host::SegmentMeter::Progress progress_;
   PolicyWriter writer_;
   std::vector<double> weights_;  ///< per row
   search::Costs reference_;

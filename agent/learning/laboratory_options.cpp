@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "agent/console/progress.h"
 #include "agent/learning/task_options.h"
 #include "host/base/option_text.h"
@@ -52,11 +54,20 @@ std::shared_ptr<agent::OutcomeStore> shared_outcomes(const console::Options& opt
   return std::make_shared<agent::OutcomeStore>(agent::OutcomeStore::default_path(), warn);
 }
 
+host::SegmentMeter::Progress cost_progress() {
+  auto bar = std::make_shared<std::optional<console::LateProgressBar>>();
+  return [bar](double done, std::size_t all) {
+    if (!*bar) bar->emplace("costs of layers");
+    (*bar)->update(done / static_cast<double>(all), fmt::format("{:.0f} of {} segments", done, all));
+    if (done >= static_cast<double>(all)) bar->reset();
+  };
+}
+
 std::unique_ptr<agent::Laboratory> open_laboratory(const console::Options& options) {
   const agent::TaskSpec spec = task_spec(options);
   auto laboratory = std::make_unique<agent::Laboratory>(
       spec, space_of(options), console::open_pool(console::device_choice(options), console::Purpose::cycles),
-      console::open_store(options));
+      console::open_store(options), cost_progress());
   tell_note(laboratory->opened());
   console::ProgressBar training("float training");
   const auto weights = agent::open_weights(

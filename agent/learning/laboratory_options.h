@@ -25,6 +25,10 @@ agent::EvaluationRecipe recipe_of(const console::Options& options);
 /// Outcomes of all runs on this machine; with --fresh, null.
 std::shared_ptr<agent::OutcomeStore> shared_outcomes(const console::Options& options);
 
+/// Shows how many segments have run of those that the costs of single layers need, where that takes longer
+/// than a moment.
+host::SegmentMeter::Progress cost_progress();
+
 /// A network on its data and hardware with its weights, for verbs that evaluate policies.
 std::unique_ptr<agent::Laboratory> open_laboratory(const console::Options& options);
 

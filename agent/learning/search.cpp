@@ -277,7 +277,7 @@ int search(const console::Arguments& arguments) {
   const auto choice =
       console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
   agent::Search search(config, BITLOOP_VERSION, console::open_pool(choice, console::Purpose::cycles), workers,
-                       console::open_store(options));
+                       console::open_store(options), cost_progress());
   if (!search.note().empty()) fmt::print(stderr, "bitloop: note: {}\n", search.note());
   if (!goes_on) folder.create(search.config());
   if (has_more) folder.extend(config.evaluations, config.episodes);

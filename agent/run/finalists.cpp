@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
+#include <span>
 #include <utility>
 
 #include "agent/evaluation/retrained_or_not.h"
@@ -49,6 +52,43 @@ std::vector<search::Answer> front_of(std::vector<search::Answer> answers, search
   return spread;
 }
 
+/// Mean by which `a` is more accurate than `b` on the same images, and that mean's standard error.
+std::pair<double, double> difference(const search::Answer& a, const search::Answer& b) {
+  const std::size_t folds = a.folds.size();
+  const auto of_fold = [&](std::size_t f) {
+    const double images = a.folds[f].images;
+    return (a.folds[f].correct - b.folds[f].correct) / images;
+  };
+  double mean = 0, squares = 0;
+  for (std::size_t f = 0; f < folds; ++f) mean += of_fold(f) / static_cast<double>(folds);
+  for (std::size_t f = 0; f < folds; ++f) squares += (of_fold(f) - mean) * (of_fold(f) - mean);
+  if (folds < 2) return {mean, std::numeric_limits<double>::infinity()};
+  return {mean, std::sqrt(squares / static_cast<double>(folds * (folds - 1)))};
+}
+
+/// Leaves out of each line who is behind on images that the search did not see: longer retraining takes
+/// longer than to see that. Behind is who is less accurate than the line's best by more than the difference's
+/// standard error.
+void race(std::vector<std::vector<search::Answer>>& lines, search::Evaluator& evaluator) {
+  if (!evaluator.prices().has_checks()) return;
+  std::vector<search::Query> queries;
+  for (const auto& answers : lines)
+    for (const search::Answer& answer : answers)
+      queries.push_back({answer.query.assignment, search::Fidelity::check});
+  const std::vector<search::Answer> all = evaluator.evaluate(queries);
+  for (auto checks = all.begin(); auto& answers : lines) {
+    const std::span own(checks, answers.size());
+    checks += static_cast<std::ptrdiff_t>(answers.size());
+    std::vector<search::Answer> kept;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const auto best = std::ranges::max_element(own, {}, &search::Answer::accuracy);
+      const auto [behind, error] = difference(*best, own[i]);
+      if (behind <= error) kept.push_back(std::move(answers[i]));
+    }
+    answers = std::move(kept);
+  }
+}
+
 std::vector<search::Answer> finalists_of(const Line& line, const search::Objective& objective) {
   std::vector<search::Answer> answers = ranked(line, objective);
   if (objective.goal == search::Objective::Goal::pareto)
@@ -65,11 +105,16 @@ bool asks_for(const SearchConfig& config, std::string_view line) {
 
 std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Line>& lines) {
   Laboratory& laboratory = stage.laboratory;
+  const search::Objective& objective = stage.problem.objective;
+  std::vector<std::vector<search::Answer>> best;
+  for (const Line& line : lines) best.push_back(finalists_of(line, objective));
+  if (objective.goal == search::Objective::Goal::accuracy) race(best, stage.evaluator);
   std::vector<Finalist> finalists;
-  for (const Line& line : lines) {
-    for (search::Answer& answer : finalists_of(line, stage.problem.objective)) {
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    for (search::Answer& answer : best[i]) {
       host::Policy policy = laboratory.policies().policy(answer.query.assignment);
-      finalists.push_back({.line = line.name, .policy = std::move(policy), .searched = std::move(answer)});
+      finalists.push_back(
+          {.line = lines[i].name, .policy = std::move(policy), .searched = std::move(answer)});
     }
   }
   if (!asks_for(stage.config, "uniform")) return finalists;

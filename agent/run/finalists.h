@@ -21,7 +21,8 @@ struct Finalist {
   quant::Accuracy test{};  ///< only of those that are shown
 };
 
-/// The best of the method and of each line, the method's first, and the uniform policies w8a8, w4a4, w2a2 and
+/// The best of the method and of each line, the method's first: up to three, of which for accuracy those stay
+/// that images which no search saw do not tell to be behind; and the uniform policies w8a8, w4a4, w2a2 and
 /// w1a2, whatever a search pins or ties, where the configuration names the line `uniform`.
 std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Line>& lines);
 

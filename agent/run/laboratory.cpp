@@ -19,7 +19,7 @@ const host::Network& classifier(const Task& task) {
 
 Laboratory::Laboratory(const TaskSpec& spec, const SpaceSpec& space,
                        std::shared_ptr<host::DevicePool> devices,
-                       std::unique_ptr<host::MeasurementStore> store)
+                       std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress)
     : opened_(open_task(spec)),
       devices_(std::move(devices)),
       store_(std::move(store)),
@@ -30,7 +30,8 @@ Laboratory::Laboratory(const TaskSpec& spec, const SpaceSpec& space,
                                       .pinned = space.pinned,
                                       .hardware = devices_->hardware()}) {
   auto costs = std::make_unique<PolicyCosts>(policies_, meter_,
-                                             host::load_energy_profile(host::energy_profile_names().front()));
+                                             host::load_energy_profile(host::energy_profile_names().front()),
+                                             std::move(progress));
   policy_costs_ = costs.get();
   costs_ = search::locked(std::move(costs));
 }

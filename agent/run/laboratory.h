@@ -24,9 +24,10 @@ struct SpaceSpec {
 /// task on which searchers are run.
 class Laboratory {
  public:
-  /// Opens network and data; no weights yet. `store`: of measured cycles, or null. Throws InputError.
+  /// Opens network and data; no weights yet. `store`: of measured cycles, or null; `progress` of measuring
+  /// what single layers cost. Throws InputError.
   Laboratory(const TaskSpec& spec, const SpaceSpec& space, std::shared_ptr<host::DevicePool> devices,
-             std::unique_ptr<host::MeasurementStore> store);
+             std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress);
 
   /// Gives it weights and a recipe, whose context it fills in. Once.
   void open(const quant::FloatCheckpoint& weights, EvaluationRecipe recipe,

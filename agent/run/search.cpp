@@ -99,11 +99,12 @@ void require_same(std::string& stored, const std::string& now, std::string_view 
 }  // namespace
 
 Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
-               int workers, std::unique_ptr<host::MeasurementStore> store)
+               int workers, std::unique_ptr<host::MeasurementStore> store,
+               host::SegmentMeter::Progress progress)
     : config_(std::move(config)),
       devices_(std::move(devices)),
       workers_(workers),
-      laboratory_(config_.task, config_.space, devices_, std::move(store)),
+      laboratory_(config_.task, config_.space, devices_, std::move(store), std::move(progress)),
       budget_(budget_of(config_, laboratory_.costs().reference(),
                         static_cast<double>(devices_->hardware().clock_hz))) {
   if (const auto& assumed = laboratory_.opened().assumed; !assumed.empty()) {  // from now on the run says it

@@ -16,12 +16,12 @@ namespace bitloop::agent {
 /// the same number of evaluations, and the end of the search (design, Rulings).
 class Search {
  public:
-  /// `store`: of measured cycles, or null; changes no result.
-  /// Opens network, data and device and checks that the budget can be reached; writes nothing. Throws
+  /// `store`: of measured cycles, or null; changes no result. `progress` of measuring what single layers
+  /// cost. Opens network, data and device and checks that the budget can be reached; writes nothing. Throws
   /// InputError for whatever the user got wrong. Fills in the configuration's version and fingerprint where
   /// they are empty.
   Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
-         int workers, std::unique_ptr<host::MeasurementStore> store);
+         int workers, std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress);
 
   [[nodiscard]] const SearchConfig& config() const { return config_; }
   /// What was assumed of the task; empty: nothing.
