@@ -37,6 +37,49 @@ class Timed : public Evaluator {
   Evaluator& inner_;
 };
 
+/// Counts the time that measuring takes, also another search's that this one waits for: answers that were
+/// measured before are a searcher's own time.
+class TimedCosts : public CostModel {
+ public:
+  explicit TimedCosts(CostModel& inner) : inner_(inner) {}
+  Costs costs(const Assignment& assignment) override {
+    const Waiting waiting(*this);
+    return inner_.costs(assignment);
+  }
+  const LocalCosts& local(Measure measure) override {
+    const Waiting waiting(*this);
+    return inner_.local(measure);
+  }
+  LocalCosts local_around(Measure measure, const Assignment& context) override {
+    const Waiting waiting(*this);
+    return inner_.local_around(measure, context);
+  }
+  [[nodiscard]] const Costs& reference() const override { return inner_.reference(); }
+  [[nodiscard]] std::size_t measured() const override { return inner_.measured(); }
+  Clock::duration time{};
+
+ private:
+  /// A question: its time counts where something was measured since the last one's answer.
+  class Waiting {
+   public:
+    explicit Waiting(TimedCosts& costs) : costs_(costs) {}
+    ~Waiting() {
+      const std::size_t measured = costs_.inner_.measured();
+      if (measured != costs_.known_) costs_.time += Clock::now() - start_;
+      costs_.known_ = measured;
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+   private:
+    TimedCosts& costs_;
+    Clock::time_point start_ = Clock::now();
+  };
+
+  CostModel& inner_;
+  std::size_t known_ = inner_.measured();
+};
+
 double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 /// Where the best changes, and what it is worth on the test images.
@@ -84,17 +127,19 @@ TrialResult result_of(const std::vector<Step>& steps, Task& task, const Comparis
 TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget, const Method& method,
                     std::uint64_t seed) {
   const auto evaluator = task.evaluator(seed);
+  TimedCosts costs(task.costs());
   const Problem problem{task.space(),
-                        task.costs(),
+                        costs,
                         {.measure = budget.measure, .limit = budget.limit},
                         evaluator->prices(),
                         origin_of(task.space(), task.costs(), *evaluator)};
   Timed timed(*evaluator);
+  costs.time = {};
   const auto start = Clock::now();
   const auto searcher =
       method.make(problem, {.evaluations = spec.marks.back(), .batch = spec.batch, .seed = seed});
   const std::vector<Step> steps = run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back()});
-  const double own = seconds(Clock::now() - start - timed.time);
+  const double own = seconds(Clock::now() - start - timed.time - costs.time);
   TrialResult result = result_of(steps, task, spec, budget);
   result.note = searcher->note();
   if (!steps.empty()) result.overhead = own / std::max(1.0, steps.back().spent);

@@ -59,7 +59,7 @@ class PolicyCosts final : public search::CostModel {
   search::LocalCosts local_around(search::Measure measure, const search::Assignment& context) override;
   [[nodiscard]] const search::Costs& reference() const override { return reference_; }
   /// Segments that ran for it.
-  [[nodiscard]] std::size_t measured() const { return costs_.measured(); }
+  [[nodiscard]] std::size_t measured() const override { return costs_.measured(); }
 
  private:
   /// A term to be, and the queries that its values come from.

@@ -53,6 +53,8 @@ class CostModel {
   virtual LocalCosts local_around(Measure measure, const Assignment& context);
   /// Costs of the all-8-bit network, whatever the space leaves free: what cost ratios refer to.
   [[nodiscard]] virtual const Costs& reference() const = 0;
+  /// Parts that hardware measured for its answers so far.
+  [[nodiscard]] virtual std::size_t measured() const { return 0; }
 };
 
 }  // namespace bitloop::search

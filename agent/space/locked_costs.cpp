@@ -24,11 +24,15 @@ class Locked : public CostModel {
     return model_->local_around(measure, context);
   }
   [[nodiscard]] const Costs& reference() const override { return reference_; }
+  [[nodiscard]] std::size_t measured() const override {
+    const std::lock_guard lock(mutex_);
+    return model_->measured();
+  }
 
  private:
   std::unique_ptr<CostModel> model_;
   const Costs reference_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
 };
 
 }  // namespace

@@ -11,9 +11,14 @@ namespace {
 
 constexpr std::size_t kPattern = 64;  // numbers: some vector registers of any machine
 
+/// Of the range less its zero, and that.
 struct Limits {
-  explicit Limits(const host::OutputRange& range) : zero(range.zero), low(range.low), high(range.high) {}
-  double zero, low, high;
+  explicit Limits(const host::OutputRange& range)
+      : low(static_cast<double>(range.low) - range.zero),
+        high(static_cast<double>(range.high) - range.zero),
+        zero(range.zero) {}
+  double low, high;
+  std::int32_t zero;
 };
 
 /// Per channel pattern: `period` numbers, after which channels repeat.
@@ -23,25 +28,17 @@ struct Pattern {
   std::size_t period;
 };
 
-/// Largest integer up to x, |x| < 2^51. std::floor would do, but keeps compilers from vectorizing where they
-/// must preserve floating-point traps.
-inline double floor_of(double x) {
-  constexpr double kMagic = 6755399441055744.0;  // 1.5 * 2^52: doubles of this size are integers
-  const double nearest = (x + kMagic) - kMagic;
-  return nearest - (nearest > x ? 1.0 : 0.0);
+/// clamp(floor(exact) + zero, low, high): both ends are integers, so that the floor may come after the clamp,
+/// and for bytes be taken in 32 bits.
+inline double code_less_zero(double exact, const Limits& limits) {
+  const double raised = exact < limits.low ? limits.low : exact;
+  return std::floor(raised > limits.high ? limits.high : raised);
 }
-
-/// |exact| < 2^50: 51 bits before a shift of at least 1.
-inline double code(double exact, const Limits& limits) {
-  const double y = floor_of(exact) + limits.zero;
-  const double raised = y < limits.low ? limits.low : y;
-  return raised > limits.high ? limits.high : raised;
+inline void put(double exact, const Limits& limits, double* out) {
+  *out = code_less_zero(exact, limits) + limits.zero;
 }
-
-inline void put(double code, double* out) { *out = code; }
-/// By way of 32 bits: for that there are instructions.
-inline void put(double code, std::uint8_t* out) {
-  *out = static_cast<std::uint8_t>(static_cast<std::int32_t>(code));
+inline void put(double exact, const Limits& limits, std::uint8_t* out) {
+  *out = static_cast<std::uint8_t>(static_cast<std::int32_t>(code_less_zero(exact, limits)) + limits.zero);
 }
 
 template <typename In, typename Out>
@@ -51,7 +48,7 @@ inline void affine_codes(const In* __restrict in, std::size_t count, const Patte
     const std::size_t length = std::min(pattern.period, count - first);
     for (std::size_t i = 0; i < length; ++i) {
       const double exact = static_cast<double>(in[first + i]) * pattern.scale[i] + pattern.offset[i];
-      put(code(exact, limits), out + first + i);
+      put(exact, limits, out + first + i);
     }
   }
 }
@@ -66,7 +63,7 @@ inline void leaky_codes(const In* __restrict in, std::size_t count, const Patter
       const double above = d * pattern.scale[i] + pattern.offset[i];
       const double below = d * negative.scale[i] + negative.offset[i];
       // The offset holds the rounding 1/2: below it, the result itself is negative.
-      put(code(above < 0.5 ? below : above, limits), out + first + i);
+      put(above < 0.5 ? below : above, limits, out + first + i);
     }
   }
 }
@@ -99,7 +96,7 @@ BITLOOP_VECTORIZED_FUSED void run_add(const std::uint8_t* __restrict x1, const s
                                       const Limits limits, std::uint8_t* __restrict out) {
   for (std::size_t i = 0; i < count; ++i) {
     const double exact = static_cast<double>(x1[i]) * scale1 + (static_cast<double>(x2[i]) * scale2 + offset);
-    put(code(exact, limits), out + i);
+    put(exact, limits, out + i);
   }
 }
 

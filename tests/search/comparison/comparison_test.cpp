@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
 
 #include "agent/tables/table_task.h"
 #include "host/base/error.h"
 #include "tests/search/example_table.h"
+#include "tests/search/instance_task.h"
 
 namespace bitloop::search {
 namespace {
@@ -42,6 +46,31 @@ ComparisonSpec spec_of(const Task& task, double limit) {
           .marks = {10, 20},
           .seeds = 4,
           .against = "ours"};
+}
+
+/// Each assignment's cost is measured when it is asked for first, which takes its time.
+class MeasuringTask : public test::InstanceTask {
+ public:
+  using InstanceTask::InstanceTask;
+  Costs costs(const Assignment& assignment) override {
+    if (known_.insert(assignment).second) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return InstanceTask::costs(assignment);
+  }
+  [[nodiscard]] std::size_t measured() const override { return known_.size(); }
+
+ private:
+  std::set<Assignment> known_;
+};
+
+TEST(Comparison, TimeOfMeasuringIsNoOverheadOfASearcher) {
+  const Instance instance = residual_network(3, 0.4, 5);
+  MeasuringTask task(instance);
+  ComparisonSpec spec = spec_of(task, instance.limit);
+  spec.methods = {"random"};
+  spec.seeds = 1;
+  // A random proposal is one draw and one cost: all but a few microseconds are the measurement's.
+  EXPECT_LT(compare(task, spec).trials[0][0][0].overhead, 0.001);
+  EXPECT_GT(task.measured(), 10U);
 }
 
 TEST(Comparison, ResultsDoNotDependOnWorkers) {
