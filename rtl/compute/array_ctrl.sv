@@ -107,7 +107,7 @@ module array_ctrl #(
   // -- the instruction's constants -----------------------------------------------------------------------------
   logic [1:0] instr_opcode, instr_log2_act, instr_log2_wgt;
   logic       instr_pool, instr_channel;
-  assign instr_opcode   = instr_i[1:0];
+  assign instr_opcode   = 2'(instr_i[descriptor_pkg::Opcode+:8]);
   assign instr_pool     = instr_opcode == OpMaxPool;
   assign instr_channel  = instr_opcode == OpDepthwise || instr_opcode == OpAdd;
   assign instr_log2_act = instr_i[descriptor_pkg::InputBitsLog2+:2];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A function of one 8-bit code: 256 codes, looked up by F lanes at once, each in a copy of its own, because a memory of
 // LUTs has one port to read. Written as they lie in memory, 32 words of eight codes, the first in the lowest byte. Codes
-// in the same cycle, and zero unless `looked_up_i`. Data only.
+// in the same cycle, and zero unless `looked_up_i`. Not written in a cycle whose codes are placed (drain_dpath.sv). Data
+// only.
 module code_table #(
   parameter int F = 16
 ) (

@@ -270,16 +270,12 @@ module compute_engine #(
     end
   end
 
-  logic unused;
-  assign unused = ^{ld_row_i, wgt_row_i, par_slot_i, bank_row, write_row};  // as wide as a descriptor's field
-
 `ifndef SYNTHESIS
   always @(posedge clk_i) begin
     if (!rst_i) begin
       assert ((result_valid && emit_q[1]) !== 1'b1) else $error("two results at once");
       assert (((ld_valid_i[0] && ld_bank_i[0]) || (ld_valid_i[1] && !ld_bank_i[BankWidth])) !== 1'b1)
         else $error("an odd bank at the even banks' port, or an even one at the other");
-      assert ((par_we_i && 32'(par_word_i) > 2 * F + 1) !== 1'b1) else $error("word %0d of a slot", par_word_i);
     end
   end
 `endif
@@ -303,7 +299,19 @@ module compute_engine #(
                          | (P'(ld_valid_i[1]) << ld_bank_i[2*BankWidth-1:BankWidth]);
     assign drain_banks = P'(result_valid) << result_bank;
 
+    // rows and slots are as wide as a descriptor's field: the bits beyond those of the memories
+    localparam int BeyondWidth = 16 - RowWidth;
+    logic         unused_load_rows, unused_weight_row;
+    logic [P-1:0] unused_rows;
+    assign unused_load_rows  = ^{ld_row_i[16+RowWidth+:BeyondWidth], ld_row_i[RowWidth+:BeyondWidth]};
+    assign unused_weight_row = ^wgt_row_i[15:WeightRowWidth];
+    if (SlotWidth < 6) begin : g_few_slots
+      logic unused_slot;
+      assign unused_slot = ^par_slot_i[5:SlotWidth];
+    end
+
     for (genvar b = 0; b < P; b++) begin : g_bank
+      assign unused_rows[b] = ^{bank_row[16*b+RowWidth+:BeyondWidth], write_row[16*b+RowWidth+:BeyondWidth]};
       logic [63:0]           write_word;
       logic [64/Granule-1:0] write_mask;
       result_lane #(.F(F)) u_lane (
@@ -361,7 +369,7 @@ module compute_engine #(
     end
 
     parameter_sram #(.F(F), .Slots(ParameterSlots)) u_parameters (
-      .clk_i, .we_i(par_we_i), .wslot_i(SlotWidth'(par_slot_i)), .wword_i(par_word_i), .wdata_i(par_data_i),
+      .clk_i, .rst_i, .we_i(par_we_i), .wslot_i(SlotWidth'(par_slot_i)), .wword_i(par_word_i), .wdata_i(par_data_i),
       .re_i(parameters_re), .slot_i(parameters_slot), .parameters_o(parameters), .bias_o(bias), .shift_o(shift),
       .low_o(low), .high_o(high), .zero_o(zero)
     );
@@ -379,14 +387,16 @@ module compute_engine #(
   end else begin : g_no_data
     assign st_data_o = '0;
     logic unused_data;
-    assign unused_data = ^{ld_bank_i, ld_data_i, st_bank_i, wgt_we_i, wgt_bank_i, wgt_data_i, par_we_i, par_slot_i,
-                           par_word_i, par_data_i, tab_we_i, tab_word_i, tab_data_i, look_up, looked_up, bank_re, lane_we, lane_pad, lane_bank, fill, entry, one_half,
+    assign unused_data = ^{ld_bank_i, ld_row_i, ld_data_i, st_bank_i, wgt_we_i, wgt_bank_i, wgt_row_i, wgt_data_i,
+                           par_we_i, par_slot_i, par_word_i, par_data_i, tab_we_i, tab_word_i, tab_data_i, look_up,
+                           looked_up, bank_re, bank_row, write_row, lane_we, lane_pad, lane_bank, fill, entry, one_half,
                            upper_half, last_block, pair, zero_code, tail, weight_row, mul_valid, mul_first,
                            mul_one_half, mul_upper, mul_double, mul_rowsum, mul_shift, mul_rowsum_shift,
                            mul_rowsum_full, pool_valid, pool_first_tap, pool_one_bit, pool_pair, window_q,
-                           channel_valid, channel_upper, channel_first, channel_shift, channel_one_bit, channel_unit, channel_product,
-                           channel_half, channel_unsigned, channel_start, channel_slot, capture_array, capture_channel, parameters_re, parameters_slot, row_array, row_channel, row_lane, row_group, stage, direct,
-                           high_byte, low_byte, sum_on, choose, log2_weight_bits, place, place_pass,
+                           channel_valid, channel_upper, channel_first, channel_shift, channel_one_bit, channel_unit,
+                           channel_product, channel_half, channel_unsigned, channel_start, channel_slot, capture_array,
+                           capture_channel, parameters_re, parameters_slot, row_array, row_channel, row_lane, row_group,
+                           stage, direct, high_byte, low_byte, sum_on, choose, log2_weight_bits, place, place_pass,
                            place_one_bit, place_offset, place_filters, place_zero_extend};
   end
 endmodule

@@ -104,9 +104,11 @@ module drain_ctrl #(
   // the low bits tell this engine's opcodes apart
   localparam logic [1:0] OpDepthwise = 2'(descriptor_pkg::OpDepthwise);
   localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);
-  logic finish_add, finish_channel;
-  assign finish_add     = finish_instr_i[1:0] == OpAdd;
-  assign finish_channel = finish_instr_i[1:0] == OpDepthwise || finish_add;
+  logic [1:0] finish_opcode;
+  logic       finish_add, finish_channel;
+  assign finish_opcode  = 2'(finish_instr_i[descriptor_pkg::Opcode+:8]);
+  assign finish_add     = finish_opcode == OpAdd;
+  assign finish_channel = finish_opcode == OpDepthwise || finish_add;
 
   function automatic logic [2:0] words(input logic [2:0] out_code);
     words = (out_code >= 3'd3) ? 3'd4 : (out_code == 3'd2) ? 3'd2 : 3'd1;

@@ -129,6 +129,7 @@ module drain_dpath #(
     if (!rst_i) begin
       assert (((look_up_i || (place_i && !looked_up_i)) && (least_q > 34'sd0 || above_q <= 34'sd0)) !== 1'b1)
         else $error("the zero point %0d is not from %0d to %0d", $signed(zero_q), $signed(low_q), $signed(high_q));
+      assert ((table_we_i && place_i && looked_up_i) !== 1'b1) else $error("the table is written while its codes are placed");
       assert ((place_i && 32'(filters_i) >= F) !== 1'b1) else $error("%0d filters of a group", filters_i + 1);
     end
   end

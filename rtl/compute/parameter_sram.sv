@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requantization parameters: a slot holds those of one group of F filters, written word by word as they lie in memory
 // (docs/accelerator.md: per filter B, then s and M; then the limits; then the zero point) and in that order: the first
-// word of a pair waits for the second. One read brings all of a slot; because a row of results needs them in successive
-// cycles, `parameters_o` (for its multipliers) is complete one cycle after `re_i`, biases two and the rest three, each
-// held until the next read's.
+// word of a pair waits for the second. A slot that has only some of its words is not read. One read brings all of a
+// slot; because a row of results needs them in successive cycles, `parameters_o` (for its multipliers) is complete one
+// cycle after `re_i`, biases two and the rest three, each held until the next read's.
 module parameter_sram #(
   parameter int F     = 16,
   parameter int Slots = 64,
@@ -11,6 +11,7 @@ module parameter_sram #(
   localparam int FilterWidth = $clog2(F)
 ) (
   input  logic                 clk_i,
+  input  logic                 rst_i,    // for assertions
   input  logic                 we_i,
   input  logic [SlotWidth-1:0] wslot_i,
   input  logic [7:0]           wword_i,  // 0..2F+1
@@ -58,4 +59,23 @@ module parameter_sram #(
       {zero_o, high_o, low_o} <= range_q2;
     end
   end
+
+`ifndef SYNTHESIS
+  logic [7:0]           next_q;  // the word that comes next; 0 where no slot has only some
+  logic [SlotWidth-1:0] wslot_q;
+  always @(posedge clk_i) begin
+    if (we_i) begin
+      next_q  <= (wword_i == 8'(2 * F + 1)) ? 8'd0 : wword_i + 8'd1;
+      wslot_q <= wslot_i;
+    end
+    if (rst_i) begin
+      next_q <= 8'd0;
+    end else begin
+      assert ((we_i && (wword_i != next_q || (next_q != 8'd0 && wslot_i != wslot_q))) !== 1'b1)
+        else $error("word %0d of slot %0d out of order", wword_i, wslot_i);
+      assert ((re_i && ((we_i && slot_i == wslot_i) || (next_q != 8'd0 && slot_i == wslot_q))) !== 1'b1)
+        else $error("slot %0d is read while it is written", slot_i);
+    end
+  end
+`endif
 endmodule

@@ -196,11 +196,14 @@ module window_fetch #(
   localparam logic [1:0] OpMaxPool   = 2'(descriptor_pkg::OpMaxPool);
   localparam logic [1:0] OpDepthwise = 2'(descriptor_pkg::OpDepthwise);
   localparam logic [1:0] OpAdd       = 2'(descriptor_pkg::OpAdd);
+  localparam int TailBits = $clog2(64 + 1);  // of a block's channels (descriptor_check.sv)
   logic [1:0]  instr_opcode, instr_log2_bits, instr_pairs, instr_first_pair;
   logic        instr_pool, instr_channel;
   logic [15:0] instr_base, instr_stride, instr_word, start_word;
+  logic [TailBits-1:0] instr_tail;
   assign instr_log2_bits = instr_i[descriptor_pkg::InputBitsLog2+:2];
-  assign instr_opcode    = instr_i[descriptor_pkg::Opcode+:2];
+  assign instr_opcode    = 2'(instr_i[descriptor_pkg::Opcode+:8]);
+  assign instr_tail      = TailBits'(instr_i[descriptor_pkg::LastBlockChannels+:8]);
   assign instr_base      = instr_i[descriptor_pkg::InputBase+:16];
   assign instr_stride    = instr_i[descriptor_pkg::InputStride+:16];
   always_comb begin
@@ -344,7 +347,7 @@ module window_fetch #(
         spread_q       <= instr_i[descriptor_pkg::InputSpread];
         spread2_q      <= instr_i[descriptor_pkg::AddSecondSpread];
         zero_code_q    <= instr_i[descriptor_pkg::ZeroCode+:8];
-        tail_q         <= instr_i[descriptor_pkg::LastBlockChannels+:7];
+        tail_q         <= instr_tail;
         blocks_q       <= instr_i[descriptor_pkg::Blocks+:16] - 16'd1;
       end
       pair_q        <= first_i ? instr_first_pair : first_pair;
@@ -403,4 +406,15 @@ module window_fetch #(
   end
   assign entry_valid_o = (complete_q != '0);
   assign entry_o       = head_q;
+
+`ifndef SYNTHESIS
+  always @(posedge clk_i) begin
+    if (!rst_i) begin
+      assert ((take && first_i && instr_i[descriptor_pkg::Opcode+:8] != (descriptor_pkg::OpConv | 8'(instr_opcode))) !== 1'b1)
+        else $error("opcode %0d is none of this engine's", instr_i[descriptor_pkg::Opcode+:8]);
+      assert ((take && first_i && instr_i[descriptor_pkg::LastBlockChannels+:8] != 8'(instr_tail)) !== 1'b1)
+        else $error("a block of %0d channels", instr_i[descriptor_pkg::LastBlockChannels+:8]);
+    end
+  end
+`endif
 endmodule

@@ -46,6 +46,11 @@ module image_packer_ctrl #(
   localparam int Bits      = $clog2(StagingWords) + 3;  // of a staging byte address
   localparam int ChunkMax  = 9;
 
+  // Of the fields of a position's shape, the bits that their values need (descriptor_check.sv).
+  localparam int ChannelBits = $clog2(4 + 1);
+  localparam int ColumnBits  = $clog2(24 + 1);
+  localparam int RowBits     = $clog2(32 + 1);
+
   // n times C.
   function automatic logic signed [19:0] times(input logic signed [19:0] n, input logic [2:0] c);
     case (c)
@@ -57,13 +62,20 @@ module image_packer_ctrl #(
   endfunction
 
   // The instruction that starts.
-  logic [2:0]         channels;
-  logic signed [19:0] start_x;
-  logic signed [17:0] start_y;
+  logic [ChannelBits-1:0] channels;
+  logic [ColumnBits-1:0]  columns;
+  logic [RowBits-1:0]     rows;
+  logic signed [19:0]     start_x;
+  logic signed [17:0]     start_y;
+  logic [Bits-1:0]        start_line, pitch;  // modulo the ring, which is a power of two
 
-  assign channels = instr_i[descriptor_pkg::PackChannels+:3];
-  assign start_x  = times(20'($signed(instr_i[descriptor_pkg::PackIx+:16])), channels);
-  assign start_y  = 18'($signed(instr_i[descriptor_pkg::PackIy+:16]));
+  assign channels   = ChannelBits'(instr_i[descriptor_pkg::PackChannels+:8]);
+  assign columns    = ColumnBits'(instr_i[descriptor_pkg::PackColumns+:8]);
+  assign rows       = RowBits'(instr_i[descriptor_pkg::PackRows+:8]);
+  assign start_x    = times(20'($signed(instr_i[descriptor_pkg::PackIx+:16])), channels);
+  assign start_y    = 18'($signed(instr_i[descriptor_pkg::PackIy+:16]));
+  assign start_line = Bits'(instr_i[descriptor_pkg::PackStagingByte+:32]);
+  assign pitch      = Bits'(instr_i[descriptor_pkg::PackImageRowBytes+:32]);
 
   logic active;  // an instruction starts or is under way
 
@@ -71,7 +83,7 @@ module image_packer_ctrl #(
   logic [15:0]        height_q;
   logic signed [19:0] line_bytes_q;    // width * C
   logic [4:0]         segment_q;       // columns * C
-  logic [5:0]         rows_q;
+  logic [RowBits-1:0] rows_q;
   logic signed [19:0] step_x_q;        // stride_x * C
   logic signed [19:0] start_x_q;       // ix * C of the first packed column
   logic [15:0]        step_y_q;
@@ -221,23 +233,23 @@ module image_packer_ctrl #(
       if (start_i) begin
         height_q       <= instr_i[descriptor_pkg::PackImageHeight+:16];
         line_bytes_q   <= times($signed({4'd0, instr_i[descriptor_pkg::PackImageWidth+:16]}), channels);
-        segment_q      <= 5'(times($signed({15'd0, instr_i[descriptor_pkg::PackColumns+:5]}), channels));
-        rows_q         <= instr_i[descriptor_pkg::PackRows+:6];
+        segment_q      <= 5'(times($signed({15'd0, columns}), channels));
+        rows_q         <= rows;
         step_x_q       <= times($signed({12'd0, instr_i[descriptor_pkg::PackStrideX+:8]}), channels);
         channels_q     <= channels;
         packed_width_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
         columns_left_q <= instr_i[descriptor_pkg::PackPackedWidth+:16];
         rows_left_q    <= instr_i[descriptor_pkg::PackPackedRows+:16];
         step_y_q       <= {8'd0, instr_i[descriptor_pkg::PackStrideY+:8]};
-        jump_q         <= Bits'(instr_i[descriptor_pkg::PackStrideY+:8]) * instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
-        pitch_q        <= instr_i[descriptor_pkg::PackImageRowBytes+:Bits];
+        jump_q         <= Bits'(instr_i[descriptor_pkg::PackStrideY+:8]) * pitch;
+        pitch_q        <= pitch;
         x_q            <= start_x;
         start_x_q      <= start_x;
         y_q            <= start_y;
         kernel_y_q     <= start_y;
         pads_q         <= instr_i[descriptor_pkg::PackPadCodes+:32];
-        line_q         <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
-        kernel_line_q  <= instr_i[descriptor_pkg::PackStagingByte+:Bits];
+        line_q         <= start_line;
+        kernel_line_q  <= start_line;
         kernel_row_q   <= 6'd0;
         chunk_q        <= 5'd0;
         lane_q         <= 5'd0;
@@ -338,13 +350,8 @@ module image_packer_ctrl #(
     end
   end
 
-  // Bits that these fields do not need (descriptor_check.sv; the ring wraps where it is a power of two), and that no field
-  // has.
   logic unused_bits;
-  assign unused_bits = ^{instr_i[descriptor_pkg::PackChannels+3+:5], instr_i[descriptor_pkg::PackColumns+5+:3],
-                         instr_i[descriptor_pkg::PackRows+6+:2], instr_i[descriptor_pkg::PackStrideY+8+:8],
-                         instr_i[descriptor_pkg::PackStagingByte+Bits+:32-Bits],
-                         instr_i[descriptor_pkg::PackImageRowBytes+Bits+:32-Bits]};
+  assign unused_bits = ^instr_i[descriptor_pkg::PackStrideY+8+:8];  // no field
 
 `ifndef SYNTHESIS
   always @(posedge clk_i) begin
@@ -354,6 +361,10 @@ module image_packer_ctrl #(
       assert ((start_i && (instr_i[descriptor_pkg::PackPackedRows+:16] == 16'd0 ||
                            instr_i[descriptor_pkg::PackPackedWidth+:16] == 16'd0)) !== 1'b1)
         else $error("a PACK of no positions");
+      assert ((start_i && (instr_i[descriptor_pkg::PackChannels+:8] != 8'(channels) ||
+                           instr_i[descriptor_pkg::PackColumns+:8] != 8'(columns) ||
+                           instr_i[descriptor_pkg::PackRows+:8] != 8'(rows))) !== 1'b1)
+        else $error("a PACK of positions that have no room in a word");
     end
   end
 `endif

@@ -46,13 +46,15 @@ module load_engine #(
 );
 
   localparam int PixelBits    = $clog2(P);
-  localparam int ContextWidth = 3 + 320;
+  localparam int OpcodeBits   = 3;  // the low bits tell this engine's opcodes apart
+  localparam int ContextWidth = OpcodeBits + 320;
 
   logic                            push_valid;
   logic                            push_ready;
   logic                            context_valid;
   logic                            context_ready;
-  logic [2:0]                      opcode;       // of the first instruction that waits
+  logic [OpcodeBits-1:0]           instr_opcode;
+  logic [OpcodeBits-1:0]           opcode;       // of the first instruction that waits
   logic [383:64]                   instr;        // its d2 to d11, in their places
   logic                            unused_run_last;
   logic                            request_busy;
@@ -72,7 +74,8 @@ module load_engine #(
   logic [31:0]                     pack_row;
   logic [127:0]                    pack_data;
 
-  assign busy_o = request_busy || write_busy || context_valid;
+  assign busy_o       = request_busy || write_busy || context_valid;
+  assign instr_opcode = OpcodeBits'(instr_i[descriptor_pkg::Opcode+:8]);
 
   transfer_request #(
     .F(F)
@@ -83,7 +86,7 @@ module load_engine #(
     .instr_valid_i,
     .instr_ready_o,
     .instr_i        (instr_i[171:64]),
-    .opcode_i       (instr_i[descriptor_pkg::Opcode+:3]),
+    .opcode_i       (instr_opcode),
     .repeat_i       (4'd1),
     .context_valid_o(push_valid),
     .context_ready_i(push_ready),
@@ -103,7 +106,7 @@ module load_engine #(
     .rst_i,
     .valid_i(push_valid),
     .ready_o(push_ready),
-    .data_i ({instr_i[descriptor_pkg::Opcode+:3], instr_i[383:64]}),
+    .data_i ({instr_opcode, instr_i[383:64]}),
     .valid_o(context_valid),
     .ready_i(context_ready),
     .data_o ({opcode, instr})
@@ -183,11 +186,15 @@ module load_engine #(
   // Loads have no fields from d12 on; their waits have been met.
   logic unused_bits;
   assign unused_bits = ^{instr_i[511:384], instr_i[descriptor_pkg::WaitStore+:16], instr_i[descriptor_pkg::WaitCompute+:16],
-                         instr_i[descriptor_pkg::WaitLoad+:16], instr_i[descriptor_pkg::WaitLoad-1:descriptor_pkg::Opcode+3]};
+                         instr_i[descriptor_pkg::WaitLoad+:16], instr_i[descriptor_pkg::WaitLoad-1:descriptor_pkg::Opcode+8]};
 
 `ifndef SYNTHESIS
   always @(posedge clk_i) begin
-    if (!rst_i) assert ((row_valid && pack_valid != 2'd0) !== 1'b1) else $error("LOAD_ACT and PACK write at once");
+    if (!rst_i) begin
+      assert ((row_valid && pack_valid != 2'd0) !== 1'b1) else $error("LOAD_ACT and PACK write at once");
+      assert ((instr_valid_i && instr_i[descriptor_pkg::Opcode+:8] != 8'(instr_opcode)) !== 1'b1)
+        else $error("opcode %0d is no load", instr_i[descriptor_pkg::Opcode+:8]);
+    end
   end
 `endif
 
