@@ -27,7 +27,7 @@ class Laboratory {
   /// Opens network and data; no weights yet. `store`: of measured cycles, or null; `progress` of measuring
   /// what single layers cost. Throws InputError.
   Laboratory(const TaskSpec& spec, const SpaceSpec& space, std::shared_ptr<host::DevicePool> devices,
-             std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress);
+             std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress = {});
 
   /// Gives it weights and a recipe, whose context it fills in. Once.
   void open(const quant::FloatCheckpoint& weights, EvaluationRecipe recipe,
