@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "agent/run/laboratory.h"
-#include "agent/searchers/profile.h"
 #include "agent/solver/projection.h"
+#include "agent/space/effects.h"
 #include "host/base/error.h"
 #include "host/base/parallel.h"
 #include "sim/sim_device.h"

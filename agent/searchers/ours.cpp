@@ -11,8 +11,8 @@
 #include "agent/searchers/batch.h"
 #include "agent/searchers/limits.h"
 #include "agent/searchers/linear_posterior.h"
-#include "agent/searchers/profile.h"
 #include "agent/searchers/uniform_policies.h"
+#include "agent/space/effects.h"
 
 namespace bitloop::search {
 
@@ -28,9 +28,7 @@ constexpr int kDraws = 4;  ///< from the posterior, for a proposal that is new
 constexpr LinearPosterior::Doubt kDoubt{.all = 0.5, .kind = 0.3, .decision = 1, .base = 0.05};
 constexpr double kOwnDoubt = 0.5;  ///< of an effect beside its decision's: widths are not all
 constexpr double kOwnShare = 0.1;  ///< standard deviation of an assignment's own part, as a share of its rise
-constexpr double kNoisePerImage = 1.6;  ///< variance of a rise per image, as a multiple of it (ResNet-20)
-constexpr double kLeastRise = 0.02;     ///< that noise is reckoned for
-constexpr double kLeastWeight = 0.2;    ///< of what was observed, in an expected accuracy
+constexpr double kLeastWeight = 0.2;  ///< of what was observed, in an expected accuracy
 constexpr double kUnpairedNoise =
     0.5;  ///< of one fold's right answers, the share of the variance not common to all
 constexpr double kAccuracyPerLoss = -0.3;  ///< before anything is known: ResNet-20's, near its best
@@ -189,7 +187,7 @@ class Ours : public Searcher {
     for (const Answer& answer : answers_) {
       const double rise = std::max(kLeastRise, answer.loss() - base());
       observations.push_back({answer.query.assignment, answer.loss(), std::pow(kOwnShare * rise, 2),
-                              kNoisePerImage * rise / answer.images()});
+                              rise_variance(rise, answer.images())});
     }
     LinearPosterior posterior(problem_.space, prior(), base(), kDoubt);
     posterior.observe(std::move(observations));

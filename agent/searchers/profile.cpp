@@ -7,6 +7,7 @@
 #include <string>
 
 #include "agent/searchers/uniform_policies.h"
+#include "agent/space/effects.h"
 
 namespace bitloop::search {
 namespace {
@@ -30,27 +31,6 @@ std::vector<std::pair<int, int>> order_of_probes(const Space& space) {
 }
 
 }  // namespace
-
-void make_monotone(std::vector<double>& effects) {
-  struct Block {
-    double sum;
-    int count;
-    [[nodiscard]] double mean() const { return sum / count; }
-  };
-  std::vector<Block> blocks;  // from the fewest bits on, means falling
-  for (const double effect : effects) {
-    blocks.push_back({effect, 1});
-    while (blocks.size() > 1 && blocks.back().mean() > blocks[blocks.size() - 2].mean()) {
-      blocks[blocks.size() - 2].sum += blocks.back().sum;
-      blocks[blocks.size() - 2].count += blocks.back().count;
-      blocks.pop_back();
-    }
-  }
-  std::size_t next = 0;
-  for (const Block& block : blocks)
-    for (int i = 0; i < block.count; ++i) effects[next++] = std::max(0.0, block.mean());
-  effects.back() = 0;
-}
 
 Profile::Profile(const Problem& problem, double evaluations, double share) : space_(problem.space) {
   for (const Decision& decision : space_.decisions) losses_.emplace_back(decision.choices.size());

@@ -35,7 +35,4 @@ class Profile {
   double highest_loss_ = 0;
 };
 
-/// Fewer bits add at least as much: pools neighbours that do not (Ayer et al. 1955), the highest choice is 0.
-void make_monotone(std::vector<double>& effects);
-
 }  // namespace bitloop::search
