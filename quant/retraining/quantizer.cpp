@@ -44,6 +44,8 @@ Quantizer::Quantizer(const host::Network& network, const FloatCheckpoint& checkp
 
 Quantizer::~Quantizer() = default;
 
+const StartPoint& Quantizer::start() const { return impl_->start; }
+
 namespace {
 
 /// Calls `use` with what came out of retraining, and measures the time that it took.

@@ -12,6 +12,8 @@
 
 namespace bitloop::quant {
 
+class StartPoint;
+
 /// Retrains the float network under a policy: start weights and scales (one per tensor and bit-width),
 /// batch-norm re-estimation, retraining on one thread, integers. Deterministic in (policy, options),
 /// whichever thread calls; `const` and safe to call from several threads at once.
@@ -35,6 +37,8 @@ class Quantizer {
   };
   [[nodiscard]] Predicted quantize_and_predict(const host::Policy& policy, const Retraining& options,
                                                const Split& split) const;
+  /// What all its policies start from.
+  [[nodiscard]] const StartPoint& start() const;
 
  private:
   struct Impl;

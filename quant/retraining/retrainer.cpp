@@ -19,15 +19,6 @@ constexpr double kMovingShare = 0.6;
 constexpr std::int64_t kPredictBatch = 50;
 constexpr std::size_t kHeldOutPart = 20;  // 1/20 of the train split decides when to stop
 
-CalibrationImages calibration_images(const Retraining& options) {
-  return {options.calibration_images, options.calibration_seed};
-}
-
-const ClippingTable& table_of(const StartPoint& start, const Method& method, const Retraining& options) {
-  const Clipping clipping = method.clipping ? *method.clipping : clipping_of(options.clipping);
-  return start.scales(clipping, calibration_images(options));
-}
-
 /// Images [first, first + count) of a split.
 Split part_of(const Split& split, std::size_t first, std::size_t count) {
   const std::size_t bytes = split.pixels.size() / split.size();
@@ -54,12 +45,21 @@ void for_logits(QuantizedGraph& graph, const Split& split, const Work& work) {
 
 }  // namespace
 
+CalibrationImages calibration_images(const Retraining& options) {
+  return {options.calibration_images, options.calibration_seed};
+}
+
+const ClippingTable& start_scales(const StartPoint& start, const Method& method, const Retraining& options) {
+  const Clipping clipping = method.clipping ? *method.clipping : clipping_of(options.clipping);
+  return start.scales(clipping, calibration_images(options));
+}
+
 Retrainer::Retrainer(const StartPoint& start, const host::Policy& policy, const Retraining& options,
                      CodeMemory* memory)
     : start_(start),
       options_(options),
       graph_(start, start.calibration(calibration_images(options)).layers, policy,
-             method_of(options.quantizer), table_of(start, method_of(options.quantizer), options)) {
+             method_of(options.quantizer), start_scales(start, method_of(options.quantizer), options)) {
   const at::NoGradGuard no_grad;
   const Calibration& calibration = start.calibration(calibration_images(options));
   statistic_codes_ = start.codes_of(calibration.pixels.narrow(0, 0, calibration.statistic_images));

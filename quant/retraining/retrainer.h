@@ -11,6 +11,11 @@
 
 namespace bitloop::quant {
 
+/// Of these options: which images calibrate, and the start scales of the method. Throws InputError for names
+/// that nobody has.
+CalibrationImages calibration_images(const Retraining& options);
+const ClippingTable& start_scales(const StartPoint& start, const Method& method, const Retraining& options);
+
 /// The loop that retrains a graph: batches, their targets, phases of the batch-norm statistics, the rate's
 /// cosine, early stop. Not thread-safe; `start` must outlive it.
 class Retrainer {

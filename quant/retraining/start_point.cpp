@@ -24,17 +24,8 @@ namespace {
 
 constexpr std::int64_t kSampleValues = 1 << 16;  // per width class, for the activation scales
 constexpr std::int64_t kPatches = 1024;          // per layer, for the weight scales
-constexpr std::int64_t kLargestBatch = 100;
-constexpr std::int64_t kBatchElements = 1 << 25;  // of all tensors of a batch: 128 MiB
 
-/// Images of a pass that keeps all tensors.
-std::int64_t pass_batch(const host::Network& network) {
-  std::int64_t elements = 0;
-  for (const host::Tensor& tensor : network.tensors) elements += 2 * tensor.shape.elements();
-  return std::clamp<std::int64_t>(kBatchElements / std::max<std::int64_t>(1, elements), 1, kLargestBatch);
-}
-
-/// Passes side by side: each holds kBatchElements.
+/// Passes side by side: each holds 128 MiB (pass_batch).
 int pass_threads() { return std::min(TorchThreads::all(), 8); }
 
 /// Images that a whole pass holds in memory at once.
@@ -48,21 +39,6 @@ std::int64_t statistic_images(const host::Network& network, std::int64_t count) 
 
 std::span<const std::int64_t> places_of(const at::Tensor& chosen) {
   return {chosen.data_ptr<std::int64_t>(), static_cast<std::size_t>(chosen.numel())};
-}
-
-/// Chosen images of a split as bytes [image, channel, row, column].
-at::Tensor images_of(const Split& split, const host::Shape& shape, const at::Tensor& chosen) {
-  const auto bytes = static_cast<std::size_t>(shape.elements());
-  std::vector<std::uint8_t> pixels;
-  for (const std::int64_t place : places_of(chosen)) {
-    const auto image = std::span(split.pixels).subspan(static_cast<std::size_t>(place) * bytes, bytes);
-    pixels.insert(pixels.end(), image.begin(), image.end());
-  }
-  return pixel_tensor(shape, pixels);
-}
-
-std::int64_t image_count(const Split& split, const host::Shape& shape) {
-  return static_cast<std::int64_t>(split.pixels.size()) / shape.elements();
 }
 
 at::Tensor per_channel(const std::vector<float>& values) { return at::tensor(values).view({1, -1, 1, 1}); }
@@ -208,6 +184,21 @@ bool StartPoint::reads_pixels() const {
   return true;
 }
 
+std::int64_t StartPoint::train_images() const {
+  return static_cast<std::int64_t>(train.pixels.size()) / network.tensors.at(network.input).shape.elements();
+}
+
+at::Tensor StartPoint::train_pixels(const at::Tensor& places) const {
+  const host::Shape& shape = network.tensors.at(network.input).shape;
+  const auto bytes = static_cast<std::size_t>(shape.elements());
+  std::vector<std::uint8_t> pixels;
+  for (const std::int64_t place : places_of(places)) {
+    const auto image = std::span(train.pixels).subspan(static_cast<std::size_t>(place) * bytes, bytes);
+    pixels.insert(pixels.end(), image.begin(), image.end());
+  }
+  return pixel_tensor(shape, pixels);
+}
+
 at::Tensor StartPoint::codes_of(const at::Tensor& pixels) const {
   const std::vector<float> zero(image_zero.begin(), image_zero.end());
   return channels_last(pixels.to(device).to(at::kFloat).sub_(per_channel(zero).to(device)));
@@ -215,8 +206,7 @@ at::Tensor StartPoint::codes_of(const at::Tensor& pixels) const {
 
 Calibration StartPoint::calibrate(const CalibrationImages& images) const {
   const at::NoGradGuard no_grad;
-  const host::Shape& shape = network.tensors.at(network.input).shape;
-  const std::int64_t all = image_count(train, shape), count = std::min(images.count, all);
+  const std::int64_t all = train_images(), count = std::min(images.count, all);
   if (count <= 0) throw InputError("quantizing needs training images: give a data set that has some");
   at::Tensor chosen = at::arange(count, at::kLong).mul_(all).floor_divide_(count);
   if (images.seed != 0) {
@@ -224,7 +214,7 @@ Calibration StartPoint::calibrate(const CalibrationImages& images) const {
     chosen = shuffled_order(all, generator).narrow(0, 0, count);
   }
   Calibration result;
-  result.pixels = images_of(train, shape, chosen);
+  result.pixels = train_pixels(chosen);
   result.statistic_images = statistic_images(network, count);
   const std::int64_t batch = pass_batch(network);
   std::vector<CalibrationPart> parts(static_cast<std::size_t>((count + batch - 1) / batch));
@@ -251,8 +241,7 @@ StartPoint::CalibrationPart StartPoint::calibration_part(const Calibration& cali
   for (std::size_t i = 0; i < weight_layers.size(); ++i) {
     const host::Layer& layer = *weight_layers[i];
     if (counted > 0) part.sums.emplace_back().add(pass.sums.at(i).narrow(0, 0, counted));
-    const at::Tensor x =
-        limited(network.tensors.at(layer.input()).narrow_limits, pass.tensors.at(layer.input()));
+    const at::Tensor& x = pass.reads.at(layer.input());
     const bool reads_image = layer.input() == network.input;
     part.patches.push_back(
         input_patches(layer, reads_image ? x * per_channel(deviation).to(device) : x, patches));
@@ -348,7 +337,7 @@ Teaching StartPoint::teach_drawn(const DrawnImages& drawn) const {
   result.rows = at::full({drawn.of}, -1, at::kLong);
   result.rows.index_copy_(0, places, at::arange(count));
   const auto taught = [&](std::int64_t first) {
-    return teach(images_of(train, shape, places.narrow(0, first, std::min(batch, count - first))));
+    return teach(train_pixels(places.narrow(0, first, std::min(batch, count - first))));
   };
   // Another processor's floats are others: the first batch tells.
   std::vector<at::Tensor> parts(static_cast<std::size_t>((count + batch - 1) / batch));

@@ -91,6 +91,9 @@ class StartPoint {
   const Teaching& teaching(const DrawnImages& drawn) const;
   /// The float network's probabilities, [image, class].
   [[nodiscard]] at::Tensor teach(const at::Tensor& pixels) const;
+  [[nodiscard]] std::int64_t train_images() const;
+  /// Training images at these places as bytes [image, channel, row, column].
+  [[nodiscard]] at::Tensor train_pixels(const at::Tensor& places) const;
   /// Images of a batch as the network reads them: code - zero code; channels side by side, as all tensors of
   /// the graph that LibTorch does not arrange otherwise then are: its convolutions are several times faster.
   [[nodiscard]] at::Tensor codes_of(const at::Tensor& pixels) const;

@@ -159,13 +159,20 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
                         const at::Tensor& input, bool training, Keep keep) {
   FloatPass pass;
   pass.tensors.resize(network.tensors.size());
+  pass.reads.resize(network.tensors.size());
   pass.tensors.at(network.input) = limited(network.tensors.at(network.input).limits, input);
   const auto readers = last_readers(network);
   std::size_t weight_index = 0;
+  const auto read = [&](int tensor, const at::Tensor& x) {
+    const host::Limits& limits = network.tensors.at(tensor).narrow_limits;
+    if (keep == Keep::results) return limited(limits, x);
+    at::Tensor& kept = pass.reads.at(tensor);
+    if (!kept.defined()) kept = limited(limits, x.view_as(x));
+    return kept;
+  };
   const auto weight_layer = [&](const host::Layer& layer, const at::Tensor& x) {
     const FloatLayer& p = layers.at(weight_index++);
-    const at::Tensor sums =
-        weighted_sums(layer, p, limited(network.tensors.at(layer.input()).narrow_limits, x));
+    const at::Tensor sums = weighted_sums(layer, p, read(layer.input(), x));
     if (keep == Keep::everything) pass.sums.push_back(sums);
     return layer.batch_norm ? normalized_and_activated(layer, p, sums, training) : activated(layer, sums);
   };
@@ -183,6 +190,14 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
         if (readers.at(tensor) == &layer) pass.tensors.at(tensor).reset();
   }
   return pass;
+}
+
+std::int64_t pass_batch(const host::Network& network) {
+  constexpr std::int64_t kLargestBatch = 100;
+  constexpr std::int64_t kBatchElements = 1 << 25;  // of all tensors of a batch: 128 MiB
+  std::int64_t elements = 0;
+  for (const host::Tensor& tensor : network.tensors) elements += 2 * tensor.shape.elements();
+  return std::clamp<std::int64_t>(kBatchElements / std::max<std::int64_t>(1, elements), 1, kLargestBatch);
 }
 
 namespace {

@@ -59,13 +59,19 @@ at::Tensor channels_last(const at::Tensor& images);
 struct FloatPass {
   std::vector<at::Tensor> tensors;  ///< index as in Network::tensors
   std::vector<at::Tensor> sums;     ///< per weight layer: product of weights and input, plus the bias
+  /// Index as in Network::tensors: what all layers with weights read of it, to its narrow limits. One node of
+  /// its own, so that a gradient by it is that of these layers and of no other reader. Undefined: none read.
+  std::vector<at::Tensor> reads;
 };
 enum class Keep { everything, results };
 
 /// In training the layers' batch-norm statistics are updated. Tensors have the memory format of `input`.
-/// Keeping only the results frees every other tensor behind its last reader, and gives no sums.
+/// Keeping only the results frees every other tensor behind its last reader, and gives no sums and reads.
 FloatPass float_forward(const host::Network& network, const std::vector<FloatLayer>& layers,
                         const at::Tensor& input, bool training, Keep keep = Keep::everything);
+
+/// Images of a pass that keeps all tensors.
+std::int64_t pass_batch(const host::Network& network);
 
 /// Parameters of the right shapes, of the generator alone. Weights are uniform in +-1/sqrt(inputs of a
 /// filter), LeNet's usual start; in networks with residual adds, whose gradients have further to go, the
