@@ -195,6 +195,22 @@ host::Policy PolicySpace::policy(const search::Assignment& assignment) const {
   return knobs_.policy(bits);
 }
 
+std::vector<PolicySpace::Setting> PolicySpace::settings(int decision, int choice) const {
+  const Members& members = members_.at(decision);
+  std::vector<Setting> settings;
+  for (std::size_t m = 0; m < members.knobs.size(); ++m) {
+    const int knob = members.knobs[m];
+    const int bits = members.bits.at(choice)[m];
+    const bool input = knobs_.decisions()[knob].kind == Decision::Kind::activation;
+    for (int row = 0; row < knobs_.rows(); ++row) {
+      if ((input ? knobs_.input_decision(row) : knobs_.weight_decision(row)) != knob) continue;
+      settings.push_back({row, input, bits});
+      break;  // others read the same
+    }
+  }
+  return settings;
+}
+
 std::optional<search::Assignment> PolicySpace::find(const host::Policy& policy) const {
   const auto bits = knobs_.assignment(policy);
   if (!bits) return std::nullopt;

@@ -50,6 +50,13 @@ class PolicySpace {
   /// Throws InputError where the policy is outside the space.
   [[nodiscard]] search::Assignment assignment(const host::Policy& policy) const;
   [[nodiscard]] bool contains(const host::Policy& policy) const;
+  /// A part of what a choice sets.
+  struct Setting {
+    int row = 0;         ///< of the policy: the layer
+    bool input = false;  ///< the bits of its input, and of all that shares them; else of its weights
+    int bits = 8;
+  };
+  [[nodiscard]] std::vector<Setting> settings(int decision, int choice) const;
   /// Fills in the feature that geometry does not give, 0 before: the standard deviation of each layer's
   /// weights.
   void set_weight_deviations(const std::vector<double>& deviations);

@@ -18,6 +18,7 @@
 #include "agent/learning/task_options.h"
 #include "agent/learning/verbs.h"
 #include "agent/run/files.h"
+#include "agent/run/sensitivities.h"
 #include "agent/searchers/registry.h"
 #include "host/base/error.h"
 
@@ -36,10 +37,11 @@ the share of the all-8-bit network's cycles that it may use. Lines for compariso
   bitloop search --model net.onnx --data folder:DIR --budget 0.5 --pin first,last --out runs/own
   bitloop search --resume --out runs/demo                           go on after a kill
   bitloop search --resume --evaluations 100 --out runs/demo         or with more evaluations
+  bitloop search --sensitivities fisher,sqnr,hutchinson,loss --out runs/measured     more of what choices do alone
   bitloop search --device tcp+tls://board:1234 --budget 0.6 --out runs/board
 
-The folder holds config.toml, episodes.csv (a row per proposal), lines/ (the same of each line), sensitivities.csv,
-policy.json (best), quantized.bin (its integers) and summary.json.
+The folder holds config.toml, episodes.csv (a row per proposal), lines/ (the same of each line), sensitivities.csv (what
+each choice does alone, with its price), policy.json (best), quantized.bin (its integers) and summary.json.
 )";
 
 /// Training images per epoch: enough to rank policies; and to end with the best integers.
@@ -76,6 +78,10 @@ void add_options(console::Options& options) {
   options.flag("tied-pairs", "the same as --rules tied");
   options.text("lines", "uniform,random,greedy,solver",
                "methods for comparison, 'none' for none; uniform also shows w8a8, w4a4, w2a2 and w1a2");
+  options.text(
+      "sensitivities", "fisher,sqnr",
+      "how sensitivities.csv tells what each choice does alone: fisher, sqnr, hutchinson, loss (a probe "
+      "per choice), or 'none'; methods pay nothing for it");
   options.integer("batch", d.batch, "queries that a searcher asks at once (0: its own)");
   options.integer("workers", std::max(1L, static_cast<long>(std::thread::hardware_concurrency())),
                   "evaluations at the same time; changes no result");
@@ -126,8 +132,13 @@ agent::SearchConfig config_from(const console::Options& options) {
   c.planned = c.evaluations;
   c.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
   c.batch = static_cast<int>(options.integer_of("batch", 0, 1024));
-  c.lines = options.text_of("lines") == "none" ? std::vector<std::string>{}
-                                               : options.words("lines", method_names());
+  const auto list = [&](const char* name, const std::vector<std::string>& allowed) {
+    return options.text_of(name) == "none" ? std::vector<std::string>{} : options.words(name, allowed);
+  };
+  c.lines = list("lines", method_names());
+  c.sensitivities = list("sensitivities", agent::sensitivity_names());
+  std::ranges::sort(c.sensitivities);
+  c.sensitivities.erase(std::unique(c.sensitivities.begin(), c.sensitivities.end()), c.sensitivities.end());
   const console::DeviceChoice devices = console::device_choice(options);
   c.device = devices.device;
   c.insecure = devices.insecure;
@@ -195,6 +206,7 @@ void take_over(const console::Options& options, agent::SearchConfig& stored) {
   check("seed", now.seed, stored.seed);
   check("batch", now.batch, stored.batch);
   check("lines", now.lines, stored.lines);
+  check("sensitivities", now.sensitivities, stored.sensitivities);
   check("hardware", now.hardware, stored.hardware);
   check("memory", now.memory, stored.memory);
   check("objective", now.objective, stored.objective);

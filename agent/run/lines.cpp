@@ -159,10 +159,7 @@ std::vector<Line> run_lines(const Stage& stage) {
       return step.answer.query.fidelity == search::Fidelity::probe;
     });
   });
-  if (probed != lines.end()) {
-    host::write_file_atomically(stage.folder.sensitivities(),
-                                sensitivities_csv(stage.problem.space, probed->steps));
-  }
+  if (probed != lines.end()) add_probed_losses(stage, probed->steps);
   return lines;
 }
 

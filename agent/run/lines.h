@@ -20,7 +20,8 @@ struct Line {
 
 /// Runs the configuration's method and its lines side by side, each for so many evaluations, or goes on where
 /// their logs end; the method first. The best policy of the method so far is kept in the folder, and
-/// what the probes of the first line that asked any say. Lines draw other numbers than the method.
+/// what the probes of the first line that asked any say (sensitivities.h). Lines draw other numbers than the
+/// method.
 std::vector<Line> run_lines(const Stage& stage);
 
 }  // namespace bitloop::agent

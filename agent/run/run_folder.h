@@ -15,7 +15,9 @@ namespace bitloop::agent {
 ///   checkpoint.pt      the float weights that every policy starts from
 ///   outcomes.sqlite    what evaluations answered: with it a run goes on where it was killed
 ///   episodes.csv       what the method proposed (episode_log.h); lines/NAME.csv the same of each line
-///   sensitivities.csv  the loss that each choice adds alone, where the method or a line probed it
+///   sensitivities.csv  what each choice does alone, by the measures asked for, and the losses that the
+///   method
+///                      or a line probed
 ///   policy.json        best policy so far, at the end the chosen one
 ///   quantized.bin      integers of the chosen policy after the final retraining
 ///   summary.json       result, written last

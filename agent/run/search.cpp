@@ -11,6 +11,7 @@
 #include "agent/evaluation/evaluation_pool.h"
 #include "agent/run/finalists.h"
 #include "agent/run/lines.h"
+#include "agent/run/sensitivities.h"
 #include "agent/run/summary.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
@@ -159,6 +160,7 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   observer("origin", 1, outlook(origin));
   const search::Problem problem{space, laboratory_.costs(), objective(origin), pool.prices(), origin};
   const Stage stage{config_, folder, laboratory_, problem, pool, workers_, observer};
+  measure_sensitivities(stage);
   const std::vector<Line> lines = run_lines(stage);
 
   auto finalists = choose_finalists(stage, lines);

@@ -65,6 +65,7 @@ void describe(Fields& of, SearchConfig& c) {
   of("search", "seed", c.seed);
   of("search", "batch", c.batch);
   of("search", "lines", c.lines);
+  of("search", "sensitivities", c.sensitivities);
   of("objective", "goal", c.objective);
   of("objective", "accuracy_floor", c.accuracy_floor);
   of("objective", "drop", c.drop);

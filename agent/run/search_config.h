@@ -26,6 +26,7 @@ struct SearchConfig {
   std::uint64_t seed = 1;
   int batch = 0;  ///< queries that a searcher asks at once; 0: its own
   std::vector<std::string> lines = {"uniform", "random", "greedy", "solver"};
+  std::vector<std::string> sensitivities = {"fisher", "sqnr"};  ///< sensitivity_names
 
   std::string device = "sim";  ///< separated by commas; which of them ran what changes no result
   bool insecure = false;

@@ -1,36 +1,232 @@
 #include "agent/run/sensitivities.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
 #include <map>
+#include <numbers>
+#include <optional>
+#include <sstream>
+
+#include "agent/run/files.h"
+#include "agent/searchers/profile.h"
+#include "host/base/atomic_file.h"
+#include "quant/sensitivity/sensitivity.h"
 
 namespace bitloop::agent {
+namespace {
 
-std::string sensitivities_csv(const search::Space& space, const std::vector<search::Step>& steps) {
+constexpr const char* kLoss = "loss";
+constexpr const char* kColumns = "measure,decision,kind,choice,bits,images,value,clean,price\n";
+constexpr double kAnyPrice = 1e9;      ///< in evaluations: so much that all probes fit
+constexpr double kLeastShare = 1e-14;  ///< of noise that is told: 140 dB, more than single precision has
+
+/// A measure whose values grow with the bits.
+bool falls_with_noise(const std::string& measure) {
+  return measure != kLoss && quant::sensitivity_measure(measure).is_noise_share;
+}
+
+/// Share of a signal's power to decibels below it, with its variance to first order.
+search::MeasuredEffect decibels(const search::MeasuredEffect& share) {
+  constexpr double kPerFactor = 10 / std::numbers::ln10;
+  const double noise = std::max(kLeastShare, share.value);
+  return {-kPerFactor * std::log(noise), share.variance * std::pow(kPerFactor / noise, 2)};
+}
+
+/// Fills in `clean`.
+void clean_up(const search::Space& space, MeasuredSensitivities& measured) {
+  const bool falls = falls_with_noise(measured.measure);
+  const double sign = falls ? -1 : 1;  // what is pooled falls with the bits
+  const double least = falls ? -std::numeric_limits<double>::infinity() : 0;
+  std::vector<search::MeasuredEffect> effects;
+  const auto pool_decisions = [&] {
+    for (std::size_t first = 0, end = 0; first < measured.rows.size(); first = end) {
+      while (end < measured.rows.size() && measured.rows[end].decision == measured.rows[first].decision)
+        ++end;
+      std::vector<search::MeasuredEffect> decision(effects.begin() + static_cast<std::ptrdiff_t>(first),
+                                                   effects.begin() + static_cast<std::ptrdiff_t>(end));
+      search::pool_violators(decision);
+      std::ranges::copy(decision, effects.begin() + static_cast<std::ptrdiff_t>(first));
+    }
+  };
+  for (const Sensitivity& row : measured.rows)
+    effects.push_back({sign * row.effect.value, row.effect.variance});
+  pool_decisions();
+  std::map<std::pair<std::string, double>, std::vector<std::reference_wrapper<search::MeasuredEffect>>> alike;
+  for (std::size_t i = 0; i < effects.size(); ++i) {
+    const search::Decision& decision = space.decisions[measured.rows[i].decision];
+    alike[{decision.kind, decision.choices[measured.rows[i].choice].bits}].emplace_back(effects[i]);
+  }
+  for (auto& [key, group] : alike) search::shrink(group);
+  pool_decisions();  // widths shrink differently
+  for (std::size_t i = 0; i < effects.size(); ++i)
+    measured.rows[i].clean = sign * std::max(least, effects[i].value);
+}
+
+/// The sum over what a choice sets.
+search::MeasuredEffect effect_of(const quant::Sensitivities& found,
+                                 const std::vector<PolicySpace::Setting>& settings) {
+  search::MeasuredEffect sum;
+  for (const PolicySpace::Setting& setting : settings) {
+    const auto width = std::ranges::find(host::kWidths, setting.bits) - std::begin(host::kWidths);
+    const quant::Estimate& part =
+        (setting.input ? found.inputs : found.weights).at(setting.row).at(static_cast<std::size_t>(width));
+    sum.value += part.value;
+    sum.variance += part.variance;
+  }
+  return sum;
+}
+
+/// Rows of the folder's file whose measure is one of `measures`; empty where they are not all there.
+std::string measured_rows(const RunFolder& folder, const std::vector<std::string>& measures) {
+  if (!std::filesystem::exists(folder.sensitivities())) return "";
+  std::istringstream lines(read_file(folder.sensitivities()));
+  std::string rows;
+  std::vector<std::string> found;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string measure = line.substr(0, line.find(','));
+    if (std::ranges::find(measures, measure) == measures.end()) continue;
+    rows += line + '\n';
+    if (std::ranges::find(found, measure) == found.end()) found.push_back(measure);
+  }
+  return found.size() == measures.size() ? rows : "";
+}
+
+std::string rows_of(const search::Space& space, const MeasuredSensitivities& measured) {
+  std::string rows;
+  for (const Sensitivity& row : measured.rows) {
+    const search::Decision& decision = space.decisions[row.decision];
+    const search::Choice& choice = decision.choices[row.choice];
+    rows += fmt::format("{},{},{},{},{:g},{},{},{},{}\n", measured.measure, decision.name, decision.kind,
+                        choice.label, choice.bits, row.images, row.effect.value, row.clean, row.price);
+  }
+  return rows;
+}
+
+MeasuredSensitivities by_probes(const Stage& stage) {
+  const search::Profile all(stage.problem, kAnyPrice, /*share=*/1);
+  return loss_sensitivities(stage.problem.space, stage.evaluator.evaluate(all.queries()));
+}
+
+/// Which decisions suffer most by their fewest bits: "most sensitive: conv1 weights, conv2 input".
+std::string most_sensitive(const search::Space& space, const MeasuredSensitivities& measured) {
+  constexpr std::size_t kShown = 3;
+  std::vector<Sensitivity> lowest;
+  for (const Sensitivity& row : measured.rows)
+    if (row.choice == 0) lowest.push_back(row);
+  const double sign = falls_with_noise(measured.measure) ? 1 : -1;
+  std::ranges::stable_sort(lowest, {}, [&](const Sensitivity& row) { return sign * row.clean; });
+  std::vector<std::string> names;
+  for (const Sensitivity& row : lowest)
+    if (names.size() < kShown) names.push_back(space.decisions[row.decision].name);
+  return names.empty() ? "" : fmt::format("most sensitive: {}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+std::vector<std::string> sensitivity_names() {
+  std::vector<std::string> names = quant::sensitivity_measure_names();
+  names.emplace_back(kLoss);
+  return names;
+}
+
+MeasuredSensitivities float_sensitivities(Laboratory& laboratory, const std::string& measure,
+                                          std::uint64_t seed, int threads, const quant::Progress& progress) {
+  const quant::SensitivityMeasure& by = quant::sensitivity_measure(measure);
+  const quant::Sensitivities found = by.measure(laboratory.quantizer(), laboratory.task().recipe().retraining,
+                                                {.seed = seed, .threads = threads}, progress);
+  const search::Space& space = laboratory.policies().space();
+  MeasuredSensitivities result{measure};
+  for (int d = 0; d < space.size(); ++d) {
+    for (int choice = 0; choice < space.decisions[d].size(); ++choice) {
+      const auto settings = laboratory.policies().settings(d, choice);
+      const bool weights_only = std::ranges::none_of(settings, &PolicySpace::Setting::input);
+      const search::MeasuredEffect effect = effect_of(found, settings);
+      result.rows.push_back({.decision = d,
+                             .choice = choice,
+                             .images = weights_only ? found.weight_images : found.input_images,
+                             .effect = by.is_noise_share ? decibels(effect) : effect});
+    }
+  }
+  const auto payers = std::ranges::count_if(result.rows, [](const auto& row) { return row.images > 0; });
+  const double price = found.passes * laboratory.task().prices().probe_per_image;
+  for (Sensitivity& row : result.rows)
+    if (row.images > 0) row.price = price / static_cast<double>(payers);
+  clean_up(space, result);
+  return result;
+}
+
+MeasuredSensitivities loss_sensitivities(const search::Space& space,
+                                         std::span<const search::Answer> answers) {
   const search::Assignment highest = space.highest();
-  std::map<int, double> base;  // by images
-  std::vector<std::pair<int, const search::Answer*>> probes;
-  for (const search::Step& step : steps) {
-    const search::Answer& answer = step.answer;
+  std::map<int, const search::Answer*> bases;  // by images
+  std::map<std::pair<int, int>, const search::Answer*> probes;
+  for (const search::Answer& answer : answers) {
     if (answer.query.fidelity != search::Fidelity::probe || answer.remembered) continue;
     std::vector<int> changed;
     for (int d = 0; d < space.size(); ++d)
       if (answer.query.assignment[d] != highest[d]) changed.push_back(d);
-    if (changed.empty()) base[answer.images()] = answer.loss();
-    if (changed.size() == 1) probes.emplace_back(changed.front(), &answer);
+    if (changed.empty()) bases[answer.images()] = &answer;
+    if (changed.size() != 1) continue;
+    const search::Answer*& known =
+        probes[{changed.front(), answer.query.assignment[static_cast<std::size_t>(changed.front())]}];
+    if (known == nullptr || known->images() < answer.images()) known = &answer;
   }
-  std::string rows = "decision,kind,choice,bits,images,loss,rise,price\n";
-  for (const auto& [d, answer] : probes) {
-    const search::Decision& decision = space.decisions[d];
-    const search::Choice& choice = decision.choices[answer->query.assignment[d]];
-    const auto highest_loss = base.find(answer->images());
-    rows += fmt::format(
-        "{},{},{},{:g},{},{},{},{}\n", decision.name, decision.kind, choice.label, choice.bits,
-        answer->images(), answer->loss(),
-        highest_loss == base.end() ? "" : fmt::format("{}", answer->loss() - highest_loss->second),
-        answer->price);
+  std::erase_if(probes, [&](const auto& probe) { return !bases.contains(probe.second->images()); });
+  MeasuredSensitivities result{kLoss};
+  for (const auto& [place, answer] : probes) {
+    const search::Answer& base = *bases.at(answer->images());
+    const double rise = answer->loss() - base.loss();
+    const auto sharers = std::ranges::count_if(
+        probes, [&](const auto& probe) { return probe.second->images() == answer->images(); });
+    result.rows.push_back({.decision = place.first,
+                           .choice = place.second,
+                           .images = answer->images(),
+                           .effect = {rise, search::rise_variance(rise, answer->images())},
+                           .price = answer->price + base.price / static_cast<double>(sharers)});
   }
-  return rows;
+  clean_up(space, result);
+  return result;
+}
+
+std::string sensitivities_csv(const search::Space& space, std::span<const MeasuredSensitivities> measured) {
+  std::string text = kColumns;
+  for (const MeasuredSensitivities& by : measured) text += rows_of(space, by);
+  return text;
+}
+
+void measure_sensitivities(const Stage& stage) {
+  const std::vector<std::string>& measures = stage.config.sensitivities;
+  if (measures.empty() || !measured_rows(stage.folder, measures).empty()) return;
+  std::vector<MeasuredSensitivities> measured;
+  for (const std::string& measure : measures) {
+    const auto tell = [&](double done, const std::string& note) {
+      stage.observer("sensitivities by " + measure, done, note);
+    };
+    tell(0, "");
+    const auto progress = [&](double done, const std::string& note) {
+      if (done < 1) tell(done, note);  // the end has a note
+    };
+    measured.push_back(measure == kLoss ? by_probes(stage)
+                                        : float_sensitivities(stage.laboratory, measure, stage.config.seed,
+                                                              stage.workers, progress));
+    tell(1, most_sensitive(stage.problem.space, measured.back()));
+  }
+  host::write_file_atomically(stage.folder.sensitivities(), sensitivities_csv(stage.problem.space, measured));
+}
+
+void add_probed_losses(const Stage& stage, const std::vector<search::Step>& steps) {
+  const std::vector<std::string>& measures = stage.config.sensitivities;
+  if (std::ranges::find(measures, kLoss) != measures.end()) return;
+  std::vector<search::Answer> answers;
+  for (const search::Step& step : steps) answers.push_back(step.answer);
+  const MeasuredSensitivities probed = loss_sensitivities(stage.problem.space, answers);
+  host::write_file_atomically(stage.folder.sensitivities(), kColumns + measured_rows(stage.folder, measures) +
+                                                                rows_of(stage.problem.space, probed));
 }
 
 }  // namespace bitloop::agent

@@ -12,7 +12,10 @@ for file in episodes lines/uniform lines/random lines/greedy lines/solver; do
     fail "an episode of $file is over the budget or the evaluations: $(cat whole/$file.csv)"
 done
 [ "$(wc -l < whole/lines/random.csv)" -eq 9 ] || fail "not 8 evaluations: $(cat whole/lines/random.csv)"
-[ "$(awk -F, 'NR > 1 && $3 == 2' whole/sensitivities.csv | wc -l)" -ge 9 ] || fail "no probe of each decision"
+[ "$(awk -F, '$1 == "loss" && $4 == 2' whole/sensitivities.csv | wc -l)" -ge 9 ] || fail "no probe of each decision"
+for measure in fisher sqnr; do
+  [ "$(grep -c "^$measure," whole/sensitivities.csv)" -eq 36 ] || fail "$measure has not 9 decisions of 4 choices"
+done
 for line in uniform random greedy solver w8a8 w4a4 w2a2 w1a2; do
   grep -q "\"line\": \"$line\"" whole/summary.json || fail "the summary lacks $line"
 done
@@ -56,6 +59,7 @@ refused 'holds no run to go on with' search --resume --out nowhere
 cp -r whole longer || fail "no copy of the run"
 refused '--evaluations differs' search --resume --evaluations 7 --out longer
 refused '--budget differs' search --resume --budget 0.4 --out longer
+refused '--sensitivities differs' search --resume --sensitivities loss --out longer
 works 'best' search --resume --evaluations 10 --out longer
 [ "$(wc -l < longer/lines/random.csv)" -eq 11 ] || fail "not 10 evaluations: $(cat longer/lines/random.csv)"
 head -9 longer/lines/random.csv | cut -d, -f1-7 > longer.rows
@@ -95,4 +99,5 @@ refused 'lowest reachable' search --budget 0.01 --out run
 refused 'leave --budget-of out' search --budget 5ms --budget-of energy --out run
 refused 'ours has none' search --acc-limit 0.9 --out run
 refused 'unknown method' search --method magic --out run
+refused "'hessian': choose fisher, sqnr, hutchinson or loss" search --sensitivities sqnr,hessian --out run
 conclude

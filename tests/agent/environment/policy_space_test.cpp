@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 
 #include "host/base/error.h"
@@ -82,6 +83,30 @@ TEST(PolicySpace, DeviationsOfWeightsAreAFeatureOnceTheyAreKnown) {
   EXPECT_EQ(of(0), 1);
   EXPECT_EQ(of(1), 1) << "conv1's tensor is described by the layer that makes it";
   EXPECT_EQ(of(2), 0);
+}
+
+TEST(PolicySpace, SettingsOfAChoiceAreWhatItsPolicySets) {
+  for (const Grouping grouping : {Grouping::none, Grouping::layer, Grouping::block}) {
+    for (const Rules rules : {Rules::ends8, Rules::tied}) {
+      const PolicySpace space(host::zoo_network("resnet20"), {.rules = rules, .grouping = grouping});
+      for (int d = 0; d < space.space().size(); ++d) {
+        search::Assignment assignment = space.space().highest();
+        assignment[d] = 0;
+        const host::Policy policy = space.policy(assignment);
+        const host::Policy highest = space.policy(space.space().highest());
+        std::set<std::pair<int, int>> set;  // layer and width of weights that must differ from the highest
+        for (const PolicySpace::Setting& setting : space.settings(d, 0)) {
+          const host::LayerBits& layer = policy.layers.at(setting.row);
+          EXPECT_EQ(setting.input ? layer.input_bits : layer.weight_bits, setting.bits);
+          if (!setting.input) set.insert({setting.row, setting.bits});
+        }
+        for (int row = 0; row < static_cast<int>(policy.layers.size()); ++row) {
+          const int bits = policy.layers[row].weight_bits;
+          EXPECT_EQ(set.contains({row, bits}), bits != highest.layers[row].weight_bits);
+        }
+      }
+    }
+  }
 }
 
 TEST(PolicySpace, TiedPairsNameInputAndWeights) {
