@@ -69,13 +69,13 @@ std::pair<double, double> difference(const search::Answer& a, const search::Answ
 /// Leaves out of each line who is behind on images that the search did not see: longer retraining takes
 /// longer than to see that. Behind is who is less accurate than the line's best by more than the difference's
 /// standard error.
-void race(std::vector<std::vector<search::Answer>>& lines, search::Evaluator& evaluator) {
-  if (!evaluator.prices().has_checks()) return;
+void race(std::vector<std::vector<search::Answer>>& lines, const Stage& stage) {
+  if (!stage.evaluator.prices().has_checks()) return;
   std::vector<search::Query> queries;
   for (const auto& answers : lines)
     for (const search::Answer& answer : answers)
       queries.push_back({answer.query.assignment, search::Fidelity::check});
-  const std::vector<search::Answer> all = evaluator.evaluate(queries);
+  const std::vector<search::Answer> all = evaluated(stage, "finalists", queries);
   for (auto checks = all.begin(); auto& answers : lines) {
     const std::span own(checks, answers.size());
     checks += static_cast<std::ptrdiff_t>(answers.size());
@@ -108,7 +108,7 @@ std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Lin
   const search::Objective& objective = stage.problem.objective;
   std::vector<std::vector<search::Answer>> best;
   for (const Line& line : lines) best.push_back(finalists_of(line, objective));
-  if (objective.goal == search::Objective::Goal::accuracy) race(best, stage.evaluator);
+  if (objective.goal == search::Objective::Goal::accuracy) race(best, stage);
   std::vector<Finalist> finalists;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     for (search::Answer& answer : best[i]) {

@@ -15,9 +15,7 @@ namespace bitloop::agent {
 ///   checkpoint.pt      the float weights that every policy starts from
 ///   outcomes.sqlite    what evaluations answered: with it a run goes on where it was killed
 ///   episodes.csv       what the method proposed (episode_log.h); lines/NAME.csv the same of each line
-///   sensitivities.csv  what each choice does alone, by the measures asked for, and the losses that the
-///   method
-///                      or a line probed
+///   sensitivities.csv  what each choice does alone, by the measures asked for and by probes of the lines
 ///   policy.json        best policy so far, at the end the chosen one
 ///   quantized.bin      integers of the chosen policy after the final retraining
 ///   summary.json       result, written last

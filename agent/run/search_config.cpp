@@ -65,7 +65,7 @@ void describe(Fields& of, SearchConfig& c) {
   of("search", "seed", c.seed);
   of("search", "batch", c.batch);
   of("search", "lines", c.lines);
-  of("search", "sensitivities", c.sensitivities);
+  of.later("search", "sensitivities", c.sensitivities);
   of("objective", "goal", c.objective);
   of("objective", "accuracy_floor", c.accuracy_floor);
   of("objective", "drop", c.drop);
@@ -104,6 +104,10 @@ class Writer {
   }
   void operator()(std::string_view table, std::string_view name, const host::Shape& shape) {
     put(table, name, toml::array{shape.channels, shape.height, shape.width});
+  }
+  template <typename T>
+  void later(std::string_view table, std::string_view name, const T& value) {
+    (*this)(table, name, value);
   }
   [[nodiscard]] const toml::table& table() const { return table_; }
 
@@ -148,6 +152,11 @@ class Reader {
   void operator()(std::string_view table, std::string_view name, std::optional<T>& target) const {
     if (!table_[table][name]) return;
     (*this)(table, name, target.emplace());
+  }
+  /// What files of earlier versions lack keeps its default.
+  template <typename T>
+  void later(std::string_view table, std::string_view name, T& target) const {
+    if (table_[table][name]) (*this)(table, name, target);
   }
   void operator()(std::string_view table, std::string_view name, host::Shape& target) const {
     std::vector<int> sides;

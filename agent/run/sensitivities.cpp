@@ -81,19 +81,25 @@ search::MeasuredEffect effect_of(const quant::Sensitivities& found,
   return sum;
 }
 
-/// Rows of the folder's file whose measure is one of `measures`; empty where they are not all there.
-std::string measured_rows(const RunFolder& folder, const std::vector<std::string>& measures) {
-  if (!std::filesystem::exists(folder.sensitivities())) return "";
+/// Rows of the folder's file, by measure.
+std::map<std::string, std::string> measured_rows(const RunFolder& folder) {
+  std::map<std::string, std::string> rows;
+  if (!std::filesystem::exists(folder.sensitivities())) return rows;
   std::istringstream lines(read_file(folder.sensitivities()));
-  std::string rows;
-  std::vector<std::string> found;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string measure = line.substr(0, line.find(','));
-    if (std::ranges::find(measures, measure) == measures.end()) continue;
-    rows += line + '\n';
-    if (std::ranges::find(found, measure) == found.end()) found.push_back(measure);
-  }
-  return found.size() == measures.size() ? rows : "";
+  std::string line;
+  std::getline(lines, line);  // names of columns
+  while (std::getline(lines, line)) rows[line.substr(0, line.find(','))] += line + '\n';
+  return rows;
+}
+
+/// Losses go last: a line may add them when the search has begun.
+void write_rows(const RunFolder& folder, const std::map<std::string, std::string>& rows) {
+  std::string text = kColumns;
+  for (const auto& [measure, of_measure] : rows)
+    if (measure != kLoss) text += of_measure;
+  const auto losses = rows.find(kLoss);
+  if (losses != rows.end()) text += losses->second;
+  host::write_file_atomically(folder.sensitivities(), text);
 }
 
 std::string rows_of(const search::Space& space, const MeasuredSensitivities& measured) {
@@ -107,9 +113,9 @@ std::string rows_of(const search::Space& space, const MeasuredSensitivities& mea
   return rows;
 }
 
-MeasuredSensitivities by_probes(const Stage& stage) {
+MeasuredSensitivities by_probes(const Stage& stage, const std::string& title) {
   const search::Profile all(stage.problem, kAnyPrice, /*share=*/1);
-  return loss_sensitivities(stage.problem.space, stage.evaluator.evaluate(all.queries()));
+  return loss_sensitivities(stage.problem.space, evaluated(stage, title, all.queries()));
 }
 
 /// Which decisions suffer most by their fewest bits: "most sensitive: conv1 weights, conv2 input".
@@ -200,23 +206,23 @@ std::string sensitivities_csv(const search::Space& space, std::span<const Measur
 }
 
 void measure_sensitivities(const Stage& stage) {
-  const std::vector<std::string>& measures = stage.config.sensitivities;
-  if (measures.empty() || !measured_rows(stage.folder, measures).empty()) return;
-  std::vector<MeasuredSensitivities> measured;
-  for (const std::string& measure : measures) {
-    const auto tell = [&](double done, const std::string& note) {
-      stage.observer("sensitivities by " + measure, done, note);
-    };
+  std::map<std::string, std::string> rows = measured_rows(stage.folder);
+  for (const std::string& measure : stage.config.sensitivities) {
+    if (rows.contains(measure)) continue;
+    const std::string title = "sensitivities by " + measure;
+    const auto tell = [&](double done, const std::string& note) { stage.observer(title, done, note); };
     tell(0, "");
     const auto progress = [&](double done, const std::string& note) {
       if (done < 1) tell(done, note);  // the end has a note
     };
-    measured.push_back(measure == kLoss ? by_probes(stage)
-                                        : float_sensitivities(stage.laboratory, measure, stage.config.seed,
-                                                              stage.workers, progress));
-    tell(1, most_sensitive(stage.problem.space, measured.back()));
+    const MeasuredSensitivities measured =
+        measure == kLoss
+            ? by_probes(stage, title)
+            : float_sensitivities(stage.laboratory, measure, stage.config.seed, stage.workers, progress);
+    rows[measure] = rows_of(stage.problem.space, measured);
+    write_rows(stage.folder, rows);
+    tell(1, most_sensitive(stage.problem.space, measured));
   }
-  host::write_file_atomically(stage.folder.sensitivities(), sensitivities_csv(stage.problem.space, measured));
 }
 
 void add_probed_losses(const Stage& stage, const std::vector<search::Step>& steps) {
@@ -224,9 +230,9 @@ void add_probed_losses(const Stage& stage, const std::vector<search::Step>& step
   if (std::ranges::find(measures, kLoss) != measures.end()) return;
   std::vector<search::Answer> answers;
   for (const search::Step& step : steps) answers.push_back(step.answer);
-  const MeasuredSensitivities probed = loss_sensitivities(stage.problem.space, answers);
-  host::write_file_atomically(stage.folder.sensitivities(), kColumns + measured_rows(stage.folder, measures) +
-                                                                rows_of(stage.problem.space, probed));
+  std::map<std::string, std::string> rows = measured_rows(stage.folder);
+  rows[kLoss] = rows_of(stage.problem.space, loss_sensitivities(stage.problem.space, answers));
+  write_rows(stage.folder, rows);
 }
 
 }  // namespace bitloop::agent

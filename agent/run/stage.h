@@ -1,7 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "agent/run/laboratory.h"
 #include "agent/run/run_folder.h"
@@ -23,5 +25,9 @@ struct Stage {
   int workers = 1;
   const SearchObserver& observer;
 };
+
+/// Answers to queries, some at a time, so that a stage of this title tells how far it is.
+std::vector<search::Answer> evaluated(const Stage& stage, const std::string& title,
+                                      std::span<const search::Query> queries);
 
 }  // namespace bitloop::agent

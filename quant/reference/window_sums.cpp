@@ -97,7 +97,7 @@ bool WindowSums::takes_bytes(const host::Layer& layer, const at::Tensor& values,
   const double pad = pad_.defined() ? pad_.max().item<double>() : 0;
   const double code = std::max(std::ldexp(1.0, input_bits) - 1, pad);
   const double most = sizes.flatten(1).sum(1).max().item<double>() * code;
-  if (most > std::numeric_limits<std::int32_t>::max() ||
+  if (most >= kExactInFloat ||
       !ByteConvolution::is_exact(static_cast<std::int64_t>(code), sizes.max().item<std::int64_t>()))
     return false;
   host::Window window = layer.kind == LayerKind::linear ? host::Window{} : layer.window();

@@ -11,11 +11,12 @@
 
 namespace bitloop::quant {
 
-/// The sums of a layer's windows on integer codes, exact. On processors that multiply bytes exactly, as they
-/// are (ByteConvolution). Else in float, where every partial sum of a window, in whatever order a float
-/// convolution adds, lies below 2^24, up to which floats hold all integers (no Winograd: the weights' sizes
-/// are those that are multiplied). A reduction that is too long for that is cut into parts, each exact in
-/// float, that are added in double; a single channel that is too long is summed in double.
+/// The sums of a layer's windows on integer codes, exact. Where sums lie below 2^24 and the processor
+/// multiplies bytes exactly, as they are (ByteConvolution). Else in float, where every partial sum of a
+/// window, in whatever order a float convolution adds, lies below 2^24, up to which floats hold all integers
+/// (no Winograd: the weights' sizes are those that are multiplied). A reduction that is too long for that is
+/// cut into parts, each exact in float, that are added in double; a single channel that is too long is summed
+/// in double.
 ///
 /// In float the padding's codes are subtracted from the input first, where they are not 0: padding is then 0
 /// and the sums lack `constants()`.

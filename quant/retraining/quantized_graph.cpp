@@ -289,12 +289,12 @@ bool QuantizedGraph::multiplies_bytes(const Step& step, const at::Tensor& input,
   // Pixels less their mean are no bytes.
   if (!input.is_cpu() || !has_scale(step.input)) return false;
   const at::Tensor flat = values.flatten(1);
-  if (flat.max().item<float>() > std::numeric_limits<std::int8_t>::max()) return false;
+  // Also of weights that are no numbers: that they diverged is told elsewhere.
+  if (!(flat.max().item<float>() <= std::numeric_limits<std::int8_t>::max())) return false;
   const at::Tensor sizes = flat.abs();
-  // oneDNN shifts codes below 0 to 0..255.
   const bool is_signed = start_.network.tensors.at(step.input).is_signed;
-  const std::int64_t code = (std::int64_t{1} << (is_signed ? 8 : bits_.read(step.input))) - 1;
-  return ByteConvolution::is_exact(code, sizes.max().item<std::int64_t>()) &&
+  const std::int64_t code = (std::int64_t{1} << bits_.read(step.input)) - 1;
+  return ByteConvolution::is_exact(code, sizes.max().item<std::int64_t>(), is_signed) &&
          sizes.sum(1).max().item<double>() * static_cast<double>(code) < kExactInFloat;
 }
 

@@ -19,6 +19,7 @@ namespace bitloop::quant {
 namespace {
 
 constexpr double kPixel = 1.0 / 255;
+constexpr int kMostThreads = 8;  // each holds 128 MiB (pass_batch), with gradients some times that
 
 /// The network whose layers a calibration has written anew: norms where those have one, and the image as
 /// codes, which no limits of the float network's round.
@@ -51,7 +52,7 @@ Subject::Subject(const Quantizer& quantizer, const Retraining& recipe, const Sen
       method_(method_of(recipe.quantizer)),
       scales_(start_scales(start_, method_, recipe)),
       layers_(start_.calibration(calibration_images(recipe)).layers),
-      threads_(options.threads),
+      threads_(std::min(options.threads, kMostThreads)),
       read_(read_tensors_of(start_)) {
   network_ = network_of(start_, layers_);
   if (options.images < 1) throw InputError("sensitivities need 1 training image or more");

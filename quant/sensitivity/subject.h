@@ -10,6 +10,7 @@
 #include "quant/quantizers/methods.h"
 #include "quant/retraining/start_point.h"
 #include "quant/sensitivity/sensitivity.h"
+#include "quant/tensor/threads.h"
 #include "quant/training/float_network.h"
 
 namespace bitloop::quant {
@@ -54,6 +55,8 @@ class Subject {
                    const std::function<void(std::int64_t batch)>& work) const;
 
  private:
+  const TorchThreads one_{1};  ///< sums outside of batches would depend on their number
+
   [[nodiscard]] std::int64_t first(std::int64_t batch) const { return batch * images() / batches_; }
 
   const StartPoint& start_;

@@ -45,10 +45,11 @@ Data data_of(at::ScalarType type) {
 
 }  // namespace
 
-bool ByteConvolution::is_exact(std::int64_t code, std::int64_t weight) {
+bool ByteConvolution::is_exact(std::int64_t code, std::int64_t weight, bool is_signed) {
   constexpr std::int64_t kMostCode = 255, kMostWeight = 128;
   if (code > kMostCode || weight > kMostWeight) return false;
-  return adds_four_products() || 2 * code * weight <= std::numeric_limits<std::int16_t>::max();
+  if (adds_four_products()) return true;
+  return !is_signed && 2 * code * weight <= std::numeric_limits<std::int16_t>::max();
 }
 
 struct ByteConvolution::Impl {

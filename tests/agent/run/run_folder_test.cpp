@@ -105,6 +105,18 @@ TEST(SearchConfig, a_value_of_another_type_is_bad_input_that_names_it) {
   }
 }
 
+TEST(SearchConfig, of_a_run_before_sensitivities_has_their_default) {
+  const test::TemporaryFolder folder;
+  const fs::path file = folder.path / "config.toml";
+  save_config(strange_config(), file);
+  std::string text = read_file(file);
+  const std::size_t key = text.find("sensitivities");
+  ASSERT_NE(key, std::string::npos);
+  text.erase(key, text.find('\n', key) - key);
+  host::write_file_atomically(file, text);
+  EXPECT_EQ(load_config(file).sensitivities, SearchConfig{}.sensitivities);
+}
+
 /// A configuration whose network is a small file.
 SearchConfig with_network(const fs::path& folder) {
   const fs::path file = folder / "own net.onnx";
