@@ -167,7 +167,7 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
     const host::Limits& limits = network.tensors.at(tensor).narrow_limits;
     if (keep == Keep::results) return limited(limits, x);
     at::Tensor& kept = pass.reads.at(tensor);
-    if (!kept.defined()) kept = limited(limits, x.view_as(x));
+    if (!kept.defined()) kept = limited(limits, at::alias(x));
     return kept;
   };
   const auto weight_layer = [&](const host::Layer& layer, const at::Tensor& x) {
