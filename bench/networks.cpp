@@ -76,7 +76,7 @@ void cold_times() {
     cycles_of(meter, "mobilenet-v2", "w8a8");
   });
   fmt::print("mobilenet-v2, one policy, cold: {:.2f} s, target 2 s {}\n", policy, verdict(policy <= 2));
-  const std::pair<const char*, double> networks[] = {{"mobilenet-v2", 10}, {"resnet50", 60}, {"yolov3", 360}};
+  const std::pair<const char*, double> networks[] = {{"mobilenet-v2", 3}, {"resnet50", 9}, {"yolov3", 33}};
   for (const auto& [name, most] : networks) {
     std::size_t count = 0;
     const double time = seconds_of([&, network = name] {
