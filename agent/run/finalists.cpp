@@ -79,9 +79,9 @@ void race(std::vector<std::vector<search::Answer>>& lines, const Stage& stage) {
   for (auto checks = all.begin(); auto& answers : lines) {
     const std::span own(checks, answers.size());
     checks += static_cast<std::ptrdiff_t>(answers.size());
+    const auto best = std::ranges::max_element(own, {}, &search::Answer::accuracy);
     std::vector<search::Answer> kept;
     for (std::size_t i = 0; i < answers.size(); ++i) {
-      const auto best = std::ranges::max_element(own, {}, &search::Answer::accuracy);
       const auto [behind, error] = difference(*best, own[i]);
       if (behind <= error) kept.push_back(std::move(answers[i]));
     }

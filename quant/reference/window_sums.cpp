@@ -12,8 +12,6 @@ namespace {
 
 using host::LayerKind;
 
-const double kExactInFloat = std::ldexp(1.0, 24);
-
 /// Padding codes as [1, channel, 1, 1]; undefined where there is no padding or it is 0.
 at::Tensor padding(const host::Layer& layer, const host::QuantizedLayer& integers) {
   const bool padded = layer.kind != LayerKind::linear && layer.pad.any();

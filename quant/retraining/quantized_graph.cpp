@@ -30,9 +30,6 @@ constexpr double kImageScale = 1.0 / 255;
 /// No network's scales are smaller, or larger than its reciprocal; a float holds both.
 constexpr double kSmallestScale = 1e-30;
 
-/// Up to it floats hold all integers.
-const double kExactInFloat = std::ldexp(1.0, 24);
-
 using host::LayerKind;
 
 /// Images whose input and result of a layer stay in a core's cache while they are multiplied, counted and

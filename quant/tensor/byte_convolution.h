@@ -9,6 +9,9 @@
 
 namespace bitloop::quant {
 
+/// Below it floats hold all integers.
+inline constexpr double kExactInFloat = 1 << 24;
+
 /// Sums of windows of bytes times weights of 8 bits, exact below 2^24: oneDNN, which LibTorch has beside it
 /// anyway, adds in 32 bits but brings results out through float. Four to ten times as fast as the same sums
 /// in float.
