@@ -27,12 +27,15 @@ constexpr const char* kEvaluation = "evaluation 1";
 
 std::string EvaluationRecipe::key() const {
   const quant::Retraining& r = retraining;
-  return fmt::format(
+  std::string key = fmt::format(
       "{} {};epochs {} of {}, rate {}, batch {}, seed {}, {}, {}, {}, distillation {}, augment {}, patience "
       "{}, "
       "calibration {} {}",
       kEvaluation, context, r.epochs, r.images, r.learning_rate, r.batch, r.seed, r.quantizer, r.clipping,
       r.optimizer, r.distillation, r.augment, r.patience, r.calibration_images, r.calibration_seed);
+  // Only where it is set: outcomes from before there was one are still found.
+  if (r.learning_rate_decay > 0) key += fmt::format(", rate decay {}", r.learning_rate_decay);
+  return key;
 }
 
 std::vector<search::Fold> folds_of(const quant::QuantizedModel& model, const NetworkTask::Images& images,

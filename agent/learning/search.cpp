@@ -224,6 +224,7 @@ void take_over(const console::Options& options, agent::SearchConfig& stored) {
   check("clipping-order", now.retraining.clipping, stored.retraining.clipping);
   check("optimizer", now.retraining.optimizer, stored.retraining.optimizer);
   check("learning-rate", now.retraining.learning_rate, stored.retraining.learning_rate);
+  check("learning-rate-decay", now.retraining.learning_rate_decay, stored.retraining.learning_rate_decay);
   check("distillation", now.retraining.distillation, stored.retraining.distillation);
   check("patience", now.retraining.patience, stored.retraining.patience);
   check("final-images", now.final_retraining.images, stored.final_retraining.images);

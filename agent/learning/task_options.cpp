@@ -73,6 +73,8 @@ void add_retraining_options(console::Options& options, int images,
   options.integer("retrain-images", images, "images per epoch of retraining (0: all)");
   options.text("optimizer", d.optimizer, "adam or sgd");
   options.number("learning-rate", d.learning_rate, "of the retraining, at its start");
+  options.number("learning-rate-decay",
+                 "factor of the rate from each epoch to the next (default: it falls along a cosine to zero)");
   options.number("distillation", d.distillation, "share of the float network's probabilities in the targets");
   options.integer("patience", d.patience, "stop after so many epochs without a better loss (0: never)");
   options.flag("retrain-augmented", "retrain on augmented images (--augment) too");
@@ -92,6 +94,8 @@ quant::Retraining retraining_of(const console::Options& options,
   r.optimizer = options.text_of("optimizer");
   console::require_name("optimizer", r.optimizer, {"adam", "sgd"});
   r.learning_rate = options.number_of("learning-rate", 1e-9, 1e3);
+  if (options.has("learning-rate-decay"))
+    r.learning_rate_decay = options.number_of("learning-rate-decay", 1e-9, 1);
   r.distillation = options.number_of("distillation", 0, 1);
   r.patience = static_cast<int>(options.integer_of("patience", 0, 10'000));
   r.augment = options.is_set("retrain-augmented");
@@ -112,13 +116,14 @@ host::Policy policy_of(const console::Options& options, const host::Network& net
 }
 
 const std::vector<std::string>& task_option_names() {
-  static const std::vector<std::string> names{
-      "model",         "data",         "input",          "mean",
-      "std",           "reward-from",  "checkpoint",     "float-epochs",
-      "quantizer",     "clipping",     "retrain-images", "optimizer",
-      "learning-rate", "distillation", "patience",       "retrain-augmented",
-      "augment",       "seed",         "policy",         "pin",
-      "retrain",       "classes",      "outputs"};
+  static const std::vector<std::string> names{"model",        "data",          "input",
+                                              "outputs",      "classes",       "mean",
+                                              "std",          "reward-from",   "augment",
+                                              "checkpoint",   "float-epochs",  "quantizer",
+                                              "clipping",     "retrain",       "retrain-images",
+                                              "optimizer",    "learning-rate", "learning-rate-decay",
+                                              "distillation", "patience",      "retrain-augmented",
+                                              "seed",         "policy",        "pin"};
   return names;
 }
 

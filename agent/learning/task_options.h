@@ -15,9 +15,9 @@ agent::TaskSpec task_spec(const console::Options& options);
 agent::Task task_of(const agent::TaskSpec& spec);
 void tell_note(const agent::Task& task);
 
-/// --quantizer, --clipping, --optimizer, --learning-rate, --distillation, --retrain-augmented, --patience,
-/// --retrain-images (by default `images`), --seed; the epochs are the verb's own. `more_quantizers`: names
-/// beside those that the hardware executes.
+/// --quantizer, --clipping, --optimizer, --learning-rate, --learning-rate-decay, --distillation,
+/// --retrain-augmented, --patience, --retrain-images (by default `images`), --seed; the epochs are the verb's
+/// own. `more_quantizers`: names beside those that the hardware executes.
 void add_retraining_options(console::Options& options, int images,
                             const std::vector<std::string>& more_quantizers = {});
 quant::Retraining retraining_of(const console::Options& options,

@@ -17,6 +17,7 @@ constexpr const char* kAboutTrain =
 
   bitloop train --model lenet --data fashion-mnist --epochs 5 --out lenet.pt
   bitloop train --model lenet --data mnist:data/mnist --epochs 5 --out lenet.pt
+  bitloop train --data mnist:data/mnist --images 200 --seed 3 --epochs 100 --batch 50 --out few.pt
   bitloop train --model mobilenet-v2 --data fashion-mnist --epochs 12 --optimizer sgd --learning-rate 0.1 \
     --augment shift=2,mirror --out mobilenet.pt
   bitloop train --model resnet20 --data cifar10:DIR --epochs 60 --optimizer sgd --learning-rate 0.1 --out resnet20.pt
@@ -29,7 +30,10 @@ int train(const console::Arguments& arguments) {
   console::Options options("train", kAboutTrain);
   add_task_options(options);
   options.integer("epochs", defaults.epochs, "passes over the train split");
-  options.integer("seed", static_cast<long>(defaults.seed), "of weights, order and augmentation");
+  options.integer("images", defaults.images,
+                  "only so many of the train split, which --seed draws: those of --retrain-images with the "
+                  "same seed (0: all)");
+  options.integer("seed", static_cast<long>(defaults.seed), "of weights, images, order and augmentation");
   options.text("optimizer", defaults.optimizer, "adam or sgd");
   options.number("learning-rate", defaults.learning_rate, "the largest of the cycle");
   options.integer("batch", defaults.batch, "images per step");
@@ -40,6 +44,7 @@ int train(const console::Arguments& arguments) {
   const std::filesystem::path out = options.required("out", "--out lenet.pt");
   quant::FloatTraining training;
   training.epochs = static_cast<int>(options.integer_of("epochs", 1, 10'000));
+  training.images = static_cast<int>(options.integer_of("images", 0, 100'000'000));
   training.seed = static_cast<std::uint64_t>(options.integer_of("seed", 0, INT64_MAX));
   training.optimizer = options.text_of("optimizer");
   console::require_name("optimizer", training.optimizer, {"adam", "sgd"});
@@ -61,6 +66,7 @@ int train(const console::Arguments& arguments) {
     const nlohmann::ordered_json json{{"network", model.network.name},
                                       {"data", data.name},
                                       {"epochs", training.epochs},
+                                      {"images", training.images > 0 ? training.images : data.train.size()},
                                       {"checkpoint", out.string()},
                                       {"reward_accuracy", reward.accuracy},
                                       {"test_accuracy", test.accuracy},

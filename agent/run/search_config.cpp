@@ -21,6 +21,7 @@ void describe(Fields& of, quant::Retraining& r, std::string_view table) {
   of(table, "epochs", r.epochs);
   of(table, "images", r.images);
   of(table, "learning_rate", r.learning_rate);
+  of.later(table, "learning_rate_decay", r.learning_rate_decay);
   of(table, "batch", r.batch);
   of(table, "seed", r.seed);
   of(table, "quantizer", r.quantizer);

@@ -174,7 +174,7 @@ class Comparer {
       const std::int64_t count = batches.count();
       for (std::int64_t i = 0; i < count; ++i) {
         const double done = (epoch + static_cast<double>(i) / static_cast<double>(count)) / options_.epochs;
-        step(batches.next().value(), 0.5 * (1 + std::cos(M_PI * done)));
+        step(batches.next().value(), learning_rate(options_, epoch, done, 1));
         if ((i + 1) * kStagesPerEpoch / count != i * kStagesPerEpoch / count) weights_->end_stage();
       }
     }
@@ -240,7 +240,7 @@ class Comparer {
   }
 
   void step(const Batch& batch, double rate) {
-    for (auto& group : optimizer_->param_groups()) group.options().set_lr(options_.learning_rate * rate);
+    for (auto& group : optimizer_->param_groups()) group.options().set_lr(rate);
     const at::Tensor input = input_of(batch);
     for (std::size_t i = 0; i < layers_.size(); ++i) layers_[i].weight = weights_->weight(i);
     at::Tensor loss = at::cross_entropy_loss(logits(layers_, input, true), targets(batch, input));
@@ -273,9 +273,11 @@ class Comparer {
 };
 
 void check_options(const Retraining& options) {
-  if (options.epochs < 0 || options.images < 0 || options.batch < 2 || !(options.learning_rate > 0))
+  if (options.epochs < 0 || options.images < 0 || options.batch < 2 || !(options.learning_rate > 0) ||
+      !(options.learning_rate_decay >= 0 && options.learning_rate_decay <= 1))
     throw InputError(
-        "retraining needs epochs and images of 0 or more, 2 images per batch and a learning rate above 0");
+        "retraining needs epochs and images of 0 or more, 2 images per batch, a learning rate above 0, and "
+        "its decay between 0 and 1");
 }
 
 }  // namespace

@@ -24,10 +24,11 @@ struct Quantizer::Impl {
     host::validate_policy(start.network, policy);
     if (options.calibration_images < 1) throw InputError("start scales need 1 training image or more");
     if (options.epochs < 0 || options.images < 0 || options.batch < 1 || !(options.learning_rate > 0) ||
+        !(options.learning_rate_decay >= 0 && options.learning_rate_decay <= 1) ||
         !(options.distillation >= 0 && options.distillation <= 1) || options.patience < 0)
       throw InputError(
           "retraining needs epochs, images and patience of 0 or more, a batch and a learning rate above 0, "
-          "and a share of distillation between 0 and 1");
+          "and its decay and a share of distillation between 0 and 1");
     const host::Network& network = start.network;
     const int results = class_count(network);
     if (options.epochs > 0 && (network.outputs.size() != 1 || results != start.image_classes))

@@ -162,8 +162,7 @@ void Retrainer::retrain(const Progress& progress) {
       require_convergence(std::isfinite(sum));
       graph_.backward(pass, probabilities.exp().sub_(targets).div_(static_cast<double>(logits.size(0))),
                       statistics);
-      const double cosine = 0.5 * (1 + std::cos(M_PI * static_cast<double>(done) / steps));
-      optimizer.step(graph_.parameters(), options_.learning_rate * cosine);
+      optimizer.step(graph_.parameters(), learning_rate(options_, epoch, static_cast<double>(done), steps));
       ++done;
       if (progress)
         progress(static_cast<double>(done) / steps,

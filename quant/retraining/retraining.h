@@ -16,8 +16,10 @@ struct Retraining {
   std::uint64_t seed = 1;
   std::string quantizer = "lsq";   ///< a name of quantizers/methods.h
   std::string clipping = "mixed";  ///< start scales, a name of quantizers/clipping.h
-  std::string optimizer = "adam";  ///< adam or sgd; the rate falls along a cosine to zero
-  double distillation = 0.5;       ///< share of the float network's probabilities in the targets
+  std::string optimizer = "adam";  ///< adam or sgd
+  /// Factor of the rate from each epoch to the next; 0: none, the rate falls along a cosine to zero.
+  double learning_rate_decay = 0;
+  double distillation = 0.5;  ///< share of the float network's probabilities in the targets
   /// The data set's augmentation; the float network is then asked about each image. Off: a few epochs from a
   /// trained network gain nothing by it.
   bool augment = false;
@@ -29,6 +31,9 @@ struct Retraining {
   /// Which ones: 0: evenly spread ones, else drawn.
   std::uint64_t calibration_seed = 0;
 };
+
+/// The learning rate of a step in `epoch` (from 0), before which `done` of `steps` were made.
+double learning_rate(const Retraining& options, int epoch, double done, double steps);
 
 /// Retraining has left the numbers.
 class Diverged : public InputError {

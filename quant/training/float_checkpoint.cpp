@@ -24,15 +24,11 @@ constexpr std::int64_t kAccuracyBatch = 100;
 constexpr std::int64_t kAccuracyBytes = 2 << 20;  // the largest tensor of a batch stays in a core's cache
 
 nlohmann::json header_of(const FloatCheckpoint::Impl& checkpoint) {
-  return {{"network", checkpoint.network.name},
-          {"geometry", geometry_hash(checkpoint.network)},
-          {"split", checkpoint.split_hash},
-          {"epochs", checkpoint.options.epochs},
-          {"seed", checkpoint.options.seed},
-          {"learning_rate", checkpoint.options.learning_rate},
-          {"batch", checkpoint.options.batch},
-          {"optimizer", checkpoint.options.optimizer},
-          {"mean", checkpoint.mean},
+  return {{"network", checkpoint.network.name},  {"geometry", geometry_hash(checkpoint.network)},
+          {"split", checkpoint.split_hash},      {"epochs", checkpoint.options.epochs},
+          {"seed", checkpoint.options.seed},     {"learning_rate", checkpoint.options.learning_rate},
+          {"batch", checkpoint.options.batch},   {"optimizer", checkpoint.options.optimizer},
+          {"images", checkpoint.options.images}, {"mean", checkpoint.mean},
           {"deviation", checkpoint.deviation}};
 }
 
@@ -44,6 +40,7 @@ std::string cache_key(const host::Network& network, const Dataset& data, const F
                        fmt::join(data.deviation, ",")));
   // Only where they differ from what was once the only choice: the checkpoints of then are still found.
   if (options.optimizer != FloatTraining{}.optimizer) hash.add(" " + options.optimizer);
+  if (options.images > 0) hash.add(fmt::format(" images {}", options.images));
   if (data.augmentation.any())
     hash.add(fmt::format(" shift {} mirror {}", data.augmentation.shift, data.augmentation.mirror));
   return hash.hex();
@@ -115,9 +112,12 @@ FloatCheckpoint FloatCheckpoint::load(const host::Network& network, const Datase
   try {
     geometry = header.at("geometry").get<std::string>();
     loaded->split_hash = header.at("split").get<std::string>();
-    loaded->options = {header.at("epochs").get<int>(), header.at("seed").get<std::uint64_t>(),
-                       header.at("learning_rate").get<double>(), header.at("batch").get<int>(),
-                       header.value("optimizer", FloatTraining{}.optimizer)};
+    loaded->options = {header.at("epochs").get<int>(),
+                       header.at("seed").get<std::uint64_t>(),
+                       header.at("learning_rate").get<double>(),
+                       header.at("batch").get<int>(),
+                       header.value("optimizer", FloatTraining{}.optimizer),
+                       header.value("images", FloatTraining{}.images)};
     loaded->mean = header.at("mean").get<std::vector<float>>();
     loaded->deviation = header.at("deviation").get<std::vector<float>>();
   } catch (const nlohmann::json::exception& error) {

@@ -19,6 +19,7 @@ struct FloatTraining {
   double learning_rate = 2e-3;  ///< the largest of the cycle
   int batch = 128;
   std::string optimizer = "adam";  ///< adam (with decoupled weight decay) or sgd (momentum 0.9)
+  int images = 0;  ///< of the train split, those that retraining draws by the same seed; 0: all
 };
 
 /// Float weights of a network after training, with what they were trained on. Values are shared and

@@ -54,12 +54,16 @@ double one_cycle(double done) {
   return done < kRise ? done / kRise : 0.5 * (1 + std::cos(M_PI * (done - kRise) / (1 - kRise)));
 }
 
-void check_options(const FloatTraining& options) {
+void check_options(const FloatTraining& options, const Dataset& data) {
   if (options.epochs < 1 || options.batch < 2 || !(options.learning_rate > 0))
     throw InputError("float training needs at least 1 epoch, 2 images per batch and a learning rate above 0");
   if (options.optimizer != "adam" && options.optimizer != "sgd")
     throw InputError(
         fmt::format("no optimizer is named '{}' in float training: use adam or sgd", options.optimizer));
+  if (options.images < 0 || static_cast<std::size_t>(options.images) > data.train.size())
+    throw InputError(
+        fmt::format("{} images to train on are not in the {} of {}'s train split: use 1 to {} (0: all)",
+                    options.images, data.train.size(), data.name, data.train.size()));
 }
 
 /// A network's parameters while they are trained on one device.
@@ -110,14 +114,14 @@ void report(const Progress& progress, double done, int epoch, double loss) {
 FloatCheckpoint FloatCheckpoint::train(const host::Network& network, const Dataset& data,
                                        const FloatTraining& options, const Progress& progress) {
   check_fit(network, data);
-  check_options(options);
+  check_options(options, data);
   const TorchThreads threads(TorchThreads::all());
   const KeptMemory memory;
   FloatTrainer trainer(network, options, training_device());
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     Batches batches(data.train, data.shape, data.mean,
                     {.batch = options.batch,
-                     .images = 0,
+                     .images = options.images,
                      .seed = options.seed,
                      .epoch = static_cast<std::uint64_t>(epoch),
                      .augmentation = data.augmentation});

@@ -34,6 +34,11 @@ task="--model lenet $data --checkpoint lenet.pt"
 works '"float"' eval $task --policy float --format json
 awk -v a="$(value accuracy)" 'BEGIN { exit !(a > 0.9) }' || fail "the float network has not learnt: $(cat out)"
 
+works '"images": 48' train --model lenet $data --epochs 2 --images 48 --batch 16 --augment none --out few.pt --format json
+works '"float"' eval --model lenet $data --checkpoint few.pt --policy float --format json
+works '"accuracy"' eval --model lenet $data --checkpoint few.pt --policy w4a4 --retrain 2 --retrain-images 48 \
+  --learning-rate-decay 0.8 --format json
+
 # What the device computes is what the integer reference computes.
 quantized="$task --policy w4a4 --pin first,last --retrain 1"
 works '"executable": true' eval $quantized --format json
@@ -81,6 +86,8 @@ refused 'mean' eval $task --mean 0.5,x --std 1
 refused 'comma' eval $task --mean 0.5, --std 1,
 refused 'comma' eval $task --pin conv1,,conv2
 refused 'diverged' eval $quantized --optimizer sgd --learning-rate 1000
+refused 'learning-rate-decay 0 is out of range' eval $quantized --learning-rate-decay 0
+refused '481 images .* in the 480 of' train --model lenet $data --images 481 --out none.pt
 refused 'augmentation' eval $task --augment tilt
 refused 'input' eval --model lenet --data folder:photos --input 28
 refused 'format' export $quantized --format tar --out x

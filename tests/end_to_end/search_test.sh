@@ -59,6 +59,7 @@ refused 'holds no run to go on with' search --resume --out nowhere
 cp -r whole longer || fail "no copy of the run"
 refused '--evaluations differs' search --resume --evaluations 7 --out longer
 refused '--budget differs' search --resume --budget 0.4 --out longer
+refused '--learning-rate-decay differs' search --resume --learning-rate-decay 0.9 --out longer
 refused '--sensitivities differs' search --resume --sensitivities loss --out longer
 works 'best' search --resume --evaluations 10 --out longer
 [ "$(wc -l < longer/lines/random.csv)" -eq 11 ] || fail "not 10 evaluations: $(cat longer/lines/random.csv)"
@@ -94,6 +95,7 @@ works 'no policy reached the accuracy 1.0000' search --objective cycles --accura
 mv cheap elsewhere
 works '"mismatches": 0' infer --run elsewhere --images 2 --layers 1 --format json
 
+refused 'learning-rate-decay 1.2 is out of range' search --learning-rate-decay 1.2 --out run
 refused 'accuracy-floor' search --objective cycles --out run
 refused 'lowest reachable' search --budget 0.01 --out run
 refused 'leave --budget-of out' search --budget 5ms --budget-of energy --out run

@@ -44,6 +44,7 @@ SearchConfig strange_config() {
   c.lines = {};
   c.reward_images = 1000;
   c.retraining.learning_rate = 1.0 / 3;
+  c.retraining.learning_rate_decay = 0.8;
   c.final_retraining.epochs = 17;
   c.version = "0.1.0";
   c.fingerprint = "0123abcd";
@@ -72,6 +73,8 @@ TEST(SearchConfig, comes_back_from_its_file_exactly) {
   EXPECT_EQ(d.lines, c.lines);
   EXPECT_EQ(d.reward_images, c.reward_images);
   EXPECT_EQ(d.retraining.learning_rate, c.retraining.learning_rate);
+  EXPECT_EQ(d.retraining.learning_rate_decay, c.retraining.learning_rate_decay);
+  EXPECT_EQ(d.final_retraining.learning_rate_decay, 0);
   EXPECT_EQ(d.final_retraining.epochs, c.final_retraining.epochs);
   EXPECT_EQ(d.fingerprint, c.fingerprint);
 }
@@ -105,16 +108,19 @@ TEST(SearchConfig, a_value_of_another_type_is_bad_input_that_names_it) {
   }
 }
 
-TEST(SearchConfig, of_a_run_before_sensitivities_has_their_default) {
+TEST(SearchConfig, of_a_run_from_before_an_option_has_its_default) {
   const test::TemporaryFolder folder;
   const fs::path file = folder.path / "config.toml";
   save_config(strange_config(), file);
   std::string text = read_file(file);
-  const std::size_t key = text.find("sensitivities");
-  ASSERT_NE(key, std::string::npos);
-  text.erase(key, text.find('\n', key) - key);
+  for (const char* option : {"sensitivities", "learning_rate_decay = 0.8"}) {
+    const std::size_t key = text.find(option);
+    ASSERT_NE(key, std::string::npos) << option;
+    text.erase(key, text.find('\n', key) - key);
+  }
   host::write_file_atomically(file, text);
   EXPECT_EQ(load_config(file).sensitivities, SearchConfig{}.sensitivities);
+  EXPECT_EQ(load_config(file).retraining.learning_rate_decay, 0);
 }
 
 /// A configuration whose network is a small file.

@@ -8,9 +8,11 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "host/base/error.h"
+#include "quant/data/batches.h"
 #include "quant/model/geometry.h"
 #include "quant/reference/plan.h"
 #include "quant/retraining/pooling.h"
@@ -176,9 +178,55 @@ TEST_F(LenetTest, the_seed_changes_the_integers) {
             quantize("w4a4", other).integers.layers[2].weights);
 }
 
+TEST(LearningRate, falls_along_a_cosine_or_by_a_factor_from_epoch_to_epoch) {
+  const Retraining cosine{.epochs = 4, .learning_rate = 0.5};
+  EXPECT_DOUBLE_EQ(learning_rate(cosine, 0, 0, 8), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(cosine, 2, 4, 8), 0.25);
+  EXPECT_DOUBLE_EQ(learning_rate(cosine, 3, 8, 8), 0);
+  const Retraining decaying{.epochs = 4, .learning_rate = 0.5, .learning_rate_decay = 0.8};
+  EXPECT_DOUBLE_EQ(learning_rate(decaying, 0, 0, 8), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(decaying, 0, 1, 8), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(decaying, 3, 6, 8), 0.5 * 0.8 * 0.8 * 0.8);
+}
+
+TEST_F(LenetTest, a_decaying_rate_gives_other_integers) {
+  Retraining decaying = kShort;
+  decaying.learning_rate_decay = 1;
+  EXPECT_NE(quantize("w4a4", kShort).integers.layers[2].weights,
+            quantize("w4a4", decaying).integers.layers[2].weights);
+}
+
+/// Other labels for all training images but those that a pass of `images` draws by the seed.
+Dataset with_other_labels(Dataset data, std::int64_t images, std::uint64_t seed) {
+  const at::Tensor drawn = drawn_places(static_cast<std::int64_t>(data.train.size()), images, seed);
+  const std::set<std::int64_t> kept(drawn.data_ptr<std::int64_t>(), drawn.data_ptr<std::int64_t>() + images);
+  for (std::size_t i = 0; i < data.train.size(); ++i)
+    if (!kept.contains(static_cast<std::int64_t>(i))) data.train.labels[i] = (data.train.labels[i] + 1) % 10;
+  return data;
+}
+
+TEST_F(LenetTest, float_training_and_retraining_draw_the_same_few_images_by_their_seed) {
+  constexpr int kImages = 200;
+  const FloatTraining training{.epochs = 2, .seed = 3, .batch = 50, .images = kImages};
+  const Retraining retraining{.epochs = 2, .images = kImages, .seed = 3};
+  const Dataset same = with_other_labels(*data_, kImages, 3), other = with_other_labels(*data_, kImages, 4);
+  const auto trained = [&](const Dataset& data) {
+    return FloatCheckpoint::train(*network_, data, training).content_hash();
+  };
+  EXPECT_EQ(trained(same), trained(*data_));
+  EXPECT_NE(trained(other), trained(*data_));
+  const auto retrained = [&](const Dataset& data) {
+    return Quantizer(*network_, *checkpoint_, data)
+        .quantize(host::load_policy(*network_, "w4a4"), retraining);
+  };
+  expect_same_integers(retrained(same), retrained(*data_));
+  EXPECT_NE(retrained(other).integers.layers[2].weights, retrained(*data_).integers.layers[2].weights);
+}
+
 TEST_F(LenetTest, illegal_policies_and_options_are_refused) {
   host::Policy policy = host::uniform_policy(*network_, 8, 8);
   EXPECT_THROW((void)quantizer_->quantize(policy, {.batch = 0}), InputError);
+  EXPECT_THROW((void)quantizer_->quantize(policy, {.learning_rate_decay = 1.5}), InputError);
   policy.layers.pop_back();
   EXPECT_THROW((void)quantizer_->quantize(policy, kShort), InputError);
 }

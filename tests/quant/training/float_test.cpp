@@ -105,8 +105,9 @@ TEST(FloatTraining, that_diverges_says_so) {
 }
 
 TEST(FloatTraining, unusable_options_are_refused) {
-  for (const FloatTraining& options : {FloatTraining{.epochs = 0}, FloatTraining{.learning_rate = 0},
-                                       FloatTraining{.batch = 1}, FloatTraining{.optimizer = "rmsprop"}})
+  for (const FloatTraining& options :
+       {FloatTraining{.epochs = 0}, FloatTraining{.learning_rate = 0}, FloatTraining{.batch = 1},
+        FloatTraining{.optimizer = "rmsprop"}, FloatTraining{.images = -1}, FloatTraining{.images = 2001}})
     EXPECT_THROW(accuracy_after(options), InputError);
 }
 
