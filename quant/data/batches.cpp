@@ -83,8 +83,9 @@ void write_image(const std::uint8_t* image, const host::Shape& shape, const Chan
 }
 
 /// The images of a pass, in order: a shuffle of the subset that `seed` chose.
-at::Tensor order_of_pass(std::int64_t all, std::int64_t images, std::uint64_t seed, std::uint64_t epoch) {
-  const at::Tensor subset = drawn_places(all, images, seed);
+at::Tensor order_of_pass(std::int64_t all, std::int64_t images, std::uint64_t seed, std::uint64_t epoch,
+                         const at::Tensor& drawn) {
+  const at::Tensor subset = drawn.defined() ? drawn : drawn_places(all, images, seed);
   std::mt19937_64 generator(seed + 1);
   at::Tensor order = shuffled_order(images, generator);
   // Each epoch draws on where the one before it stopped.
@@ -189,7 +190,7 @@ Batches::Batches(const Split& split, const host::Shape& shape, const std::vector
     impl_->fill.push_back(static_cast<std::uint8_t>(std::clamp(std::floor(255.0 * value + 0.5), 0.0, 255.0)));
   impl_->augmentation = options.augmentation;
   impl_->augmentation_seed = mix(mix(options.seed) + options.epoch);
-  impl_->order = order_of_pass(all, images, options.seed, options.epoch);
+  impl_->order = order_of_pass(all, images, options.seed, options.epoch, options.drawn);
   impl_->batch = std::min(options.batch, images);
   impl_->count = images / impl_->batch;
   impl_->thread =

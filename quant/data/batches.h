@@ -32,6 +32,9 @@ class Batches {
     std::uint64_t seed = 1;
     std::uint64_t epoch = 0;  ///< another order and other augmentations with the same subset
     Augmentation augmentation = {};
+    /// drawn_places() of this pass: drawing them again takes as long as an epoch of few images. Undefined:
+    /// they are drawn.
+    at::Tensor drawn = {};
   };
   Batches(const Split& split, const host::Shape& shape, const std::vector<float>& mean,
           const Options& options);

@@ -134,6 +134,8 @@ void Retrainer::retrain(const Progress& progress) {
   const Teaching* teaching = nullptr;
   if (!augmented && options_.distillation > 0)
     teaching = &start_.teaching({static_cast<std::int64_t>(kept), options_.images, options_.seed});
+  const at::Tensor drawn =
+      drawn_places(static_cast<std::int64_t>(train.size()), options_.images, options_.seed);
   Optimizer optimizer(options_.optimizer, graph_.parameters());
   Snapshot best;
   double least = std::numeric_limits<double>::infinity(), steps = 0;
@@ -146,7 +148,8 @@ void Retrainer::retrain(const Progress& progress) {
                      .images = options_.images,
                      .seed = options_.seed,
                      .epoch = static_cast<std::uint64_t>(epoch),
-                     .augmentation = augmented ? start_.augmentation : Augmentation{}});
+                     .augmentation = augmented ? start_.augmentation : Augmentation{},
+                     .drawn = drawn});
     if (epoch == 0) {
       steps = static_cast<double>(batches.count() * options_.epochs);
       moving = static_cast<std::int64_t>(kMovingShare * steps);

@@ -100,8 +100,10 @@ TEST(Batches, are_in_the_order_of_the_first_retrainings) {
   const at::Tensor subset = shuffled_order(40, subset_generator).narrow(0, 0, 30);
   for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
     const at::Tensor expected = subset.index_select(0, shuffled_order(30, generator));
-    EXPECT_TRUE(
-        run(split, kColour, {.batch = 10, .images = 30, .seed = 7, .epoch = epoch}).indices.equal(expected));
+    Batches::Options options{.batch = 10, .images = 30, .seed = 7, .epoch = epoch};
+    EXPECT_TRUE(run(split, kColour, options).indices.equal(expected));
+    options.drawn = drawn_places(40, 30, 7);
+    EXPECT_TRUE(run(split, kColour, options).indices.equal(expected)) << "of places that were drawn before";
   }
 }
 
