@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <span>
 #include <utility>
@@ -101,6 +102,25 @@ bool asks_for(const SearchConfig& config, std::string_view line) {
   return std::ranges::find(config.lines, line) != config.lines.end();
 }
 
+/// w8a8, w4a4, w2a2 and w1a2, whatever rules and budget say.
+std::vector<Finalist> uniform_finalists(const Stage& stage) {
+  Laboratory& laboratory = stage.laboratory;
+  const auto images = laboratory.task().images_of(stage.config.seed, search::Fidelity::full);
+  std::vector<Finalist> finalists;
+  for (const auto& [weight_bits, input_bits] : {std::pair{8, 8}, {4, 4}, {2, 2}, {1, 2}}) {
+    host::Policy policy = host::uniform_policy(laboratory.network(), weight_bits, input_bits);
+    search::Answer searched{.costs = laboratory.costs(policy)};
+    finalists.push_back({.line = "w" + std::to_string(weight_bits) + "a" + std::to_string(input_bits),
+                         .policy = std::move(policy),
+                         .searched = std::move(searched)});
+  }
+  host::parallel_for(static_cast<int>(finalists.size()), stage.workers, [&](int item, int) {
+    Finalist& f = finalists[static_cast<std::size_t>(item)];
+    f.searched.folds = laboratory.task().outcomes(f.policy, true, std::span(&images, 1)).front().folds;
+  });
+  return finalists;
+}
+
 }  // namespace
 
 std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Line>& lines) {
@@ -117,16 +137,8 @@ std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Lin
           {.line = lines[i].name, .policy = std::move(policy), .searched = std::move(answer)});
     }
   }
-  if (!asks_for(stage.config, "uniform")) return finalists;
-  const auto images = laboratory.task().images_of(stage.config.seed, search::Fidelity::full);
-  for (const auto& [weight_bits, input_bits] : {std::pair{8, 8}, {4, 4}, {2, 2}, {1, 2}}) {
-    host::Policy policy = host::uniform_policy(laboratory.network(), weight_bits, input_bits);
-    search::Answer searched{.costs = laboratory.costs(policy)};
-    searched.folds = laboratory.task().outcomes(policy, true, std::span(&images, 1)).front().folds;
-    finalists.push_back({.line = "w" + std::to_string(weight_bits) + "a" + std::to_string(input_bits),
-                         .policy = std::move(policy),
-                         .searched = std::move(searched)});
-  }
+  if (asks_for(stage.config, "uniform"))
+    std::ranges::move(uniform_finalists(stage), std::back_inserter(finalists));
   return finalists;
 }
 
