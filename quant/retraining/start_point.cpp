@@ -369,4 +369,13 @@ const Teaching& StartPoint::teaching(const DrawnImages& drawn) const {
   return teachings_.emplace(drawn, teach_drawn(drawn)).first->second;
 }
 
+host::Network calibrated_network(const StartPoint& start, const std::vector<FloatLayer>& layers) {
+  host::Network network = start.network;
+  network.tensors.at(network.input).limits = {};
+  std::size_t index = 0;
+  for (host::Layer& layer : network.layers)
+    if (layer.has_weights()) layer.batch_norm = layers.at(index++).gain.defined();
+  return network;
+}
+
 }  // namespace bitloop::quant

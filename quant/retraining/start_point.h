@@ -119,4 +119,8 @@ class StartPoint {
   mutable std::map<DrawnImages, Teaching> teachings_;
 };
 
+/// The network whose layers a calibration has written anew: norms where those have one, and the image as
+/// codes, which no limits of the float network's round.
+host::Network calibrated_network(const StartPoint& start, const std::vector<FloatLayer>& layers);
+
 }  // namespace bitloop::quant

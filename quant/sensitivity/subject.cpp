@@ -21,17 +21,6 @@ namespace {
 constexpr double kPixel = 1.0 / 255;
 constexpr int kMostThreads = 8;  // each holds 128 MiB (pass_batch), with gradients some times that
 
-/// The network whose layers a calibration has written anew: norms where those have one, and the image as
-/// codes, which no limits of the float network's round.
-host::Network network_of(const StartPoint& start, const std::vector<FloatLayer>& layers) {
-  host::Network network = start.network;
-  network.tensors.at(network.input).limits = {};
-  std::size_t index = 0;
-  for (host::Layer& layer : network.layers)
-    if (layer.has_weights()) layer.batch_norm = layers.at(index++).gain.defined();
-  return network;
-}
-
 /// Where layers with weights read, but for the image and what shares its codes.
 std::vector<int> read_tensors_of(const StartPoint& start) {
   const host::Network& network = start.network;
@@ -54,7 +43,7 @@ Subject::Subject(const Quantizer& quantizer, const Retraining& recipe, const Sen
       layers_(start_.calibration(calibration_images(recipe)).layers),
       threads_(std::min(options.threads, kMostThreads)),
       read_(read_tensors_of(start_)) {
-  network_ = network_of(start_, layers_);
+  network_ = calibrated_network(start_, layers_);
   if (options.images < 1) throw InputError("sensitivities need 1 training image or more");
   places_ = drawn_places(start_.train_images(), options.images, options.seed);
   labels_ = label_tensor(start_.train.labels);

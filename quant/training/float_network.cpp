@@ -156,7 +156,7 @@ std::vector<const host::Layer*> last_readers(const host::Network& network) {
 }  // namespace
 
 FloatPass float_forward(const host::Network& network, const std::vector<FloatLayer>& layers,
-                        const at::Tensor& input, bool training, Keep keep) {
+                        const at::Tensor& input, bool training, Keep keep, const ReadAs& read_as) {
   FloatPass pass;
   pass.tensors.resize(network.tensors.size());
   pass.reads.resize(network.tensors.size());
@@ -164,10 +164,12 @@ FloatPass float_forward(const host::Network& network, const std::vector<FloatLay
   const auto readers = last_readers(network);
   std::size_t weight_index = 0;
   const auto read = [&](int tensor, const at::Tensor& x) {
-    const host::Limits& limits = network.tensors.at(tensor).narrow_limits;
-    if (keep == Keep::results) return limited(limits, x);
+    const auto read_once = [&] {
+      return read_as ? read_as(tensor, x) : limited(network.tensors.at(tensor).narrow_limits, x);
+    };
+    if (keep == Keep::results) return read_once();
     at::Tensor& kept = pass.reads.at(tensor);
-    if (!kept.defined()) kept = limited(limits, at::alias(x));
+    if (!kept.defined()) kept = at::alias(read_once());
     return kept;
   };
   const auto weight_layer = [&](const host::Layer& layer, const at::Tensor& x) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,11 +65,15 @@ struct FloatPass {
   std::vector<at::Tensor> reads;
 };
 enum class Keep { everything, results };
+/// What layers with weights read of a tensor, instead of the tensor to its narrow limits.
+using ReadAs = std::function<at::Tensor(int tensor, const at::Tensor& x)>;
 
 /// In training the layers' batch-norm statistics are updated. Tensors have the memory format of `input`.
 /// Keeping only the results frees every other tensor behind its last reader, and gives no sums and reads.
+/// `read_as` is asked once per tensor where everything is kept, else once per reader.
 FloatPass float_forward(const host::Network& network, const std::vector<FloatLayer>& layers,
-                        const at::Tensor& input, bool training, Keep keep = Keep::everything);
+                        const at::Tensor& input, bool training, Keep keep = Keep::everything,
+                        const ReadAs& read_as = {});
 
 /// Images of a pass that keeps all tensors.
 std::int64_t pass_batch(const host::Network& network);

@@ -10,66 +10,15 @@
 #include "quant/retraining/start_point.h"
 #include "quant/tensor/order.h"
 #include "quant/training/float_network.h"
-#include "tests/quant/fixtures.h"
+#include "tests/quant/block_network.h"
 
 namespace bitloop::quant {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr double kMean = 0.2;  // 51 of 255: padding with the zero pixel is padding with 0
-constexpr double kDeviation = 0.25;
-constexpr int kImages = 110;  // batches of at most 100 and 25
-
-/// A residual block between convolutions, one of them strided and padded on two sides.
-host::Network block_network() {
-  using host::Activation;
-  using host::LayerKind;
-  host::Network network{.name = "block",
-                        .tensors = {{"image", {1, 6, 6}},
-                                    {"stem", {4, 6, 6}},
-                                    {"deep", {4, 6, 6}},
-                                    {"wide", {4, 6, 6}},
-                                    {"sum", {4, 6, 6}},
-                                    {"small", {2, 3, 3}},
-                                    {"result", {3, 1, 1}}},
-                        .layers = {},
-                        .input = 0,
-                        .outputs = {6}};
-  const auto window = [](host::Layer layer, int kernel, int stride, host::Padding pad) {
-    layer.kernel_height = layer.kernel_width = kernel;
-    layer.stride = stride;
-    layer.pad = pad;
-    return layer;
-  };
-  network.layers = {
-      window({.name = "stem", .inputs = {0}, .output = 1, .activation = Activation::relu, .batch_norm = true},
-             3, 1, 1),
-      window({.name = "deep", .kind = LayerKind::depthwise, .inputs = {1}, .output = 2}, 3, 1, 1),
-      {.name = "wide", .inputs = {2}, .output = 3},
-      {.name = "sum", .kind = LayerKind::add, .inputs = {1, 3}, .output = 4, .activation = Activation::relu},
-      window({.name = "small", .inputs = {4}, .output = 5, .activation = Activation::relu}, 3, 2,
-             {0, 0, 1, 1}),
-      {.name = "result", .kind = LayerKind::linear, .inputs = {5}, .output = 6}};
-  host::derive_signedness(network);
-  network.validate();
-  return network;
-}
-
-Dataset random_images() {
-  Dataset data;
-  data.name = data.spec = "random";
-  data.shape = {1, 6, 6};
-  data.classes = 3;
-  data.mean = {kMean};
-  data.deviation = {kDeviation};
-  for (Split* split : {&data.train, &data.reward, &data.test}) {
-    split->pixels = random_bytes(36 * kImages, 5);
-    for (int i = 0; i < kImages; ++i) split->labels.push_back(static_cast<std::uint16_t>(i % 3));
-  }
-  data.split_hash = "random";
-  return data;
-}
+constexpr double kMean = 0.2, kDeviation = 0.25;  // the data's
+constexpr int kImages = 110;                      // batches of at most 100 and 25
 
 class SensitivityTest : public ::testing::Test {
  protected:
@@ -130,7 +79,7 @@ class SensitivityTest : public ::testing::Test {
   }
 
   const host::Network network_ = block_network();
-  const Dataset data_ = random_images();
+  const Dataset data_ = random_images(kImages);
   const FloatCheckpoint checkpoint_ = FloatCheckpoint::untrained(network_, data_, 3);
   const Quantizer quantizer_{network_, checkpoint_, data_};
 };
