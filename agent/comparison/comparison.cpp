@@ -8,6 +8,7 @@
 #include <limits>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent/searchers/registry.h"
 #include "agent/solver/knapsack.h"
@@ -80,6 +81,25 @@ class TimedCosts : public CostModel {
   std::size_t known_ = inner_.measured();
 };
 
+/// Counts the time of passes: they are what the searcher pays evaluations for.
+class TimedSupernet : public Supernet {
+ public:
+  TimedSupernet(std::unique_ptr<Supernet> inner, Clock::duration& time)
+      : inner_(std::move(inner)), time_(time) {}
+  Pass pass(const Mixture& mixture, double rate) override {
+    const auto start = Clock::now();
+    Pass pass = inner_->pass(mixture, rate);
+    time_ += Clock::now() - start;
+    return pass;
+  }
+  [[nodiscard]] double price() const override { return inner_->price(); }
+  [[nodiscard]] int images() const override { return inner_->images(); }
+
+ private:
+  std::unique_ptr<Supernet> inner_;
+  Clock::duration& time_;
+};
+
 double seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 /// Where the best changes, and what it is worth on the test images.
@@ -128,18 +148,26 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
                     std::uint64_t seed) {
   const auto evaluator = task.evaluator(seed);
   TimedCosts costs(task.costs());
+  Clock::duration training{};
+  MakeSupernet supernet;
+  if (MakeSupernet make = task.supernet()) {
+    supernet = [make = std::move(make), &training](std::uint64_t images) {
+      return std::make_unique<TimedSupernet>(make(images), training);
+    };
+  }
   const Problem problem{task.space(),
                         costs,
                         {.measure = budget.measure, .limit = budget.limit},
                         evaluator->prices(),
-                        origin_of(task.space(), task.costs(), *evaluator)};
+                        origin_of(task.space(), task.costs(), *evaluator),
+                        std::move(supernet)};
   Timed timed(*evaluator);
   costs.time = {};
   const auto start = Clock::now();
   const auto searcher =
       method.make(problem, {.evaluations = spec.marks.back(), .batch = spec.batch, .seed = seed});
   const std::vector<Step> steps = run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back()});
-  const double own = seconds(Clock::now() - start - timed.time - costs.time);
+  const double own = seconds(Clock::now() - start - timed.time - costs.time - training);
   TrialResult result = result_of(steps, task, spec, budget);
   result.note = searcher->note();
   if (!steps.empty()) result.overhead = own / std::max(1.0, steps.back().spent);
@@ -161,6 +189,12 @@ void require_reachable(const Space& space, CostModel& costs, const Budget& budge
 }
 
 Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer) {
+  for (const std::string& name : spec.methods) {
+    if (!method(name).needs_network || task.supernet()) continue;
+    throw InputError(fmt::format(
+        "{} trains the weights of a network, and a table has none: leave it out, or name --model and --data",
+        name));
+  }
   for (const Budget& budget : spec.budgets) require_reachable(task.space(), task.costs(), budget);
   Comparison comparison{task.name(), spec, {}};
   struct Job {

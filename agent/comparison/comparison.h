@@ -58,7 +58,8 @@ using ComparisonObserver = std::function<void(int done, int all)>;
 void require_reachable(const Space& space, CostModel& costs, const Budget& budget);
 
 /// All methods on one task with the same evaluations, images and budgets. Throws InputError for a
-/// method that there is not and a budget that cannot be reached, before anything runs.
+/// method that there is not, or that needs a network where there is none, and a budget that cannot be
+/// reached, before anything runs.
 Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer = {});
 
 /// docs/results.md defines its fields; accuracies 0..1.

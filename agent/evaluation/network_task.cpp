@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/evaluation/policy_supernet.h"
 #include "agent/evaluation/retrained_or_not.h"
 #include "quant/reference/integer_reference.h"
 
@@ -103,6 +104,16 @@ std::size_t NetworkTask::reward_folds() const {
 
 std::unique_ptr<search::Evaluator> NetworkTask::evaluator(std::uint64_t seed) {
   return std::make_unique<NetworkEvaluator>(*this, seed);
+}
+
+search::MakeSupernet NetworkTask::supernet() {
+  return [this](std::uint64_t seed) {
+    return std::make_unique<PolicySupernet>(
+        space_,
+        std::make_unique<quant::Supernet>(quantizer_, recipe_.retraining,
+                                          quant::SupernetOptions{.seed = seed}),
+        kTrainingPasses * prices().probe_per_image);
+  };
 }
 
 std::size_t NetworkTask::full_folds() const {

@@ -31,7 +31,8 @@ inline constexpr int kFoldImages = 200;
 ///
 /// Images: the reward split is cut in folds of about kFoldImages; a seed shuffles them. An evaluation takes
 /// the first `reward_images`, a check those behind, a probe the first of them, without retraining. Prices are
-/// pro rata of image passes: statistics, reward images, and three for each image that is trained on.
+/// pro rata of image passes: statistics, reward images, and three for each image that is trained on, by a
+/// supernet too, which takes images of the train split only.
 class NetworkTask : public search::Task {
  public:
   /// What is referred to must outlive this. `store`: not null; of this process only where nothing is kept.
@@ -43,6 +44,7 @@ class NetworkTask : public search::Task {
   [[nodiscard]] const search::Space& space() const override { return space_.space(); }
   [[nodiscard]] search::CostModel& costs() override { return costs_; }
   std::unique_ptr<search::Evaluator> evaluator(std::uint64_t seed) override;
+  [[nodiscard]] search::MakeSupernet supernet() override;
   double test_accuracy(const search::Assignment& assignment) override;
 
   /// Images that a policy is asked about: chosen folds of as many as a split is cut in (image i is in fold

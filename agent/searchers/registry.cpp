@@ -20,7 +20,9 @@
   of(nsga2)                 \
   of(tpe)                   \
   of(gp)                    \
-  of(forest)
+  of(forest)                \
+  of(dnas)                  \
+  of(dnas_soft_barrier)
 // clang-format on
 
 namespace bitloop::search {

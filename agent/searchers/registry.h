@@ -8,7 +8,8 @@
 namespace bitloop::search {
 
 /// Every searcher that there is. To add one: a file in this room that defines `const Method NAME_method`, its
-/// name in the list of registry.cpp, and a paragraph in docs/search.md.
+/// name in the list of registry.cpp (of a variant, `name:variant`, with underscores), and a paragraph in
+/// docs/search.md.
 std::span<const Method* const> methods();
 
 /// Adds one that another library makes (with LibTorch), behind the others; it lives for good. Not while

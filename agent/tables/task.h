@@ -19,6 +19,8 @@ class Task {
   /// An evaluator of which `seed` draws the images: it shuffles the reward folds, of which the first are for
   /// full evaluations and those behind for checks. Any thread may call, and use what it got.
   virtual std::unique_ptr<Evaluator> evaluator(std::uint64_t seed) = 0;
+  /// For searchers that train the network's weights; empty where there is none.
+  [[nodiscard]] virtual MakeSupernet supernet() { return {}; }
   /// Accuracy on images that no search sees.
   virtual double test_accuracy(const Assignment& assignment) = 0;
 };

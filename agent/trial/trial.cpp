@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "agent/trial/remembering.h"
 #include "host/base/error.h"
@@ -52,17 +53,20 @@ std::vector<Step> run_trial(Searcher& searcher, Evaluator& evaluator, const Prob
                             const TrialLimits& limits, const TrialObserver& observer) {
   Remembering remembering(evaluator);
   std::vector<Step> steps;
-  double spent = 0;
+  double spent = 0, own = 0;  // `own`: of it, the searcher's own
   int proposed = 0;
   int best = -1;
   for (int idle = 0; idle < kIdleBatches;) {
-    const double left = limits.evaluations - spent;
-    const auto queries = affordable(searcher.ask(left), remembering, left, limits.proposals - proposed);
+    const double before = spent;
+    std::vector<Query> asked = searcher.ask(limits.evaluations - spent);
+    spent += searcher.spent() - own;
+    own = searcher.spent();
+    const auto queries =
+        affordable(std::move(asked), remembering, limits.evaluations - spent, limits.proposals - proposed);
     if (queries.empty()) break;
     for (const Query& query : queries) check(query, problem);
     const std::vector<Answer> answers = remembering.evaluate(queries);
     searcher.tell(answers);
-    const double before = spent;
     for (const Answer& answer : answers) {
       spent += answer.price;
       steps.push_back({answer, spent, best});

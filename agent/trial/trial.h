@@ -15,7 +15,7 @@ struct Step {
 };
 
 struct TrialLimits {
-  double evaluations = 60;  ///< the sum of prices is at most this
+  double evaluations = 60;  ///< the sum of prices, and of what the searcher spends itself, is at most this
   /// Full queries at most, remembered ones included.
   int proposals = std::numeric_limits<int>::max();
 };

@@ -35,6 +35,14 @@ cut -d' ' -f1-12 out > first
 works 'ours' compare $network
 cut -d' ' -f1-12 out | diff -q first - > /dev/null || fail "a repeated comparison differs: $(cat out)"
 
+# One that trains the network's weights: the same whatever runs beside it.
+trained="$space --retrain-images 500 --methods dnas,dnas:soft-barrier --budgets 0.5 --evaluations 6 --seeds 2 --format json"
+works 'dnas:soft-barrier' compare $trained --workers 1
+grep -v overhead out > one
+works 'dnas:soft-barrier' compare $trained --workers 4
+grep -v overhead out > four
+same one four
+
 printf 'a,b,accuracy,bytes\n4,4,0.5,10\n8,4,0.7,20\n8,8,0.8,30\n' > theirs.csv
 works '70.00' compare --table theirs.csv --methods uniform,random --budgets 20kB,0.7bytes --evaluations 4 --seeds 3
 grep -q "lacks 1 of 4 policies, '4 8' first" err || fail "nothing about the missing policy: $(cat err)"
@@ -44,6 +52,8 @@ printf 'a,accuracy,energy\n4,0.5,1e-6\n8,0.7,3e-6\n' > joules.csv
 works '50.00' compare --table joules.csv --methods uniform,random --budgets 0.5energy --evaluations 1 --seeds 3
 refused 'is no budget' compare --table theirs.csv --budgets 0.2parsecs
 refused 'unknown method' compare --table theirs.csv --methods best
+refused 'dnas trains the weights of a network, and a table has none' compare --table theirs.csv --methods random,dnas
+refused 'name --model and --data' compare --table theirs.csv --methods dnas:soft-barrier
 refused 'cannot be read' compare --table nowhere.json
 printf 'a,bytes\n1,2\n' > none.csv
 refused "named 'accuracy'" compare --table none.csv

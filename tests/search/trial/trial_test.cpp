@@ -25,7 +25,15 @@ TEST_P(Methods, TakeLittleTimeOfTheirOwnWithManyDecisions) {
   fmt::print("{}: {:.1f} ms per evaluation\n", GetParam()->name, 1e3 * result.overhead);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Methods, testing::ValuesIn(methods().begin(), methods().end()), name_of_method);
+/// Those that need no network: here are tables.
+std::vector<const Method*> methods_on_tables() {
+  std::vector<const Method*> found;
+  for (const Method* method : methods())
+    if (!method->needs_network) found.push_back(method);
+  return found;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Methods, testing::ValuesIn(methods_on_tables()), name_of_method);
 
 /// In 41 decisions, within few evaluations.
 TEST(Ours, IsAboveTheSolverAndNotBelowUniformPolicies) {
@@ -71,6 +79,38 @@ TEST(Trial, WhatIsKnownIsFreeAndEndsATrialThatAsksNothingNew) {
   EXPECT_EQ(steps.size(), 2 * (kIdleBatches + 1));
   EXPECT_FALSE(searcher.told[0].remembered);
   EXPECT_TRUE(searcher.told[1].remembered);
+}
+
+/// Spends as much of its own whenever it is asked, then asks something new.
+class Spender : public Searcher {
+ public:
+  explicit Spender(double each) : each_(each) {}
+  std::vector<Query> ask(double left) override {
+    lefts.push_back(left);
+    spent_ += each_;
+    const int asked = static_cast<int>(lefts.size()) - 1;
+    return full({asked % 3, asked / 3});
+  }
+  void tell(std::span<const Answer> /*answers*/) override {}
+  [[nodiscard]] double spent() const override { return spent_; }
+  std::vector<double> lefts;
+
+ private:
+  static std::vector<Query> full(Assignment assignment) { return {{std::move(assignment)}}; }
+  double each_;
+  double spent_ = 0;
+};
+
+TEST(Trial, WhatASearcherSpendsItselfCounts) {
+  const auto task = table_task(test::example_table(1));
+  const auto evaluator = task->evaluator(1);
+  const Problem problem{task->space(), task->costs(), {.limit = 1e9}, evaluator->prices()};
+  Spender searcher(0.75);
+  const auto steps = run_trial(searcher, *evaluator, problem, {.evaluations = 5});
+  ASSERT_EQ(steps.size(), 2);  // a third would end at 5.25
+  EXPECT_DOUBLE_EQ(steps[0].spent, 1.75);
+  EXPECT_DOUBLE_EQ(steps[1].spent, 3.5);
+  EXPECT_EQ(searcher.lefts, (std::vector<double>{5, 3.25, 1.5}));
 }
 
 TEST(Trial, ProposalsEndItToo) {
