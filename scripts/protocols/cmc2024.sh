@@ -18,4 +18,6 @@ for draw in {1..10}; do
   [ "$draw" -eq 1 ] && search cmc2024/search "${recipe[@]}" --method ddpg --lines uniform --budget 0.6 --episodes 50 \
     --final-epochs 100 --fresh
 done
+page optimum "$work"
 page draws "$work"
+page search "$work/search/summary.json"

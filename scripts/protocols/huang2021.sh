@@ -1,10 +1,10 @@
-# huang2021 MODEL DATA: clipping inside and after a search and none, ResNet-20 on CIFAR-10, weights of 4 and 6 bits (minutes)
+# huang2021 MODEL DATA: ResNet-20 on CIFAR-10 with 4- and 6-bit weights, clipped inside and after a search (minutes)
 # shellcheck shell=bash disable=SC2154
-# Weights at 4 and 6 bits in the mean are 0.5 and 0.75 of the bytes at 8 bits. Without retraining, which would repair what
-# clipping spoils.
+# Weights at 4 and 6 bits in the mean are 0.5 and 0.75 of the bytes at 8 bits. Without retraining, which would repair
+# what clipping spoils.
 takes 2 "$@"
-for budget in 0.5 0.75; do
-  for seed in {1..5}; do
+for seed in {1..5}; do
+  for budget in 0.5 0.75; do
     task=(--model "$1" --data "cifar10:$2" --mean "0.485,0.456,0.406" --std "0.229,0.224,0.225" --rules ends8
       --reward-from test --retrain-epochs 0 --final-epochs 0 --sensitivities none --lines none --evaluations 20
       --budget "$budget" --budget-of size --seed "$seed")
