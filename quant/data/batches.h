@@ -32,8 +32,8 @@ class Batches {
     std::uint64_t seed = 1;
     std::uint64_t epoch = 0;  ///< another order and other augmentations with the same subset
     Augmentation augmentation = {};
-    /// drawn_places() of this pass: drawing them again takes as long as an epoch of few images. Undefined:
-    /// they are drawn.
+    /// drawn_places() of this pass, for whoever makes many: each else shuffles the whole split. Undefined:
+    /// drawn here.
     at::Tensor drawn = {};
   };
   Batches(const Split& split, const host::Shape& shape, const std::vector<float>& mean,
