@@ -1,7 +1,7 @@
 # cmc2024-mobilenet: CMC 2024's MobileNet-V2 on Fashion-MNIST, its float training included
 # shellcheck shell=bash disable=SC2154
 # Ratio 0.6 and 50 episodes of its section 4.3.1. The retraining is that of its LeNet (section 4.2), since what it used
-# here is not printed, but of 20 epochs: the 80 others, at 0.8^20 of the rate and less, would take four fifths of the time.
+# here is not printed, but of 20 epochs: the 80 others, at 0.8^20 of the rate and less, take four fifths of the time.
 work=$folder/cmc2024-mobilenet
 once "$work/float.json" "$bitloop" train --model mobilenet-v2 --data fashion-mnist --epochs 2 --out "$work/float.pt" \
   --format json
