@@ -4,11 +4,16 @@
 
 namespace bitloop::agents {
 
-extern const search::Method ddpg_method;
+extern const search::Method ddpg_method, cmc2024_method, cmc2024_no_weight_deviation_method,
+    cmc2024_haq_reward_method, cmc2024_gap_reward_method, haq_method, haq_as_published_method, releq_method,
+    adrl_method;
 
 void register_agents() {
   static const bool once = [] {
-    search::add_method(ddpg_method);
+    for (const search::Method* method :
+         {&ddpg_method, &cmc2024_method, &cmc2024_no_weight_deviation_method, &cmc2024_haq_reward_method,
+          &cmc2024_gap_reward_method, &haq_method, &haq_as_published_method, &releq_method, &adrl_method})
+      search::add_method(*method);
     return true;
   }();
   (void)once;

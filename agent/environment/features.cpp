@@ -6,7 +6,7 @@ namespace bitloop::agent {
 
 std::vector<std::string> feature_names() {
   return {"layer", "input_channels", "output_channels", "kernel",    "stride",
-          "map",   "weights",        "deviation",       "activation"};
+          "map",   "weights",        "deviation",       "depthwise", "activation"};
 }
 
 std::vector<LayerFeatures> layer_features(const host::Network& network,
@@ -22,7 +22,8 @@ std::vector<LayerFeatures> layer_features(const host::Network& network,
                     static_cast<double>(conv ? layer->stride.y : 0),
                     static_cast<double>(conv ? static_cast<long>(in.height) * in.width : in.elements()),
                     static_cast<double>(network.weight_count(*layer)),
-                    deviations.empty() ? 0 : deviations.at(row)});
+                    deviations.empty() ? 0 : deviations.at(row),
+                    layer->kind == host::LayerKind::depthwise ? 1.0 : 0.0});
   }
   for (std::size_t column = 0; column < kLayerFeatures; ++column) {
     const auto by_column = [column](const LayerFeatures& a, const LayerFeatures& b) {

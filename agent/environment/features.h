@@ -8,7 +8,7 @@
 
 namespace bitloop::agent {
 
-inline constexpr std::size_t kLayerFeatures = 8;
+inline constexpr std::size_t kLayerFeatures = 9;
 using LayerFeatures = std::array<double, kLayerFeatures>;
 
 /// Features of every layer with weights, min-max normalised over the network to 0..1 (a column of equal

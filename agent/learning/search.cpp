@@ -149,13 +149,14 @@ agent::SearchConfig config_from(const console::Options& options) {
   if (c.accuracy_floor && c.drop) throw InputError("--drop says the floor: leave --accuracy-floor out");
   c.accuracy_limit = number_of(options, "acc-limit");
   c.cost_in_reward = options.is_set("cost-in-reward") || c.accuracy_limit.has_value();
-  const bool has_reward =
-      std::ranges::any_of(agents::kAgents, [&](const auto& a) { return a.name == c.method; });
-  if (c.cost_in_reward && !has_reward) {
+  const auto shapes_reward = [&](const agents::About& agent) {
+    return agent.name == c.method && agent.takes_reward;
+  };
+  if (c.cost_in_reward && std::ranges::none_of(agents::kAgents, shapes_reward)) {
     throw InputError(fmt::format(
-        "--acc-limit and --cost-in-reward shape an agent's reward, and {} has none: use --objective "
-        "cycles with --accuracy-floor, or --method {}",
-        c.method, agents::kAgents[0].name));
+        "--acc-limit and --cost-in-reward shape the CMC 2024 paper's reward, from which {} does not "
+        "learn: use --objective cycles with --accuracy-floor, or --method {} or {}",
+        c.method, agents::kDdpg.name, agents::kCmc2024.name));
   }
   const agent::EvaluationRecipe recipe = recipe_of(options);
   c.reward_images = recipe.reward_images;

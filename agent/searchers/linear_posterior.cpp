@@ -6,10 +6,17 @@
 #include <string>
 #include <utility>
 
+#include "agent/searchers/uniform_policies.h"
+#include "agent/space/effects.h"
 #include "agent/space/random.h"
 
 namespace bitloop::search {
 namespace {
+
+/// Of the prior, whose size the answers say; of decisions few are much more sensitive than the others.
+constexpr LinearPosterior::Doubt kDoubt{.all = 0.5, .kind = 0.3, .decision = 1, .base = 0.05};
+constexpr double kOwnDoubt = 0.5;  ///< of an effect beside its decision's: widths are not all
+constexpr double kOwnShare = 0.1;  ///< standard deviation of an assignment's own part, as a share of its rise
 
 double square(double x) { return x * x; }
 
@@ -149,6 +156,36 @@ double LinearPosterior::expected(const Assignment& assignment) const {
     loss += weights[static_cast<Eigen::Index>(i)] *
             covariance(observations_[i].assignment, sums_[i], assignment, own);
   return loss;
+}
+
+LinearPosterior belief_by_width(const Space& space, const std::vector<SeenLoss>& seen, double base) {
+  const auto widths = effects_by_width(space);
+  std::vector<double> ratios;
+  for (const SeenLoss& s : seen) {
+    const double width = sum_of(widths, s.assignment);
+    if (width > 0) ratios.push_back(std::max(kLeastRise, s.loss - base) / width);
+  }
+  double scale = 1;
+  if (!ratios.empty()) {
+    const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
+    std::ranges::nth_element(ratios, middle);
+    scale = *middle;
+  }
+  Effects prior{widths, widths};
+  for (std::size_t d = 0; d < widths.size(); ++d) {
+    for (std::size_t c = 0; c < widths[d].size(); ++c) {
+      prior.mean[d][c] *= scale;
+      prior.variance[d][c] = square(kOwnDoubt * prior.mean[d][c]);
+    }
+  }
+  std::vector<LinearPosterior::Observation> observations;
+  for (const SeenLoss& s : seen) {
+    const double rise = std::max(kLeastRise, s.loss - base);
+    observations.push_back({s.assignment, s.loss, square(kOwnShare * rise), rise_variance(rise, s.images)});
+  }
+  LinearPosterior posterior(space, std::move(prior), base, kDoubt);
+  posterior.observe(std::move(observations));
+  return posterior;
 }
 
 }  // namespace bitloop::search

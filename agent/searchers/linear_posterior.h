@@ -77,4 +77,14 @@ class LinearPosterior {
   Eigen::LLT<Eigen::MatrixXd> factor_;
 };
 
+/// The loss of an assignment on so many images.
+struct SeenLoss {
+  Assignment assignment;
+  double loss = 0;
+  int images = 0;
+};
+/// What is believed once these were seen, on a prior by width alone: 4^-bits, in the median size that rises
+/// above `base`, the highest assignment's loss, have of it. `ours` says where its doubts come from.
+LinearPosterior belief_by_width(const Space& space, const std::vector<SeenLoss>& seen, double base);
+
 }  // namespace bitloop::search

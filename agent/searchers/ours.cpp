@@ -24,10 +24,6 @@ constexpr int kUniformFirst = 1;  ///< projected uniform policies, behind the fi
 constexpr double kTemper =
     0.3;                   ///< share of a draw's distance from the mean: budgets are tens, not thousands
 constexpr int kDraws = 4;  ///< from the posterior, for a proposal that is new
-/// Of the prior, whose size the answers say; of decisions few are much more sensitive than the others.
-constexpr LinearPosterior::Doubt kDoubt{.all = 0.5, .kind = 0.3, .decision = 1, .base = 0.05};
-constexpr double kOwnDoubt = 0.5;  ///< of an effect beside its decision's: widths are not all
-constexpr double kOwnShare = 0.1;  ///< standard deviation of an assignment's own part, as a share of its rise
 constexpr double kLeastWeight = 0.2;  ///< of what was observed, in an expected accuracy
 constexpr double kUnpairedNoise =
     0.5;  ///< of one fold's right answers, the share of the variance not common to all
@@ -159,39 +155,11 @@ class Ours : public Searcher {
     return least;
   }
 
-  /// Effects by width, times the median of what rises are of them.
-  [[nodiscard]] Effects prior() const {
-    std::vector<double> ratios;
-    for (const Answer& answer : answers_) {
-      const double width = sum(widths_, answer.query.assignment);
-      if (width > 0) ratios.push_back(std::max(kLeastRise, answer.loss() - base()) / width);
-    }
-    double scale = 1;
-    if (!ratios.empty()) {
-      const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
-      std::ranges::nth_element(ratios, middle);
-      scale = *middle;
-    }
-    Effects effects{widths_, widths_};
-    for (std::size_t d = 0; d < widths_.size(); ++d) {
-      for (std::size_t c = 0; c < widths_[d].size(); ++c) {
-        effects.mean[d][c] *= scale;
-        effects.variance[d][c] = std::pow(kOwnDoubt * effects.mean[d][c], 2);
-      }
-    }
-    return effects;
-  }
-
   [[nodiscard]] LinearPosterior updated() const {
-    std::vector<LinearPosterior::Observation> observations;
-    for (const Answer& answer : answers_) {
-      const double rise = std::max(kLeastRise, answer.loss() - base());
-      observations.push_back({answer.query.assignment, answer.loss(), std::pow(kOwnShare * rise, 2),
-                              rise_variance(rise, answer.images())});
-    }
-    LinearPosterior posterior(problem_.space, prior(), base(), kDoubt);
-    posterior.observe(std::move(observations));
-    return posterior;
+    std::vector<SeenLoss> seen;
+    for (const Answer& answer : answers_)
+      seen.push_back({answer.query.assignment, answer.loss(), answer.images()});
+    return belief_by_width(problem_.space, seen, base());
   }
 
   [[nodiscard]] bool is_new(const Assignment& assignment, const std::vector<Assignment>& proposals) const {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "agent/searchers/linear_posterior.h"
 #include "agent/searchers/uniform_policies.h"
 #include "agent/space/effects.h"
 
@@ -63,6 +64,7 @@ void Profile::tell(std::span<const Answer> answers) {
     const auto differs = std::ranges::mismatch(answer.query.assignment, highest).in1;
     if (differs == answer.query.assignment.end()) {
       highest_loss_ = answer.loss();
+      images_ = answer.images();
       continue;
     }
     losses_[static_cast<std::size_t>(differs - answer.query.assignment.begin())]
@@ -78,6 +80,20 @@ std::vector<std::vector<std::optional<double>>> Profile::rises() const {
     decision.back() = 0;
   }
   return rises;
+}
+
+std::vector<std::vector<double>> Profile::believed() const {
+  std::vector<SeenLoss> seen;
+  for (int d = 0; d < space_.size(); ++d) {
+    for (std::size_t c = 0; c + 1 < losses_[d].size(); ++c) {
+      if (!losses_[d][c]) continue;
+      seen.push_back({space_.highest(), *losses_[d][c], images_});
+      seen.back().assignment[d] = static_cast<int>(c);
+    }
+  }
+  auto effects = belief_by_width(space_, seen, highest_loss_).mean();
+  for (auto& decision : effects) make_monotone(decision);
+  return effects;
 }
 
 std::vector<std::vector<double>> Profile::raw() const {

@@ -25,6 +25,9 @@ class Profile {
   /// Measured rises of the loss as they are; unmeasured ones from `effects_by_width`, scaled to the measured
   /// ones of their kind. Made monotone: fewer bits never add less.
   [[nodiscard]] std::vector<std::vector<double>> raw() const;
+  /// What is believed of the effects once the probes are known, on a prior by width (linear_posterior.h),
+  /// made monotone: single probes are noisy, and the best of many noisy ones is too good to be true.
+  [[nodiscard]] std::vector<std::vector<double>> believed() const;
 
  private:
   [[nodiscard]] std::vector<std::vector<std::optional<double>>> rises() const;
@@ -33,6 +36,7 @@ class Profile {
   std::string note_;
   std::vector<std::vector<std::optional<double>>> losses_;  ///< by decision and choice
   double highest_loss_ = 0;
+  int images_ = 1;  ///< of each probe
 };
 
 }  // namespace bitloop::search

@@ -16,6 +16,7 @@
   of(uniform)               \
   of(random)                \
   of(greedy)                \
+  of(lagrange)              \
   of(evolution)             \
   of(nsga2)                 \
   of(tpe)                   \

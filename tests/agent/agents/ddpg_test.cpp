@@ -7,6 +7,7 @@
 #include "agent/agents/reward.h"
 #include "agent/searchers/registry.h"
 #include "agent/solver/knapsack.h"
+#include "agent/space/random.h"
 #include "tests/search/instance_task.h"
 #include "tests/search/trial/method_suite.h"
 
@@ -15,7 +16,10 @@ namespace bitloop::search {
 std::vector<const Method*> agent_methods() {
   agents::register_agents();
   std::vector<const Method*> found;
-  for (const agents::About& agent : agents::kAgents) found.push_back(&method(agent.name));
+  for (const agents::About& agent : agents::kAgents) {
+    const bool is_variant = agent.name.find(':') != std::string_view::npos;  // which `Variants` has
+    if (!is_variant) found.push_back(&method(agent.name));
+  }
   return found;
 }
 
@@ -93,22 +97,103 @@ TEST(Ddpg, DiffersWithTheSeed) {
   EXPECT_NE(run(task, "ddpg", 10, 1).rewards, run(task, "ddpg", 10, 2).rewards);
 }
 
-double mean_of_last(const std::vector<double>& values, std::size_t count) {
-  return std::accumulate(values.end() - static_cast<std::ptrdiff_t>(count), values.end(), 0.0) /
-         static_cast<double>(count);
+/// Answers without a signal: whatever was asked, or probed, is as accurate and costs as much as the highest
+/// assignment.
+class Blinding : public search::Evaluator {
+ public:
+  Blinding(search::Evaluator& inner, search::Answer origin) : inner_(inner), origin_(std::move(origin)) {}
+  std::vector<search::Answer> evaluate(std::span<const search::Query> queries) override {
+    auto answers = inner_.evaluate(queries);
+    for (search::Answer& answer : answers) {
+      answer.folds = origin_.folds;
+      answer.costs = origin_.costs;
+    }
+    return answers;
+  }
+  [[nodiscard]] search::Prices prices() const override { return inner_.prices(); }
+
+ private:
+  search::Evaluator& inner_;
+  search::Answer origin_;
+};
+
+/// Mean reward, by the agent's own measure, of the last third of what it proposes.
+double late_reward(InstanceTask& task, const std::string& name, int evaluations, std::uint64_t seed,
+                   bool blind) {
+  const Problem problem = problem_of(task);
+  const auto searcher =
+      searcher_of(name, problem, {.evaluations = static_cast<double>(evaluations), .seed = seed});
+  Blinding blinding(task, problem.origin);
+  search::Evaluator& evaluator = blind ? static_cast<search::Evaluator&>(blinding) : task;
+  std::vector<search::Query> full;
+  for (const Step& step :
+       search::run_trial(*searcher, evaluator, problem, {.evaluations = static_cast<double>(evaluations)})) {
+    if (step.answer.query.fidelity == search::Fidelity::full) full.push_back(step.answer.query);
+  }
+  const std::size_t late = std::max<std::size_t>(1, full.size() / 3);
+  double sum = 0;
+  for (const search::Answer& answer : task.evaluate(std::span(full).last(late)))
+    sum += searcher->reward(answer);
+  return sum / static_cast<double>(late);
 }
 
-TEST(Ddpg, LearnsBetterThanRandom) {
-  InstanceTask task(search::residual_network(1, 0.4, 1));
-  double ddpg = 0;
-  double random = 0;
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
-    ddpg += mean_of_last(run(task, "ddpg", 40, seed).rewards, 10);
-    random += mean_of_last(run(task, "random", 40, seed).rewards, 10);
+/// A small network whose decisions have the features that agents tell apart.
+InstanceTask task_with_features() {
+  search::Instance instance = search::residual_network(1, 0.4, 1);
+  std::mt19937_64 random(1);
+  instance.space.features = {"layer", "deviation", "activation"};
+  for (int d = 0; d < instance.space.size(); ++d) {
+    instance.space.decisions[d].features = {static_cast<double>(d) / instance.space.size(),
+                                            search::uniform_number(random),
+                                            instance.space.decisions[d].kind == "activation" ? 1.0 : 0.0};
   }
-  // Measured: means of 45 and 7. One that learns nothing stands by random.
-  EXPECT_GT(ddpg, 2 * random) << "sums over seeds of the mean reward of the last 10 proposals";
+  return InstanceTask(std::move(instance));
 }
+
+/// Each learns from the same answers as the agent that it is a variant of, but otherwise.
+TEST(Variants, ProposeWithinTheLimitAndOtherwiseThanTheirAgent) {
+  InstanceTask task = task_with_features();
+  constexpr int kFew = 30;
+  for (const About& agent : kAgents) {
+    const std::size_t colon = agent.name.find(':');
+    if (colon == std::string_view::npos) continue;
+    const Trial own = run(task, std::string(agent.name), kFew, 1);
+    const Trial other = run(task, std::string(agent.name.substr(0, colon)), kFew, 1);
+    ASSERT_FALSE(own.steps.empty());
+    const auto proposals = [](const Trial& trial) {
+      std::vector<search::Assignment> all;
+      for (const Step& step : trial.steps) all.push_back(step.answer.query.assignment);
+      return all;
+    };
+    EXPECT_NE(proposals(own), proposals(other)) << agent.name;
+  }
+}
+
+struct Course {
+  const char* agent;
+  int evaluations;
+};
+
+class Learning : public testing::TestWithParam<Course> {};
+
+/// Better, by what it learns from, than itself when it is told nothing of accuracy, with the same schedule
+/// and chance.
+TEST_P(Learning, ProposesBetterThanItsUntaughtSelf) {
+  InstanceTask task = task_with_features();
+  double taught = 0;
+  double untaught = 0;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    taught += late_reward(task, GetParam().agent, GetParam().evaluations, seed, /*blind=*/false);
+    untaught += late_reward(task, GetParam().agent, GetParam().evaluations, seed, /*blind=*/true);
+  }
+  std::printf("%s: %.4f taught, %.4f untaught\n", GetParam().agent, taught / 3, untaught / 3);
+  EXPECT_GT(taught, untaught) << "sums of rewards over seeds";
+}
+
+INSTANTIATE_TEST_SUITE_P(Agents, Learning,
+                         testing::Values(Course{"ddpg", 40}, Course{"cmc2024", 40}, Course{"haq", 40},
+                                         Course{"releq", 100}, Course{"adrl", 40}),
+                         [](const auto& course) { return std::string(course.param.agent); });
 
 TEST(Ddpg, RewardsAsTheOptionsSay) {
   InstanceTask task(search::residual_network(1, 0.4, 1));

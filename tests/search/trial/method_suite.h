@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,7 +64,10 @@ TEST_P(Methods, AreAtLeastAsGoodAsRandom) {
 }
 
 inline std::string name_of_method(const testing::TestParamInfo<const Method*>& method) {
-  return std::string(method.param->name);
+  std::string name(method.param->name);
+  std::ranges::replace_if(
+      name, [](char c) { return c == ':' || c == '-'; }, '_');
+  return name;
 }
 
 }  // namespace bitloop::search

@@ -1,0 +1,204 @@
+// ADRL (Ning, Chen, Zhang and Shen: Simple Augmentation Goes a Long Way: ADRL for DNN Quantization, ICLR
+// 2021): the actor offers k actions in place of one, and a Q-value indicator, which knows what the choices
+// do, takes one of them. All else is `ddpg`, so that the difference between the two is the augmentation.
+//
+// Of the paper only the abstract and the introduction could be had; what follows is a reconstruction:
+// - The indicator is profiling-based: the rise of the loss when one decision alone takes the choice, from
+// probes
+//   that a share of the evaluations pays for, each asked once (memory of profiles). Loss, not accuracy, which
+//   is lost in noise; and of noisy probes what is believed (Profile::believed), since an indicator that takes
+//   them as they are prefers the choices that luck made look harmless.
+// - Such an indicator prefers 8 bits everywhere, and a projection would decide; so it has a price for cost,
+// the
+//   budget's multiplier in the relaxed problem that its effects make, which goes on by dual ascent.
+// - The successor's value is that of the best of its k actions (actor_critic.h).
+// - A policy beyond the budget gives up what the indicator holds for least per saved cost (`ddpg`: the last
+//   decisions first), and what the budget leaves is spent in the same way.
+// - Early stop: the accuracies of the last kStill episodes differ by less than chance does, and none of them
+// is a
+//   new best.
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+#include "agent/agents/ddpg.h"
+#include "agent/agents/names.h"
+#include "agent/searchers/profile.h"
+
+namespace bitloop::agents {
+
+using search::Answer;
+using search::Assignment;
+using search::Method;
+using search::Problem;
+using search::Query;
+using search::SearcherOptions;
+
+extern const Method adrl_method;
+
+namespace {
+
+constexpr int kCandidates = 2;          // of four widths: with four the indicator alone would choose
+constexpr double kProfileShare = 0.25;  // of the evaluations, at most, pays for the profile
+constexpr double kAscent = 0.1;  // share of the cost's price that a proposal at twice the budget adds to it
+constexpr int kStill = 20;
+constexpr double kChance = 0.5;  // of an accuracy's standard error
+constexpr int kRelaxations = 4;  // of the indicator around its own solution
+constexpr int kHalvings = 40;
+
+using Effects = std::vector<std::vector<double>>;
+
+DeterministicSettings augmented() {
+  DeterministicSettings settings = kDdpgSettings;
+  settings.learner.candidates = kCandidates;
+  return settings;
+}
+
+/// Scores choices by effect and priced cost; both by decision and choice.
+class Indicator {
+ public:
+  Indicator(const Problem& problem, const search::Ground& ground, Effects effects)
+      : problem_(problem), ground_(ground), effects_(std::move(effects)) {
+    Assignment around = problem.space.highest();
+    for (int i = 0; i < kRelaxations; ++i) around = relax(around);
+  }
+
+  /// Less is better.
+  [[nodiscard]] double operator()(std::size_t decision, int choice) const {
+    return effects_[decision][choice] + price_ * costs_[decision][choice];
+  }
+  [[nodiscard]] const Effects& effects() const { return effects_; }
+  /// Told what a proposal costs before it is projected.
+  void ascend(double cost) {
+    const double excess = cost / problem_.objective.limit - 1;
+    price_ *= std::exp(kAscent * std::clamp(excess, -1.0, 1.0));
+  }
+
+ private:
+  /// Costs of single choices around an assignment, and the least price at which the choices with the best
+  /// scores keep the limit; returns those.
+  Assignment relax(const Assignment& around) {
+    costs_.clear();
+    for (std::size_t d = 0; d < effects_.size(); ++d) {
+      costs_.emplace_back();
+      for (std::size_t c = 0; c < effects_[d].size(); ++c) {
+        Assignment changed = around;
+        changed[d] = static_cast<int>(c);
+        const double cost = ground_.cost(changed);
+        costs_.back().push_back(std::isfinite(cost) ? cost / problem_.objective.limit : 1);
+      }
+    }
+    double low = 1e-9, high = 1e9;
+    for (int i = 0; i < kHalvings; ++i) {
+      price_ = std::sqrt(low * high);
+      (ground_.cost(best()) <= problem_.objective.limit ? high : low) = price_;
+    }
+    price_ = high;
+    return best();
+  }
+  [[nodiscard]] Assignment best() const {
+    Assignment assignment;
+    for (std::size_t d = 0; d < effects_.size(); ++d) {
+      int least = 0;
+      for (int c = 1; c < static_cast<int>(effects_[d].size()); ++c)
+        if ((*this)(d, c) <= (*this)(d, least)) least = c;
+      assignment.push_back(least);
+    }
+    return assignment;
+  }
+
+  const Problem& problem_;
+  const search::Ground& ground_;
+  Effects effects_;
+  Effects costs_;  ///< of the whole assignment, in units of the limit
+  double price_ = 1;
+};
+
+class Adrl : public Ddpg {
+ public:
+  Adrl(const Method& method, const Problem& problem, const SearcherOptions& options)
+      : Ddpg(method, problem, options, augmented()),
+        profile_(this->problem(), options.evaluations, kProfileShare) {}
+
+  std::vector<Query> ask(double left) override {
+    if (!indicator_) {
+      if (!profiled_ && !profile_.queries().empty()) return profile_.queries();
+      indicator_.emplace(problem(), ground(), profile_.believed());
+    }
+    if (still()) return {};
+    return Ddpg::ask(left);
+  }
+
+  void tell(std::span<const Answer> answers) override {
+    if (!indicator_) {
+      profile_.tell(answers);
+      profiled_ = true;
+      return;
+    }
+    for (const Answer& answer : answers) {
+      best_ = std::max(best_, answer.accuracy());
+      recent_.push_back(answer);
+      if (recent_.size() > kStill) recent_.pop_front();
+    }
+    Ddpg::tell(answers);
+  }
+
+  [[nodiscard]] std::string note() const override { return profile_.note(); }
+
+ protected:
+  int picked(std::size_t decision, std::span<const float> actions) override {
+    int best = 0;
+    double least = 0;
+    for (int i = 0; i < static_cast<int>(actions.size()); ++i) {
+      const int choice = choice_of(actions[static_cast<std::size_t>(i)], decisions()[decision].size());
+      const double score = (*indicator_)(decision, choice);
+      if (i > 0 && score >= least) continue;
+      least = score;
+      best = i;
+    }
+    return best;
+  }
+  [[nodiscard]] Assignment projected(const Assignment& chosen) const override {
+    const Effects& effects = indicator_->effects();
+    return ground().projection.filled(ground().projection.by_effect(chosen, effects), effects);
+  }
+  void remember(const Proposal& proposal, double reward) override {
+    indicator_->ascend(ground().cost(proposal.chosen));
+    Ddpg::remember(proposal, reward);
+  }
+
+ private:
+  [[nodiscard]] bool still() const {
+    if (recent_.size() < kStill) return false;
+    double sum = 0, squares = 0, images = 0, newest = 0;
+    for (const Answer& answer : recent_) {
+      sum += answer.accuracy();
+      squares += answer.accuracy() * answer.accuracy();
+      newest = std::max(newest, answer.accuracy());
+      images = answer.images();
+    }
+    const double mean = sum / kStill;
+    const double deviation = std::sqrt(std::max(0.0, squares / kStill - mean * mean));
+    const double chance = std::sqrt(mean * (1 - mean) / std::max(1.0, images));
+    return newest < best_ && deviation < kChance * chance;
+  }
+
+  search::Profile profile_;
+  bool profiled_ = false;
+  std::optional<Indicator> indicator_;
+  std::deque<Answer> recent_;
+  double best_ = 0;
+};
+
+}  // namespace
+
+const Method adrl_method{
+    .name = kAdrl.name,
+    .about = kAdrl.about,
+    .batch = 2,
+    .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
+      return std::make_unique<Adrl>(adrl_method, problem, options);
+    }};
+
+}  // namespace bitloop::agents
