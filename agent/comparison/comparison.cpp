@@ -166,7 +166,8 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
   const auto start = Clock::now();
   const auto searcher =
       method.make(problem, {.evaluations = spec.marks.back(), .batch = spec.batch, .seed = seed});
-  const std::vector<Step> steps = run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back()});
+  const std::vector<Step> steps =
+      run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back(), .proposals = spec.proposals});
   const double own = seconds(Clock::now() - start - timed.time - costs.time - training);
   TrialResult result = result_of(steps, task, spec, budget);
   result.note = searcher->note();

@@ -18,6 +18,7 @@ struct ComparisonSpec {
   std::vector<Budget> budgets;
   std::vector<double>
       marks;  ///< evaluations at which the methods are read off, ascending; the last is the most
+  int proposals = std::numeric_limits<int>::max();  ///< of a trial at most, remembered ones included
   int seeds = 5;
   std::uint64_t first_seed = 1;
   int batch = 0;        ///< queries per ask; 0: each method's own

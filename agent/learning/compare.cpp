@@ -45,6 +45,8 @@ search::ComparisonSpec spec_from(const console::Options& options, const search::
   for (const double mark : {10.0, 20.0, 40.0, 80.0, 160.0})
     if (mark < most) spec.marks.push_back(mark);
   spec.marks.push_back(most);
+  if (options.given("episodes"))
+    spec.proposals = static_cast<int>(options.integer_of("episodes", 1, 1'000'000));
   spec.seeds = static_cast<int>(options.integer_of("seeds", 1, 10'000));
   spec.first_seed = static_cast<std::uint64_t>(options.integer_of("first-seed", 0, INT64_MAX));
   spec.batch = static_cast<int>(options.integer_of("batch", 0, 1024));
@@ -123,6 +125,7 @@ int compare(const console::Arguments& arguments) {
   options.text("methods", "ours,solver,uniform,random", methods.c_str());
   options.text("budgets", "0.4", "separated by commas");
   options.integer("evaluations", 80, "evaluations of each method");
+  options.integer("episodes", 0, "policies that each may propose, known ones included (default: any number)");
   options.integer("seeds", 5, "repetitions, each with images of its own");
   options.integer("first-seed", 1, "of them");
   options.integer("batch", 0, "queries that a method asks at once (0: its own)");

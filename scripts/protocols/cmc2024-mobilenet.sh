@@ -7,6 +7,6 @@ once "$work/float.json" "$bitloop" train --model mobilenet-v2 --data fashion-mni
   --format json
 search cmc2024-mobilenet/search --model mobilenet-v2 --data fashion-mnist --checkpoint "$work/float.pt" --rules tied \
   --quantizer symmetric --optimizer sgd --learning-rate 0.01 --learning-rate-decay 0.8 --distillation 0 \
-  --retrain-epochs 20 --retrain-images 200 --final-epochs 20 --reward-images 1000 --method ddpg --batch 2 \
+  --retrain-epochs 20 --retrain-images 200 --final-epochs 20 --reward-images 1000 --method cmc2024 \
   --lines uniform --budget 0.6 --episodes 50
 page search "$work/search/summary.json"

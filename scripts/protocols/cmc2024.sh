@@ -12,12 +12,13 @@ for draw in {1..10}; do
   once "$work/float$draw.json" "$bitloop" train --model lenet --data "mnist:$1" --images 200 --seed "$draw" \
     --epochs 100 --batch 50 --out "$work/float$draw.pt" --format json
   once "$work/table$draw.txt" "$bitloop" tabulate "${recipe[@]}" --test-images 0 --out "$work/table$draw.json"
-  compare "cmc2024/methods$draw" --table "$work/table$draw.json" --budgets 0.6 --evaluations 50 --seeds 5 \
-    --methods ours,solver,uniform,random,ddpg
+  compare "cmc2024/methods$draw" --table "$work/table$draw.json" --budgets 0.6 --evaluations 50 --episodes 50 --seeds 5 \
+    --methods ours,cmc2024,cmc2024:no-weight-deviation,cmc2024:haq-reward,cmc2024:gap-reward,ddpg,solver,uniform,random
   # The paper's one search: on a network, with the line that its hardware's users have anyway.
-  [ "$draw" -eq 1 ] && search cmc2024/search "${recipe[@]}" --method ddpg --lines uniform --budget 0.6 --episodes 50 \
+  [ "$draw" -eq 1 ] && search cmc2024/search "${recipe[@]}" --method cmc2024 --lines uniform --budget 0.6 --episodes 50 \
     --final-epochs 100 --fresh
 done
 page optimum "$work"
 page draws "$work"
+page ablations "$work" cmc2024
 page search "$work/search/summary.json"
