@@ -1,0 +1,13 @@
+# agents MODEL DATA: the papers' agents and ours on ResNet-20 and CIFAR-10, an .onnx file and a folder (an hour)
+# shellcheck shell=bash disable=SC2154
+# shellcheck disable=SC2054  # of numbers that one option takes
+# 0.2 at 120 evaluations, 40 are read off; 0.3 at 40. Not retrained.
+takes 2 "$@"
+task=(--model "$1" --data "cifar10:$2" --mean "0.485,0.456,0.406" --std "0.229,0.224,0.225"
+  --rules ends8 --reward-from test --reward-images 1000 --seeds 5 --first-seed 1001
+  --methods ours,ddpg,cmc2024,haq,releq,adrl,dnas,lagrange)
+compare agents "${task[@]}" --budgets 0.2 --evaluations 120
+compare agents-few "${task[@]}" --budgets 0.3 --evaluations 40
+page "$folder/agents.json"
+page "$folder/agents-few.json"
+page learning "$folder/agents.csv" "$folder/agents.csv" 120
