@@ -4,27 +4,33 @@
 //
 // Of the paper only the abstract and the introduction could be had; what follows is a reconstruction:
 // - The indicator is profiling-based: the rise of the loss when one decision alone takes the choice, from
-// probes
-//   that a share of the evaluations pays for, each asked once (memory of profiles). Loss, not accuracy, which
-//   is lost in noise; and of noisy probes what is believed (Profile::believed), since an indicator that takes
-//   them as they are prefers the choices that luck made look harmless.
-// - Such an indicator prefers 8 bits everywhere, and a projection would decide; so it has a price for cost,
-// the
-//   budget's multiplier in the relaxed problem that its effects make, which goes on by dual ascent.
+//   probes that a share of the evaluations pays for, each asked once (memory of profiles). Loss, not
+//   accuracy, which is lost in noise; and of noisy probes what is believed (Profile::believed), since an
+//   indicator that takes them as they are prefers the choices that luck made look harmless.
+// - Or it is distance-based (`adrl:distance`): the squared distance of quantized weights and inputs from the
+//   float ones as a share of their squares, above that of the highest choice. It takes no probe, only one
+//   pass of some training images through the float network, and knows nothing of what a distance does to the
+//   loss. Where that pass would cost more than the profile may, widths take its place.
+// - Either prefers 8 bits everywhere, and a projection would decide; so it has a price for cost, the budget's
+//   multiplier in the relaxed problem that its effects make, which goes on by dual ascent.
 // - The successor's value is that of the best of its k actions (actor_critic.h).
 // - A policy beyond the budget gives up what the indicator holds for least per saved cost (`ddpg`: the last
 //   decisions first), and what the budget leaves is spent in the same way.
 // - Early stop: the accuracies of the last kStill episodes differ by less than chance does, and none of them
-// is a
-//   new best.
+//   is a new best.
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <optional>
 
 #include "agent/agents/ddpg.h"
 #include "agent/agents/names.h"
 #include "agent/searchers/profile.h"
+#include "agent/searchers/uniform_policies.h"
+#include "agent/space/effects.h"
 
 namespace bitloop::agents {
 
@@ -35,12 +41,13 @@ using search::Problem;
 using search::Query;
 using search::SearcherOptions;
 
-extern const Method adrl_method;
+extern const Method adrl_method, adrl_distance_method;
 
 namespace {
 
 constexpr int kCandidates = 2;          // of four widths: with four the indicator alone would choose
-constexpr double kProfileShare = 0.25;  // of the evaluations, at most, pays for the profile
+constexpr double kProfileShare = 0.25;  // of the evaluations, at most, pays for profile or distances
+constexpr const char* kDistance = "sqnr";
 constexpr double kAscent = 0.1;  // share of the cost's price that a proposal at twice the budget adds to it
 constexpr int kStill = 20;
 constexpr double kChance = 0.5;  // of an accuracy's standard error
@@ -115,16 +122,19 @@ class Indicator {
   double price_ = 1;
 };
 
+enum class Indication { profile, distance };
+
 class Adrl : public Ddpg {
  public:
-  Adrl(const Method& method, const Problem& problem, const SearcherOptions& options)
-      : Ddpg(method, problem, options, augmented()),
-        profile_(this->problem(), options.evaluations, kProfileShare) {}
+  Adrl(const Method& method, const Problem& problem, const SearcherOptions& options, Indication by)
+      : Ddpg(method, problem, options, augmented()) {
+    if (by == Indication::profile) profile_.emplace(this->problem(), options.evaluations, kProfileShare);
+  }
 
   std::vector<Query> ask(double left) override {
     if (!indicator_) {
-      if (!profiled_ && !profile_.queries().empty()) return profile_.queries();
-      indicator_.emplace(problem(), ground(), profile_.believed());
+      if (profile_ && !profiled_ && !profile_->queries().empty()) return profile_->queries();
+      indicator_.emplace(problem(), ground(), profile_ ? profile_->believed() : distances(left));
     }
     if (still()) return {};
     return Ddpg::ask(left);
@@ -132,7 +142,7 @@ class Adrl : public Ddpg {
 
   void tell(std::span<const Answer> answers) override {
     if (!indicator_) {
-      profile_.tell(answers);
+      profile_->tell(answers);
       profiled_ = true;
       return;
     }
@@ -144,7 +154,8 @@ class Adrl : public Ddpg {
     Ddpg::tell(answers);
   }
 
-  [[nodiscard]] std::string note() const override { return profile_.note(); }
+  [[nodiscard]] double spent() const override { return spent_; }
+  [[nodiscard]] std::string note() const override { return profile_ ? profile_->note() : note_; }
 
  protected:
   int picked(std::size_t decision, std::span<const float> actions) override {
@@ -169,6 +180,24 @@ class Adrl : public Ddpg {
   }
 
  private:
+  /// Pays for them.
+  Effects distances(double left) {
+    search::FloatEffects found = problem().float_effects(kDistance);
+    if (found.price > std::min(left, kProfileShare * options().evaluations)) {
+      note_ =
+          fmt::format("its distances cost {:.3g} evaluations, more than {:.0f} % of {:g}: it goes by widths",
+                      found.price, 100 * kProfileShare, options().evaluations);
+      return search::effects_by_width(problem().space);
+    }
+    spent_ = found.price;
+    note_ = fmt::format("its distances cost {:.3g} evaluations", spent_);
+    for (std::vector<double>& decision : found.values) {
+      const double highest = decision.back();
+      for (double& effect : decision) effect -= highest;
+      search::make_monotone(decision);
+    }
+    return std::move(found.values);
+  }
   [[nodiscard]] bool still() const {
     if (recent_.size() < kStill) return false;
     double sum = 0, squares = 0, images = 0, newest = 0;
@@ -184,8 +213,10 @@ class Adrl : public Ddpg {
     return newest < best_ && deviation < kChance * chance;
   }
 
-  search::Profile profile_;
+  std::optional<search::Profile> profile_;  ///< none: by distances
   bool profiled_ = false;
+  double spent_ = 0;  ///< on distances
+  std::string note_;
   std::optional<Indicator> indicator_;
   std::deque<Answer> recent_;
   double best_ = 0;
@@ -198,7 +229,16 @@ const Method adrl_method{
     .about = kAdrl.about,
     .batch = 2,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
-      return std::make_unique<Adrl>(adrl_method, problem, options);
+      return std::make_unique<Adrl>(adrl_method, problem, options, Indication::profile);
+    }};
+
+const Method adrl_distance_method{
+    .name = kAdrlDistance.name,
+    .about = kAdrlDistance.about,
+    .batch = 2,
+    .needs_network = true,
+    .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
+      return std::make_unique<Adrl>(adrl_distance_method, problem, options, Indication::distance);
     }};
 
 }  // namespace bitloop::agents

@@ -29,8 +29,15 @@ inline constexpr About kAdrlDistance{"adrl:distance",
                                      "the same by how far quantized values lie from the float ones"};
 
 /// All of them, in the order in which `register_agents` adds them.
-inline constexpr About kAgents[] = {
-    kDdpg,  kCmc2024, kCmc2024NoWeightDeviation, kCmc2024HaqReward, kCmc2024GapReward, kHaq, kHaqAsPublished,
-    kReleq, kAdrl};
+inline constexpr About kAgents[] = {kDdpg,
+                                    kCmc2024,
+                                    kCmc2024NoWeightDeviation,
+                                    kCmc2024HaqReward,
+                                    kCmc2024GapReward,
+                                    kHaq,
+                                    kHaqAsPublished,
+                                    kReleq,
+                                    kAdrl,
+                                    kAdrlDistance};
 
 }  // namespace bitloop::agents

@@ -148,11 +148,20 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
                     std::uint64_t seed) {
   const auto evaluator = task.evaluator(seed);
   TimedCosts costs(task.costs());
-  Clock::duration training{};
+  Clock::duration passes{};
   MakeSupernet supernet;
   if (MakeSupernet make = task.supernet()) {
-    supernet = [make = std::move(make), &training](std::uint64_t images) {
-      return std::make_unique<TimedSupernet>(make(images), training);
+    supernet = [make = std::move(make), &passes](std::uint64_t images) {
+      return std::make_unique<TimedSupernet>(make(images), passes);
+    };
+  }
+  MeasureFloatEffects float_effects;
+  if (MeasureFloatEffects measure = task.float_effects()) {
+    float_effects = [measure = std::move(measure), &passes](std::string_view name) {
+      const auto start = Clock::now();
+      FloatEffects effects = measure(name);
+      passes += Clock::now() - start;
+      return effects;
     };
   }
   const Problem problem{task.space(),
@@ -160,7 +169,8 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
                         {.measure = budget.measure, .limit = budget.limit},
                         evaluator->prices(),
                         origin_of(task.space(), task.costs(), *evaluator),
-                        std::move(supernet)};
+                        std::move(supernet),
+                        std::move(float_effects)};
   Timed timed(*evaluator);
   costs.time = {};
   const auto start = Clock::now();
@@ -168,7 +178,7 @@ TrialResult run_one(Task& task, const ComparisonSpec& spec, const Budget& budget
       method.make(problem, {.evaluations = spec.marks.back(), .batch = spec.batch, .seed = seed});
   const std::vector<Step> steps =
       run_trial(*searcher, timed, problem, {.evaluations = spec.marks.back(), .proposals = spec.proposals});
-  const double own = seconds(Clock::now() - start - timed.time - costs.time - training);
+  const double own = seconds(Clock::now() - start - timed.time - costs.time - passes);
   TrialResult result = result_of(steps, task, spec, budget);
   result.note = searcher->note();
   if (!steps.empty()) result.overhead = own / std::max(1.0, steps.back().spent);
@@ -192,9 +202,10 @@ void require_reachable(const Space& space, CostModel& costs, const Budget& budge
 Comparison compare(Task& task, const ComparisonSpec& spec, const ComparisonObserver& observer) {
   for (const std::string& name : spec.methods) {
     if (!method(name).needs_network || task.supernet()) continue;
-    throw InputError(fmt::format(
-        "{} trains the weights of a network, and a table has none: leave it out, or name --model and --data",
-        name));
+    throw InputError(
+        fmt::format("{} looks at the weights of a network, and a table has none: leave it out, or name "
+                    "--model and --data",
+                    name));
   }
   for (const Budget& budget : spec.budgets) require_reachable(task.space(), task.costs(), budget);
   Comparison comparison{task.name(), spec, {}};

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/evaluation/choice_effects.h"
 #include "agent/evaluation/policy_supernet.h"
 #include "agent/evaluation/retrained_or_not.h"
 #include "quant/reference/integer_reference.h"
@@ -114,6 +115,23 @@ search::MakeSupernet NetworkTask::supernet() {
                                           quant::SupernetOptions{.seed = seed}),
         kTrainingPasses * prices().probe_per_image);
   };
+}
+
+search::MeasureFloatEffects NetworkTask::float_effects() {
+  return [this](std::string_view measure) { return measured(measure); };
+}
+
+/// On one thread, and one at a time: several searches at once want the same.
+const search::FloatEffects& NetworkTask::measured(std::string_view measure) {
+  const std::lock_guard lock(measuring_);
+  if (const auto known = measured_.find(measure); known != measured_.end()) return known->second;
+  const ChoiceEffects found = choice_effects(space_, *quantizer_, recipe_.retraining, measure, {});
+  search::FloatEffects effects{.price = found.passes * prices().probe_per_image};
+  for (const auto& choices : found.choices) {
+    auto& values = effects.values.emplace_back();
+    for (const ChoiceEffects::Choice& choice : choices) values.push_back(choice.effect.value);
+  }
+  return measured_.emplace(measure, std::move(effects)).first->second;
 }
 
 std::size_t NetworkTask::full_folds() const {

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/environment/policy_space.h"
@@ -32,7 +36,7 @@ inline constexpr int kFoldImages = 200;
 /// Images: the reward split is cut in folds of about kFoldImages; a seed shuffles them. An evaluation takes
 /// the first `reward_images`, a check those behind, a probe the first of them, without retraining. Prices are
 /// pro rata of image passes: statistics, reward images, and three for each image that is trained on, by a
-/// supernet too, which takes images of the train split only.
+/// supernet too, which takes images of the train split only, as measures of the float network do.
 class NetworkTask : public search::Task {
  public:
   /// What is referred to must outlive this. `store`: not null; of this process only where nothing is kept.
@@ -45,6 +49,8 @@ class NetworkTask : public search::Task {
   [[nodiscard]] search::CostModel& costs() override { return costs_; }
   std::unique_ptr<search::Evaluator> evaluator(std::uint64_t seed) override;
   [[nodiscard]] search::MakeSupernet supernet() override;
+  /// Measured once by each name, on images that no search's seed draws.
+  [[nodiscard]] search::MeasureFloatEffects float_effects() override;
   double test_accuracy(const search::Assignment& assignment) override;
 
   /// Images that a policy is asked about: chosen folds of as many as a split is cut in (image i is in fold
@@ -72,6 +78,7 @@ class NetworkTask : public search::Task {
   [[nodiscard]] std::size_t reward_folds() const;
   [[nodiscard]] std::size_t full_folds() const;
   [[nodiscard]] double reward_images(std::size_t folds) const;
+  const search::FloatEffects& measured(std::string_view measure);
 
   const PolicySpace& space_;
   search::CostModel& costs_;
@@ -79,6 +86,8 @@ class NetworkTask : public search::Task {
   std::shared_ptr<const quant::Quantizer> quantizer_;
   EvaluationRecipe recipe_;
   std::shared_ptr<OutcomeStore> store_;
+  std::mutex measuring_;
+  std::map<std::string, search::FloatEffects, std::less<>> measured_;  ///< by measure
 };
 
 /// What a policy's integers answer on each chosen fold, on the calling thread.

@@ -158,8 +158,13 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   const search::Space& space = laboratory_.policies().space();
   const search::Answer origin = search::origin_of(space, laboratory_.costs(), pool);
   observer("origin", 1, outlook(origin));
-  const search::Problem problem{space,  laboratory_.costs(),          objective(origin), pool.prices(),
-                                origin, laboratory_.task().supernet()};
+  const search::Problem problem{space,
+                                laboratory_.costs(),
+                                objective(origin),
+                                pool.prices(),
+                                origin,
+                                laboratory_.task().supernet(),
+                                laboratory_.task().float_effects()};
   const Stage stage{config_, folder, laboratory_, problem, pool, workers_, observer};
   measure_sensitivities(stage);
   const std::vector<Line> lines = run_lines(stage);

@@ -12,6 +12,7 @@
 #include <optional>
 #include <sstream>
 
+#include "agent/evaluation/choice_effects.h"
 #include "agent/run/files.h"
 #include "agent/searchers/profile.h"
 #include "host/base/atomic_file.h"
@@ -65,20 +66,6 @@ void clean_up(const search::Space& space, MeasuredSensitivities& measured) {
   pool_decisions();  // widths shrink differently
   for (std::size_t i = 0; i < effects.size(); ++i)
     measured.rows[i].clean = sign * std::max(least, effects[i].value);
-}
-
-/// The sum over what a choice sets.
-search::MeasuredEffect effect_of(const quant::Sensitivities& found,
-                                 const std::vector<PolicySpace::Setting>& settings) {
-  search::MeasuredEffect sum;
-  for (const PolicySpace::Setting& setting : settings) {
-    const auto width = std::ranges::find(host::kWidths, setting.bits) - std::begin(host::kWidths);
-    const quant::Estimate& part =
-        (setting.input ? found.inputs : found.weights).at(setting.row).at(static_cast<std::size_t>(width));
-    sum.value += part.value;
-    sum.variance += part.variance;
-  }
-  return sum;
 }
 
 /// Rows of the folder's file, by measure.
@@ -142,20 +129,19 @@ std::vector<std::string> sensitivity_names() {
 
 MeasuredSensitivities float_sensitivities(Laboratory& laboratory, const std::string& measure,
                                           std::uint64_t seed, int threads, const quant::Progress& progress) {
-  const quant::SensitivityMeasure& by = quant::sensitivity_measure(measure);
-  const quant::Sensitivities found = by.measure(laboratory.quantizer(), laboratory.task().recipe().retraining,
-                                                {.seed = seed, .threads = threads}, progress);
+  const ChoiceEffects found =
+      choice_effects(laboratory.policies(), laboratory.quantizer(), laboratory.task().recipe().retraining,
+                     measure, {.seed = seed, .threads = threads}, progress);
+  const bool is_noise_share = quant::sensitivity_measure(measure).is_noise_share;
   const search::Space& space = laboratory.policies().space();
   MeasuredSensitivities result{measure};
   for (int d = 0; d < space.size(); ++d) {
     for (int choice = 0; choice < space.decisions[d].size(); ++choice) {
-      const auto settings = laboratory.policies().settings(d, choice);
-      const bool weights_only = std::ranges::none_of(settings, &PolicySpace::Setting::input);
-      const search::MeasuredEffect effect = effect_of(found, settings);
+      const auto& [effect, images] = found.choices[d][choice];
       result.rows.push_back({.decision = d,
                              .choice = choice,
-                             .images = weights_only ? found.weight_images : found.input_images,
-                             .effect = by.is_noise_share ? decibels(effect) : effect});
+                             .images = images,
+                             .effect = is_noise_share ? decibels(effect) : effect});
     }
   }
   const auto payers = std::ranges::count_if(result.rows, [](const auto& row) { return row.images > 0; });

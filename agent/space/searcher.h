@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/space/float_effects.h"
 #include "agent/space/objective.h"
 #include "agent/space/supernet.h"
 
@@ -22,7 +23,8 @@ struct Problem {
   /// The highest assignment fully evaluated: what rewards and allowed drops of accuracy refer to. Known
   /// before every search and paid by none; without folds where a table has none.
   Answer origin{};
-  MakeSupernet supernet{};  ///< of the network that is searched; empty: there is none
+  MakeSupernet supernet{};              ///< of the network that is searched; empty: there is none
+  MeasureFloatEffects float_effects{};  ///< the same
 };
 
 struct SearcherOptions {
@@ -48,8 +50,8 @@ class Searcher {
   /// The assignment, of those that it had fully evaluated, that it holds for the best now, where it knows
   /// better than the objective on their answers (the best of many noisy answers is too good to be true).
   [[nodiscard]] virtual std::optional<Assignment> best() const { return std::nullopt; }
-  /// Evaluations that it used itself so far, beside its queries: passes of a supernet. It uses them while it
-  /// is asked, and no more than are left.
+  /// Evaluations that it used itself so far, beside its queries: passes of a supernet or of
+  /// the float network. It uses them while it is asked, and no more than are left.
   [[nodiscard]] virtual double spent() const { return 0; }
   /// What the user should know of how it uses its evaluations; in general nothing.
   [[nodiscard]] virtual std::string note() const { return {}; }
@@ -62,7 +64,7 @@ struct Method {
   std::string_view name;
   std::string_view about;      ///< half a line, with its source
   int batch = 1;               ///< queries per ask by default: the best on the development tables
-  bool needs_network = false;  ///< trains a supernet: there must be Problem::supernet
+  bool needs_network = false;  ///< looks at one: Problem::supernet and float_effects must be there
   std::unique_ptr<Searcher> (*make)(const Problem& problem, const SearcherOptions& options) = nullptr;
 };
 

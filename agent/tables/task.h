@@ -21,6 +21,8 @@ class Task {
   virtual std::unique_ptr<Evaluator> evaluator(std::uint64_t seed) = 0;
   /// For searchers that train the network's weights; empty where there is none.
   [[nodiscard]] virtual MakeSupernet supernet() { return {}; }
+  /// For searchers that look at the float network; empty where there is none.
+  [[nodiscard]] virtual MeasureFloatEffects float_effects() { return {}; }
   /// Accuracy on images that no search sees.
   virtual double test_accuracy(const Assignment& assignment) = 0;
 };

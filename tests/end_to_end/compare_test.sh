@@ -52,8 +52,9 @@ printf 'a,accuracy,energy\n4,0.5,1e-6\n8,0.7,3e-6\n' > joules.csv
 works '50.00' compare --table joules.csv --methods uniform,random --budgets 0.5energy --evaluations 1 --seeds 3
 refused 'is no budget' compare --table theirs.csv --budgets 0.2parsecs
 refused 'unknown method' compare --table theirs.csv --methods best
-refused 'dnas trains the weights of a network, and a table has none' compare --table theirs.csv --methods random,dnas
+refused 'dnas looks at the weights of a network, and a table has none' compare --table theirs.csv --methods random,dnas
 refused 'name --model and --data' compare --table theirs.csv --methods dnas:soft-barrier
+refused 'adrl:distance looks at the weights' compare --table theirs.csv --methods adrl:distance
 refused 'cannot be read' compare --table nowhere.json
 printf 'a,bytes\n1,2\n' > none.csv
 refused "named 'accuracy'" compare --table none.csv

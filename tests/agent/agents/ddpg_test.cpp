@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "agent/agents/names.h"
 #include "agent/agents/registry.h"
 #include "agent/agents/reward.h"
 #include "agent/searchers/registry.h"
+#include "agent/searchers/uniform_policies.h"
 #include "agent/solver/knapsack.h"
 #include "agent/space/random.h"
 #include "tests/search/instance_task.h"
@@ -18,7 +20,7 @@ std::vector<const Method*> agent_methods() {
   std::vector<const Method*> found;
   for (const agents::About& agent : agents::kAgents) {
     const bool is_variant = agent.name.find(':') != std::string_view::npos;  // which `Variants` has
-    if (!is_variant) found.push_back(&method(agent.name));
+    if (!is_variant && !method(agent.name).needs_network) found.push_back(&method(agent.name));
   }
   return found;
 }
@@ -53,12 +55,17 @@ struct Trial {
   std::vector<double> rewards;  ///< of each step
 };
 
+/// The float network knows widths alone, so that there is something to learn.
 Problem problem_of(InstanceTask& task) {
   return {task.space(),
           task,
           {.limit = task.limit()},
           task.prices(),
-          search::origin_of(task.space(), task, task)};
+          search::origin_of(task.space(), task, task),
+          {},
+          [&task](std::string_view) {
+            return search::FloatEffects{search::effects_by_width(task.space()), 0.5};
+          }};
 }
 
 std::unique_ptr<Searcher> searcher_of(const std::string& name, const Problem& problem,
@@ -192,8 +199,13 @@ TEST_P(Learning, ProposesBetterThanItsUntaughtSelf) {
 
 INSTANTIATE_TEST_SUITE_P(Agents, Learning,
                          testing::Values(Course{"ddpg", 40}, Course{"cmc2024", 40}, Course{"haq", 40},
-                                         Course{"releq", 100}, Course{"adrl", 40}),
-                         [](const auto& course) { return std::string(course.param.agent); });
+                                         Course{"releq", 100}, Course{"adrl", 40},
+                                         Course{"adrl:distance", 40}),
+                         [](const auto& course) {
+                           std::string name(course.param.agent);
+                           std::ranges::replace(name, ':', '_');
+                           return name;
+                         });
 
 TEST(Ddpg, RewardsAsTheOptionsSay) {
   InstanceTask task(search::residual_network(1, 0.4, 1));

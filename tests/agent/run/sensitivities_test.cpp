@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
 #include "agent/run/files.h"
 #include "host/base/error.h"
+#include "host/base/parallel.h"
 #include "sim/sim_device.h"
 #include "tests/agent/fakes.h"
 
@@ -124,6 +126,23 @@ TEST_F(SensitivitiesOfLenet, have_a_row_per_measure_and_choice_and_prices_that_a
                 of_inputs);
     }
   }
+}
+
+/// What a searcher may ask for: the same in shares of power, at the same price, on images of its own seed.
+TEST_F(SensitivitiesOfLenet, are_there_for_searchers_whoever_asks_first) {
+  const search::MeasureFloatEffects measure = laboratory_->task().float_effects();
+  std::vector<search::FloatEffects> found(3);
+  host::parallel_for(3, 3, [&](int item, int /*worker*/) { found[item] = measure("sqnr"); });
+  const MeasuredSensitivities expected = float_sensitivities(*laboratory_, "sqnr", 1, 1);
+  double price = 0;
+  for (const Sensitivity& row : expected.rows) {
+    price += row.price;
+    const double share = found[0].values.at(row.decision).at(row.choice);
+    EXPECT_NEAR(-10 * std::log10(share), row.effect.value, 1e-9);
+  }
+  EXPECT_NEAR(found[0].price, price, 1e-9);
+  for (const search::FloatEffects& other : found) EXPECT_EQ(other.values, found[0].values);
+  EXPECT_NE(measure("fisher").values, found[0].values);
 }
 
 TEST_F(SensitivitiesOfLenet, that_are_there_stay_and_probed_losses_go_behind_them) {

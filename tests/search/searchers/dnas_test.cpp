@@ -155,7 +155,7 @@ TEST_P(DnasMethods, AreRefusedWhereThereIsNoNetwork) {
     (void)compare(task, spec);
     FAIL() << "no error";
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("trains the weights of a network, and a table has none"),
+    EXPECT_NE(std::string(error.what()).find("looks at the weights of a network, and a table has none"),
               std::string::npos);
   }
 }
