@@ -1,6 +1,6 @@
 // ADRL (Ning, Chen, Zhang and Shen: Simple Augmentation Goes a Long Way: ADRL for DNN Quantization, ICLR
 // 2021): the actor offers k actions in place of one, and a Q-value indicator, which knows what the choices
-// do, takes one of them. All else is `ddpg`, so that the difference between the two is the augmentation.
+// do, takes one of them. Networks, learning and schedule are those of `ddpg`.
 //
 // Of the paper only the abstract and the introduction could be had; what follows is a reconstruction:
 // - The indicator is profiling-based: the rise of the loss when one decision alone takes the choice, from
@@ -14,10 +14,10 @@
 // - Either prefers 8 bits everywhere, and a projection would decide; so it has a price for cost, the budget's
 //   multiplier in the relaxed problem that its effects make, which goes on by dual ascent.
 // - The successor's value is that of the best of its k actions (actor_critic.h).
-// - A policy beyond the budget gives up what the indicator holds for least per saved cost (`ddpg`: the last
-//   decisions first), and what the budget leaves is spent in the same way.
-// - Early stop: the accuracies of the last kStill episodes differ by less than chance does, and none of them
-//   is a new best.
+// - A policy beyond the budget gives up what the indicator holds for least per saved cost, and what the
+//   budget leaves is spent in the same way. `adrl:reverse-projection` has the projection of `ddpg`, from the
+//   last decision backwards: the augmentation by itself.
+// - Early stop: kStill episodes without a new best, whose accuracies differ by less than chance does.
 
 #include <fmt/format.h>
 
@@ -41,7 +41,7 @@ using search::Problem;
 using search::Query;
 using search::SearcherOptions;
 
-extern const Method adrl_method, adrl_distance_method;
+extern const Method adrl_method, adrl_distance_method, adrl_reverse_projection_method;
 
 namespace {
 
@@ -122,13 +122,16 @@ class Indicator {
   double price_ = 1;
 };
 
-enum class Indication { profile, distance };
+struct Variant {
+  bool by_distance = false;  ///< else by profile
+  bool in_reverse = false;   ///< the projection of `ddpg`
+};
 
 class Adrl : public Ddpg {
  public:
-  Adrl(const Method& method, const Problem& problem, const SearcherOptions& options, Indication by)
-      : Ddpg(method, problem, options, augmented()) {
-    if (by == Indication::profile) profile_.emplace(this->problem(), options.evaluations, kProfileShare);
+  Adrl(const Method& method, const Problem& problem, const SearcherOptions& options, const Variant& variant)
+      : Ddpg(method, problem, options, augmented()), options_(options), variant_(variant) {
+    if (!variant.by_distance) profile_.emplace(this->problem(), options.evaluations, kProfileShare);
   }
 
   std::vector<Query> ask(double left) override {
@@ -147,6 +150,7 @@ class Adrl : public Ddpg {
       return;
     }
     for (const Answer& answer : answers) {
+      since_best_ = answer.accuracy() > best_ ? 0 : since_best_ + 1;
       best_ = std::max(best_, answer.accuracy());
       recent_.push_back(answer);
       if (recent_.size() > kStill) recent_.pop_front();
@@ -171,6 +175,7 @@ class Adrl : public Ddpg {
     return best;
   }
   [[nodiscard]] Assignment projected(const Assignment& chosen) const override {
+    if (variant_.in_reverse) return Ddpg::projected(chosen);
     const Effects& effects = indicator_->effects();
     return ground().projection.filled(ground().projection.by_effect(chosen, effects), effects);
   }
@@ -183,10 +188,10 @@ class Adrl : public Ddpg {
   /// Pays for them.
   Effects distances(double left) {
     search::FloatEffects found = problem().float_effects(kDistance);
-    if (found.price > std::min(left, kProfileShare * options().evaluations)) {
+    if (found.price > std::min(left, kProfileShare * options_.evaluations)) {
       note_ =
           fmt::format("its distances cost {:.3g} evaluations, more than {:.0f} % of {:g}: it goes by widths",
-                      found.price, 100 * kProfileShare, options().evaluations);
+                      found.price, 100 * kProfileShare, options_.evaluations);
       return search::effects_by_width(problem().space);
     }
     spent_ = found.price;
@@ -199,20 +204,20 @@ class Adrl : public Ddpg {
     return std::move(found.values);
   }
   [[nodiscard]] bool still() const {
-    if (recent_.size() < kStill) return false;
-    double sum = 0, squares = 0, images = 0, newest = 0;
+    if (since_best_ < kStill) return false;
+    double sum = 0, squares = 0, images = 0;
     for (const Answer& answer : recent_) {
       sum += answer.accuracy();
       squares += answer.accuracy() * answer.accuracy();
-      newest = std::max(newest, answer.accuracy());
       images = answer.images();
     }
     const double mean = sum / kStill;
     const double deviation = std::sqrt(std::max(0.0, squares / kStill - mean * mean));
-    const double chance = std::sqrt(mean * (1 - mean) / std::max(1.0, images));
-    return newest < best_ && deviation < kChance * chance;
+    return deviation < kChance * std::sqrt(mean * (1 - mean) / std::max(1.0, images));
   }
 
+  SearcherOptions options_;
+  Variant variant_;
   std::optional<search::Profile> profile_;  ///< none: by distances
   bool profiled_ = false;
   double spent_ = 0;  ///< on distances
@@ -220,6 +225,7 @@ class Adrl : public Ddpg {
   std::optional<Indicator> indicator_;
   std::deque<Answer> recent_;
   double best_ = 0;
+  int since_best_ = 0;  ///< episodes
 };
 
 }  // namespace
@@ -229,7 +235,7 @@ const Method adrl_method{
     .about = kAdrl.about,
     .batch = 2,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
-      return std::make_unique<Adrl>(adrl_method, problem, options, Indication::profile);
+      return std::make_unique<Adrl>(adrl_method, problem, options, Variant{});
     }};
 
 const Method adrl_distance_method{
@@ -238,7 +244,16 @@ const Method adrl_distance_method{
     .batch = 2,
     .needs_network = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
-      return std::make_unique<Adrl>(adrl_distance_method, problem, options, Indication::distance);
+      return std::make_unique<Adrl>(adrl_distance_method, problem, options, Variant{.by_distance = true});
+    }};
+
+const Method adrl_reverse_projection_method{
+    .name = kAdrlReverseProjection.name,
+    .about = kAdrlReverseProjection.about,
+    .batch = 2,
+    .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
+      return std::make_unique<Adrl>(adrl_reverse_projection_method, problem, options,
+                                    Variant{.in_reverse = true});
     }};
 
 }  // namespace bitloop::agents

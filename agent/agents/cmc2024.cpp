@@ -6,12 +6,11 @@
 // The rest of the paper are options of the search: tied pairs (8,8), (4,4), (2,1) of a layer's input and
 // weights (4.2) by --rules tied; symmetric quantizer and activation equalization (3.3.2) by --quantizer
 // symmetric; budget, episodes and retraining (4.2, 4.3.1) by --budget, --episodes, --retrain-epochs,
-// --learning-rate; the guide file (3.3.2) by `bitloop export`.
+// --learning-rate and --learning-rate-decay; the guide file (3.3.2) by `bitloop export`.
 //
 // Differs from the paper:
 // - The reward has the guards of reward.h, and its accuracies are those of the reward split.
-// - The reward is the paper's third branch, 10 acc + 1 / cost_ratio: the only one that gives a printed reward
-// from
+// - The reward is the third branch, 10 acc + 1 / cost_ratio: the only one that gives a printed reward from
 //   printed accuracy and ratio (4.3.2: 10 * 0.776 + 1 / 0.775 = 9.05). --acc-limit selects the first two;
 //   `cmc2024:gap-reward` is the fourth, 1 / (acc_origin - acc).
 // - Steps of the projection that save no measured cycle are not taken.
@@ -48,7 +47,8 @@ class Cmc2024 final : public DeterministicAgent {
   Cmc2024(const Method& method, const Problem& problem, SearcherOptions options, const Variant& variant)
       : DeterministicAgent(method, problem, options, haq_settings(variant.state)),
         haq_reward_(variant.haq_reward) {
-    options.cost_in_reward |= variant.cost_counts;
+    options.cost_in_reward = variant.cost_counts;
+    if (!variant.cost_counts) options.accuracy_limit.reset();
     reward_ = reward_of(problem, options);
   }
 

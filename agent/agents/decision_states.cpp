@@ -1,6 +1,7 @@
 #include "agent/agents/decision_states.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace bitloop::agents {
 
@@ -10,6 +11,10 @@ std::vector<State> decision_states(const search::Space& space, std::span<const s
     const auto found = std::ranges::find(space.features, name);
     if (found != space.features.end())
       columns.push_back(static_cast<std::size_t>(found - space.features.begin()));
+  }
+  if (columns.empty()) {  // a table of others: all that it has
+    columns.resize(space.features.size());
+    std::iota(columns.begin(), columns.end(), 0);
   }
   std::vector<State> states;
   for (int d = 0; d < space.size(); ++d) {

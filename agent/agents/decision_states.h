@@ -13,8 +13,8 @@ inline constexpr float kFullBits =
     8;  ///< what previous bits are a share of, and what the first decision sees
 
 /// What agents see of a space's decisions before the bits of the one before: the features named, in this
-/// order, as far as the space has them; of a space that has none the decision's place in the order, with
-/// which those of networks begin.
+/// order, as far as the space has them; where it has none of them, all that it has; where it has none at all
+/// the decision's place in the order, with which those of networks begin.
 std::vector<State> decision_states(const search::Space& space, std::span<const std::string_view> features);
 
 // Names of features (agent/environment/features.h).

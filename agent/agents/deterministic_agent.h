@@ -63,11 +63,8 @@ class DeterministicAgent : public search::Searcher {
 
   [[nodiscard]] const std::vector<search::Decision>& decisions() const { return problem_.space.decisions; }
   [[nodiscard]] const search::Problem& problem() const { return problem_; }
-  [[nodiscard]] const search::SearcherOptions& options() const { return options_; }
   [[nodiscard]] const search::Ground& ground() const { return ground_; }
   [[nodiscard]] ActorCritic& learner() { return learner_; }
-  /// Answers told so far; remembered ones do not count.
-  [[nodiscard]] int evaluations() const { return evaluations_; }
 
  private:
   [[nodiscard]] int warm_up() const;
@@ -86,7 +83,7 @@ class DeterministicAgent : public search::Searcher {
   ActorCritic learner_;
   std::vector<Proposal> asked_;
   std::set<search::Assignment> proposed_;
-  int evaluations_ = 0;
+  int evaluations_ = 0;  ///< told so far; remembered ones do not count
 };
 
 /// HAQ's reward scale: rewards less a baseline, the moving average of batches' means.

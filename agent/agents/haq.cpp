@@ -2,23 +2,19 @@
 // 2019), with its constants. `haq` has the faults of its published code mended, `haq:as-published` has them.
 //
 // Both differ from the paper in this:
-// - Decisions are those of the space, a layer's weights, then the tensors that it produces (HAQ: weights,
-// then
-//   the layer's own input); the last layer and the image are pinned where --rules or --pin say so.
+// - Decisions are those of the space: a layer's weights, then the tensors that it produces (HAQ: weights,
+//   then the layer's own input). The last layer and the image are pinned where --rules or --pin say so.
 // - Widths are 1, 2, 4, 8 (HAQ: every one of 2 to 8). An action names one by equal bins.
-// - 600 episodes are the evaluations that the search is planned for: noise falls as far, and there are as
-// many
-//   updates altogether, but for no more than kMostUpdates a transition; warm-up is at most a fifth.
+// - Its 600 episodes are the evaluations that the search is planned for: noise falls as far in fewer, and
+//   warm-up is at most a fifth of them.
 // - Queries come in pairs, so that two cores have work.
-// - Costs are those that the hardware counts, not a table's; accuracy is that of the recipe of the
-// evaluation,
-//   on the reward split (HAQ's linear quantizer: the running accuracy of the epoch that it trains).
+// - Costs are those that the hardware counts, not a table's; accuracy is that of the evaluation's recipe on
+//   the reward split (HAQ's linear quantizer: the running accuracy of the epoch that it trains).
 //
-// Mended, and kept in `haq:as-published` (lines of the code at that commit):
+// Mended, and kept in `haq:as-published`:
 // - The flag of weight or activation is overwritten: the first decision of an episode has it set.
-// - The first state of an episode still has the bits of the last decision of the episode before.
+// - The first state of an episode still has the bits that the episode before gave the first decision.
 // - Replay holds the proposed action, and states the proposed bits, with the projected policy's reward.
-// - A transition from the last state, with reward 0 and not terminal, follows each episode.
 // - Every step is paid the whole reward, with a discount of 1, so that values grow with the steps to go.
 // - Actions are rounded half to even, so that the bins at the ends may overflow.
 // - The projection lowers choices that save nothing.
@@ -75,6 +71,11 @@ class HaqAsPublished final : public Haq {
  public:
   using Haq::Haq;
 
+  std::vector<search::Query> ask(double left) override {
+    last_bits_ = next_bits_;
+    return Haq::ask(left);
+  }
+
  protected:
   [[nodiscard]] State state(std::size_t decision, const Assignment& assignment) const override {
     State state = Haq::state(decision, assignment);
@@ -102,24 +103,23 @@ class HaqAsPublished final : public Haq {
   }
   void remember(const Proposal& proposal, double reward) override {
     const std::size_t steps = decisions().size();
-    State last;
     for (std::size_t step = 0; step < steps; ++step) {
       const bool done = step + 1 == steps;
       State own = state(step, proposal.chosen);
-      last = own;
+      const std::size_t size = own.size();
       learner().remember({.state = std::move(own),
                           .action = proposal.actions[step],
-                          .next = done ? State(last.size()) : state(step + 1, proposal.chosen),
+                          .next = done ? State(size) : state(step + 1, proposal.chosen),
                           .done = done,
                           .reward = reward});
     }
-    learner().remember({.state = last, .action = proposal.actions.back(), .next = last});
-    last_bits_ = static_cast<float>(decisions().back().choices[proposal.chosen.back()].bits) / kFullBits;
+    next_bits_ = static_cast<float>(decisions().front().choices[proposal.chosen.front()].bits) / kFullBits;
   }
   void scale(std::span<double> rewards) override { baseline_.apply(rewards, 1); }
 
  private:
-  float last_bits_ = 1;
+  float last_bits_ = 1;  ///< what the episodes of this batch begin with; and those of the next one
+  float next_bits_ = 1;
 };
 
 template <typename Agent, const Method& method>

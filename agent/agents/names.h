@@ -25,6 +25,8 @@ inline constexpr About kHaq{"haq", "HAQ (Wang et al. 2019), the faults of its co
 inline constexpr About kHaqAsPublished{"haq:as-published", "the same with those faults"};
 inline constexpr About kReleq{"releq", "ReLeQ (Elthakeb et al. 2020): proximal policy optimization, LSTM"};
 inline constexpr About kAdrl{"adrl", "ADRL (Ning et al. 2021): ddpg, augmented by a profile of losses"};
+inline constexpr About kAdrlReverseProjection{"adrl:reverse-projection",
+                                              "the same with ddpg's projection, from the last decision on"};
 inline constexpr About kAdrlDistance{"adrl:distance",
                                      "the same by how far quantized values lie from the float ones"};
 
@@ -38,6 +40,7 @@ inline constexpr About kAgents[] = {kDdpg,
                                     kHaqAsPublished,
                                     kReleq,
                                     kAdrl,
-                                    kAdrlDistance};
+                                    kAdrlDistance,
+                                    kAdrlReverseProjection};
 
 }  // namespace bitloop::agents

@@ -6,14 +6,12 @@
 // Differs from the paper:
 // - Decisions are those of the space, activations too (ReLeQ: weights alone, of 2, 3, 4, 5 and 8 bits).
 // - The state of quantization is the measured cost as a share of that of 8 bits (ReLeQ: bits weighted by
-// memory
-//   and products); that of accuracy, relative to the highest assignment's, is the last episode's.
-// - ReLeQ has no budget. Beyond it, the projection of the other agents is a part of the environment: what was
-//   sampled is learned from the reward of what was executed.
+//   memory and products); that of accuracy, relative to the highest assignment's, is the last episode's.
+// - ReLeQ has no budget. Beyond it, the projection of the other agents is a part of the environment: what
+//   was sampled is learned from the reward of what was executed.
 // - One evaluation at the end of an episode pays all its steps (as ReLeQ does for networks of many layers).
 // - 1,500 to 2,500 episodes are some tens here: the rate is higher, and each episode is used several times,
-// which
-//   is what the clipped objective is for.
+//   which is what the clipped objective is for.
 
 #include <torch/optim/adam.h>
 

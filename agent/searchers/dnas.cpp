@@ -36,6 +36,7 @@
 #include "agent/searchers/batch.h"
 #include "agent/searchers/expected_cost.h"
 #include "agent/space/random.h"
+#include "host/base/error.h"
 
 namespace bitloop::search {
 
@@ -246,11 +247,18 @@ void Dnas::train(double evaluations) {
   const int of_theta = steps / (kWeightBatches + 1);
   for (int step = 0; step < steps; ++step) {
     const double done = static_cast<double>(step) / steps;
-    if (step % (kWeightBatches + 1) == kWeightBatches)
-      move_theta(*supernet, done, kTravel / of_theta);
-    else
-      (void)supernet->pass(mixture(done), 0.5 * (1 + std::cos(std::numbers::pi * done)));
     spent_ += price;
+    try {
+      if (step % (kWeightBatches + 1) == kWeightBatches)
+        move_theta(*supernet, done, kTravel / of_theta);
+      else
+        (void)supernet->pass(mixture(done), 0.5 * (1 + std::cos(std::numbers::pi * done)));
+    } catch (const InputError&) {  // other methods of a comparison go on; what theta learned by then counts
+      note_ =
+          fmt::format("training of the shared weights diverged in step {} of {}: it goes on with what it had",
+                      step + 1, steps);
+      return;
+    }
   }
   note_ = fmt::format("{} steps of {} images trained the shared weights for {:.3g} evaluations", steps,
                       supernet->images(), spent_);

@@ -6,14 +6,12 @@
 //
 // Differs from the paper, which divides the levels of one layer's channels:
 // - It is the decisions of a network among which bits are divided (the CMC 2024 paper, its Table 1, names as
-// limits
-//   of the method that it works within layers, and that bits come as they are calculated).
+//   limits of the method that it works within layers, and that bits come as they are calculated).
 // - g is what the loss says: rises measured one at a time, mean over the choices of rise * 4^b; where no
-// probes can be
-//   paid, 1. c is the cost that a bit saves on the hardware, with all other decisions at their most bits.
+//   probes can be paid, 1. c is the cost that a bit saves on the hardware, all other decisions at their most
+//   bits.
 // - Bits are rounded to choices, and the shift is the largest at which the hardware's own cost keeps the
-// limit.
-//   Rounded at the middle between two choices first; more evaluations try other places.
+//   limit. Rounded at the middle between two choices first; more evaluations try other places.
 
 #include <algorithm>
 #include <cmath>

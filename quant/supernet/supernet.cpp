@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "host/base/error.h"
+#include "quant/data/batches.h"
 #include "quant/model/geometry.h"
 #include "quant/quantizers/methods.h"
 #include "quant/retraining/retrainer.h"
@@ -75,10 +76,14 @@ struct Supernet::Impl {
           fmt::format("shared weights are trained as a classifier of the data's {} classes, and "
                       "{} is none: search with another method",
                       start.image_classes, network.name));
-    const std::int64_t all = start.train_images();
+    // The images that a policy may be retrained on.
+    const std::int64_t there = start.train_images();
+    const bool drawn = recipe.images > 0 && recipe.images < there;
+    const std::int64_t all = drawn ? recipe.images : there;
     if (all < 2) throw InputError("shared weights need 2 training images or more");
     const std::int64_t of_shares = std::max<std::int64_t>(1, all / kShareOfShares);
-    const at::Tensor places = drawn_order(all);
+    at::Tensor places = drawn_order(all);
+    if (drawn) places = drawn_places(there, recipe.images, recipe.seed).index_select(0, places);
     decks.emplace_back(places.narrow(0, of_shares, all - of_shares), options.seed + 1);
     decks.emplace_back(places.narrow(0, 0, of_shares), options.seed + 2);
     batch = std::min<std::int64_t>(options.batch, of_shares);

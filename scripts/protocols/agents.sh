@@ -8,6 +8,10 @@ task=(--model "$1" --data "cifar10:$2" --mean "0.485,0.456,0.406" --std "0.229,0
   --methods ours,ddpg,cmc2024,haq,releq,adrl,dnas,lagrange)
 compare agents "${task[@]}" --budgets 0.2 --evaluations 120
 compare agents-few "${task[@]}" --budgets 0.3 --evaluations 40
+# The lines beside them, and what HAQ's faults cost.
+compare agents-lines "${task[@]}" --methods ours,solver,uniform,random,haq,haq:as-published,dnas:soft-barrier \
+  --budgets 0.2 --evaluations 120
 page "$folder/agents.json"
 page "$folder/agents-few.json"
-page learning "$folder/agents.csv" "$folder/agents.csv" 120
+page "$folder/agents-lines.json"
+page learning "$folder/agents.csv" "$folder/agents.csv" 120 adrl ours

@@ -157,7 +157,8 @@ InstanceTask task_with_features() {
   return InstanceTask(std::move(instance));
 }
 
-/// Each learns from the same answers as the agent that it is a variant of, but otherwise.
+/// Each learns from the same answers as the agent that it is a variant of, but otherwise. run_trial refuses
+/// what does not keep the limit.
 TEST(Variants, ProposeWithinTheLimitAndOtherwiseThanTheirAgent) {
   InstanceTask task = task_with_features();
   constexpr int kFew = 30;
@@ -193,8 +194,7 @@ TEST_P(Learning, ProposesBetterThanItsUntaughtSelf) {
     taught += late_reward(task, GetParam().agent, GetParam().evaluations, seed, /*blind=*/false);
     untaught += late_reward(task, GetParam().agent, GetParam().evaluations, seed, /*blind=*/true);
   }
-  std::printf("%s: %.4f taught, %.4f untaught\n", GetParam().agent, taught / 3, untaught / 3);
-  EXPECT_GT(taught, untaught) << "sums of rewards over seeds";
+  EXPECT_GT(taught, untaught + 0.1 * std::abs(untaught)) << "sums of rewards over seeds";
 }
 
 INSTANTIATE_TEST_SUITE_P(Agents, Learning,
@@ -215,6 +215,21 @@ TEST(Ddpg, RewardsAsTheOptionsSay) {
   answer.costs[search::Measure::cycles] = 0.5 * task.reference().cycles();
   EXPECT_DOUBLE_EQ(searcher_of("ddpg", problem, {.cost_in_reward = true})->reward(answer), 10 * 0.8 + 2);
   EXPECT_DOUBLE_EQ(searcher_of("ddpg", problem, {})->reward(answer), reward_of(problem, {})(0.8, 0.5));
+}
+
+/// Section 8 of its paper's form: 1 - q^0.2, times a^(0.4 / a); -1 below an accuracy of 0.4.
+TEST(Releq, RewardsCostAndAccuracyAsymmetrically) {
+  InstanceTask task(search::residual_network(1, 0.4, 1));
+  const Problem problem = problem_of(task);
+  const auto releq = searcher_of("releq", problem, {});
+  const double accuracy_origin = problem.origin.accuracy();
+  search::Answer answer;
+  answer.costs[search::Measure::cycles] = 0.5 * task.reference().cycles();
+  answer.folds = {{.images = 1000, .correct = 500}};
+  const double accuracy = 0.5 / accuracy_origin;
+  EXPECT_DOUBLE_EQ(releq->reward(answer), (1 - std::pow(0.5, 0.2)) * std::pow(accuracy, 0.4 / accuracy));
+  answer.folds = {{.images = 1000, .correct = 100}};
+  EXPECT_DOUBLE_EQ(releq->reward(answer), -1);
 }
 
 /// Warm-up, which draws uniformly and learns nothing, ends by evaluations.
