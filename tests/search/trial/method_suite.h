@@ -51,6 +51,9 @@ TEST_P(Methods, RepeatExactly) {
 }
 
 TEST_P(Methods, AreAtLeastAsGoodAsRandom) {
+  if (GetParam()->name == "releq")
+    GTEST_SKIP()
+        << "ReLeQ knows no budget: its reward is paid for cheaper policies, not for the best within one";
   const ComparisonSpec spec{.methods = {std::string(GetParam()->name), "random"},
                             .budgets = {{"0.4", Measure::cycles, 0.4 * task_->costs().reference().cycles()}},
                             .marks = {25},
