@@ -234,6 +234,7 @@ const Method adrl_method{
     .name = kAdrl.name,
     .about = kAdrl.about,
     .batch = 2,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
       return std::make_unique<Adrl>(adrl_method, problem, options, Variant{});
     }};
@@ -243,6 +244,7 @@ const Method adrl_distance_method{
     .about = kAdrlDistance.about,
     .batch = 2,
     .needs_network = true,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
       return std::make_unique<Adrl>(adrl_distance_method, problem, options, Variant{.by_distance = true});
     }};
@@ -251,6 +253,7 @@ const Method adrl_reverse_projection_method{
     .name = kAdrlReverseProjection.name,
     .about = kAdrlReverseProjection.about,
     .batch = 2,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
       return std::make_unique<Adrl>(adrl_reverse_projection_method, problem, options,
                                     Variant{.in_reverse = true});

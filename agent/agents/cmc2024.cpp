@@ -98,6 +98,7 @@ const Method cmc2024_haq_reward_method{
     .name = kCmc2024HaqReward.name,
     .about = kCmc2024HaqReward.about,
     .batch = 2,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<search::Searcher> {
       return std::make_unique<Cmc2024>(cmc2024_haq_reward_method, problem, options,
                                        Variant{.haq_reward = true});

@@ -149,10 +149,15 @@ double haq_reward(const Problem& problem, const Answer& answer) {
   return kRewardScale * 100 * (answer.accuracy() - (origin.folds.empty() ? 1 : origin.accuracy()));
 }
 
-const Method haq_method{.name = kHaq.name, .about = kHaq.about, .batch = 2, .make = make<Haq, haq_method>};
+const Method haq_method{.name = kHaq.name,
+                        .about = kHaq.about,
+                        .batch = 2,
+                        .most_accurate_only = true,
+                        .make = make<Haq, haq_method>};
 const Method haq_as_published_method{.name = kHaqAsPublished.name,
                                      .about = kHaqAsPublished.about,
                                      .batch = 2,
+                                     .most_accurate_only = true,
                                      .make = make<HaqAsPublished, haq_as_published_method>};
 
 }  // namespace bitloop::agents

@@ -13,6 +13,7 @@
 #include "agent/run/lines.h"
 #include "agent/run/sensitivities.h"
 #include "agent/run/summary.h"
+#include "agent/searchers/registry.h"
 #include "host/base/atomic_file.h"
 #include "host/base/error.h"
 #include "host/compiler/compiler.h"
@@ -87,6 +88,20 @@ void require_same_cycles(host::DevicePool& devices, const Finalist& f, const qua
                   f.policy.key(), cycles, f.searched.costs.cycles()));
 }
 
+/// Whoever looks for the cheapest, or for a front, is not served by a method that fills the budget.
+void require_goal(const SearchConfig& config) {
+  if (goal_of(config).goal == Goal::accuracy) return;
+  std::vector<std::string> names = config.lines;
+  names.push_back(config.method);
+  for (const std::string& name : names) {
+    if (search::method(name).most_accurate_only)
+      throw InputError(
+          fmt::format("{} looks for the most accurate policy within the budget, not for --objective {}: name "
+                      "another method",
+                      name, config.objective));
+  }
+}
+
 void require_same(std::string& stored, const std::string& now, std::string_view what) {
   if (!stored.empty() && stored != now) {
     throw InputError(
@@ -112,6 +127,7 @@ Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<
     config_.task.mean = assumed.mean;
     config_.task.deviation = assumed.deviation;
   }
+  require_goal(config_);
   search::require_reachable(laboratory_.policies().space(), laboratory_.costs(), budget_);
   require_same(config_.version, version, "version");
   require_same(config_.fingerprint, devices_->hardware().fingerprint, "hardware fingerprint");

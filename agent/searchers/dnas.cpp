@@ -301,6 +301,7 @@ const Method dnas_method{
     .about = "shared weights and probabilities, both by gradients (DNAS, Wu et al. 2018)",
     .batch = 8,
     .needs_network = true,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<Searcher> {
       return std::make_unique<Dnas>(problem, options, /*barrier=*/false);
     }};
@@ -310,6 +311,7 @@ const Method dnas_soft_barrier_method{
     .about = "the same with a loss that knows the budget (BP-NAS, Yu et al. 2020)",
     .batch = 8,
     .needs_network = true,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<Searcher> {
       return std::make_unique<Dnas>(problem, options, /*barrier=*/true);
     }};

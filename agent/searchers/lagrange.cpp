@@ -133,6 +133,7 @@ const Method lagrange_method{
     .name = "lagrange",
     .about = "bits in closed form from one-at-a-time losses (Banner et al. 2019), rounded to choices",
     .batch = 1,
+    .most_accurate_only = true,
     .make = [](const Problem& problem, const SearcherOptions& options) -> std::unique_ptr<Searcher> {
       return std::make_unique<Lagrange>(problem, options);
     }};

@@ -65,6 +65,8 @@ struct Method {
   std::string_view about;      ///< half a line, with its source
   int batch = 1;               ///< queries per ask by default: the best on the development tables
   bool needs_network = false;  ///< looks at one: Problem::supernet and float_effects must be there
+  bool most_accurate_only =
+      false;  ///< whatever the objective, it looks for the most accurate within the limit
   std::unique_ptr<Searcher> (*make)(const Problem& problem, const SearcherOptions& options) = nullptr;
 };
 

@@ -100,6 +100,8 @@ refused 'accuracy-floor' search --objective cycles --out run
 refused 'lowest reachable' search --budget 0.01 --out run
 refused 'leave --budget-of out' search --budget 5ms --budget-of energy --out run
 refused 'from which ours does not learn' search --acc-limit 0.9 --out run
+refused 'from which haq does not learn' search --method haq --acc-limit 0.9 --out run
+refused 'not for --objective cycles' search --method adrl --objective cycles --drop 0.1 --out run
 refused 'unknown method' search --method magic --out run
 refused "'hessian': choose fisher, sqnr, hutchinson or loss" search --sensitivities sqnr,hessian --out run
 conclude
