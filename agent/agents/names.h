@@ -26,9 +26,9 @@ inline constexpr About kHaqAsPublished{"haq:as-published", "the same with those 
 inline constexpr About kReleq{"releq", "ReLeQ (Elthakeb et al. 2020): proximal policy optimization, LSTM"};
 inline constexpr About kAdrl{"adrl", "ADRL (Ning et al. 2021): ddpg, augmented by a profile of losses"};
 inline constexpr About kAdrlReverseProjection{"adrl:reverse-projection",
-                                              "the same with ddpg's projection, from the last decision on"};
+                                              "adrl with ddpg's projection, from the last decision on"};
 inline constexpr About kAdrlDistance{"adrl:distance",
-                                     "the same by how far quantized values lie from the float ones"};
+                                     "adrl by how far quantized values lie from the float ones"};
 
 /// All of them, in the order in which `register_agents` adds them.
 inline constexpr About kAgents[] = {kDdpg,
