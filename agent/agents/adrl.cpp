@@ -130,7 +130,7 @@ struct Variant {
 class Adrl : public Ddpg {
  public:
   Adrl(const Method& method, const Problem& problem, const SearcherOptions& options, const Variant& variant)
-      : Ddpg(method, problem, options, augmented()), options_(options), variant_(variant) {
+      : Ddpg(method, problem, options, augmented()), variant_(variant) {
     if (!variant.by_distance) profile_.emplace(this->problem(), options.evaluations, kProfileShare);
   }
 
@@ -188,10 +188,10 @@ class Adrl : public Ddpg {
   /// Pays for them.
   Effects distances(double left) {
     search::FloatEffects found = problem().float_effects(kDistance);
-    if (found.price > std::min(left, kProfileShare * options_.evaluations)) {
+    if (found.price > std::min(left, kProfileShare * options().evaluations)) {
       note_ =
           fmt::format("its distances cost {:.3g} evaluations, more than {:.0f} % of {:g}: it goes by widths",
-                      found.price, 100 * kProfileShare, options_.evaluations);
+                      found.price, 100 * kProfileShare, options().evaluations);
       return search::effects_by_width(problem().space);
     }
     spent_ = found.price;
@@ -216,7 +216,6 @@ class Adrl : public Ddpg {
     return deviation < kChance * std::sqrt(mean * (1 - mean) / std::max(1.0, images));
   }
 
-  SearcherOptions options_;
   Variant variant_;
   std::optional<search::Profile> profile_;  ///< none: by distances
   bool profiled_ = false;

@@ -53,9 +53,8 @@ class Cmc2024 final : public DeterministicAgent {
   }
 
   [[nodiscard]] double reward(const Answer& answer) const override {
-    const search::Measure measure = problem().objective.measure;
-    const double ratio = answer.costs[measure] / problem().costs.reference()[measure];
-    return haq_reward_ ? haq_reward(problem(), answer) : reward_(answer.accuracy(), ratio);
+    return haq_reward_ ? haq_reward(problem(), answer)
+                       : reward_(answer.accuracy(), cost_ratio(problem(), answer));
   }
 
  protected:

@@ -51,8 +51,7 @@ const DeterministicSettings kDdpgSettings{
     .features = kTable2};
 
 double Ddpg::reward(const Answer& answer) const {
-  const search::Measure measure = problem().objective.measure;
-  return reward_(answer.accuracy(), answer.costs[measure] / problem().costs.reference()[measure]);
+  return reward_(answer.accuracy(), cost_ratio(problem(), answer));
 }
 
 /// The first episodes set the averages; later ones move them.

@@ -26,7 +26,7 @@ inline constexpr std::string_view kTable2[] = {"layer",   "input_channels", "out
 /// The same without its eighth, the ablation of the paper's Table 8.
 inline constexpr std::string_view kTable2WithoutDeviation[] = {
     "layer", "input_channels", "output_channels", "kernel", "stride", "map", "weights", "activation"};
-/// HAQ's, section 3.1 of its paper.
+/// Those of HAQ's linear quantizer (its code, lib/env/linear_quantize_env.py).
 inline constexpr std::string_view kHaqFeatures[] = {"depthwise", "input_channels", "output_channels",
                                                     "stride",    "kernel",         "weights",
                                                     "map",       "layer",          "activation"};

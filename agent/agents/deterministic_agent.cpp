@@ -16,7 +16,7 @@ using search::SearcherOptions;
 
 namespace {
 
-constexpr double kBaselineRate = 0.5;  // HAQ, section 3.5 of its paper
+constexpr double kBaselineRate = 0.5;  // HAQ's code, lib/rl/ddpg.py
 
 int state_size(const std::vector<State>& states) { return static_cast<int>(states.front().size()) + 1; }
 
@@ -146,8 +146,7 @@ void DeterministicAgent::tell(std::span<const Answer> answers) {
     remember(asked_.at(i), value);
   }
   if (evaluations_ < warm_up() || learner_.knows_nothing()) return;
-  const auto updates = static_cast<std::size_t>(settings_.updates_per_transition *
-                                                static_cast<double>(decisions().size() * answers.size()));
+  const std::size_t updates = settings_.updates_per_transition * decisions().size() * answers.size();
   for (std::size_t i = 0; i < updates; ++i)
     learner_.update(random_, [&](std::span<double> rewards) { scale(rewards); });
 }

@@ -14,7 +14,7 @@ namespace bitloop::agents {
 struct DeterministicSettings {
   ActorCriticSettings learner{};  ///< `replay` is set by `replay_per_decision`
   std::size_t replay_per_decision = 64;
-  double updates_per_transition = 1;
+  int updates_per_transition = 1;
   double first_noise = 0.5;    ///< standard deviation of what is added to an action
   double last_noise = 0.05;    ///< to which it falls, geometrically, over the planned evaluations
   double warm_up_share = 0.2;  ///< of the planned evaluations, at most `most_warm_up`: uniform actions
@@ -63,6 +63,7 @@ class DeterministicAgent : public search::Searcher {
 
   [[nodiscard]] const std::vector<search::Decision>& decisions() const { return problem_.space.decisions; }
   [[nodiscard]] const search::Problem& problem() const { return problem_; }
+  [[nodiscard]] const search::SearcherOptions& options() const { return options_; }
   [[nodiscard]] const search::Ground& ground() const { return ground_; }
   [[nodiscard]] ActorCritic& learner() { return learner_; }
 

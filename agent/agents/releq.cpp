@@ -20,6 +20,7 @@
 
 #include "agent/agents/decision_states.h"
 #include "agent/agents/names.h"
+#include "agent/agents/reward.h"
 #include "agent/agents/small_network.h"
 #include "agent/searchers/batch.h"
 
@@ -153,7 +154,7 @@ Releq::Releq(const Problem& problem, const SearcherOptions& options)
 double Releq::reward(const Answer& answer) const {
   const double accuracy = relative_accuracy(answer);
   if (accuracy < kLeastAccuracy) return -1;
-  const double quantization = share(answer.costs[problem_.objective.measure]);
+  const double quantization = cost_ratio(problem_, answer);
   return (1 - std::pow(quantization, kQuantizationPower)) * std::pow(accuracy, kAccuracyPower / accuracy);
 }
 

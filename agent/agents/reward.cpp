@@ -23,6 +23,11 @@ double Reward::operator()(double accuracy, double cost_ratio) const {
   return closeness(std::min(accuracy, *accuracy_limit)) + 1 / cost_ratio;
 }
 
+double cost_ratio(const search::Problem& problem, const search::Answer& answer) {
+  const search::Measure measure = problem.objective.measure;
+  return answer.costs[measure] / problem.costs.reference()[measure];
+}
+
 double largest_reward(double accuracy_origin, std::size_t images) {
   const double variance = std::max(kSmallestVariance, accuracy_origin * (1 - accuracy_origin));
   return 1 / std::sqrt(variance / static_cast<double>(std::max<std::size_t>(1, images)));

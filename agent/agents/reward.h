@@ -28,6 +28,9 @@ struct Reward {
   [[nodiscard]] double operator()(double accuracy, double cost_ratio) const;
 };
 
+/// Of an answer, in the objective's measure, to the all-8-bit network's.
+double cost_ratio(const search::Problem& problem, const search::Answer& answer);
+
 /// A gap below the standard error of an accuracy p over n images is noise: 1 / sqrt(p (1 - p) / n).
 double largest_reward(double accuracy_origin, std::size_t images);
 

@@ -12,8 +12,7 @@
 namespace bitloop::agents {
 
 /// While an agent learns: one LibTorch thread, since cores belong to the evaluations; and numbers below the
-/// normal ones are 0, since an actor at the ends of its range makes many, and each takes a hundred times as
-/// long.
+/// normal ones, which processors are slow with, are 0: an actor at the ends of its range makes many.
 class LearningThread {
  public:
   LearningThread();

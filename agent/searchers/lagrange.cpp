@@ -17,6 +17,7 @@
 #include <cmath>
 
 #include "agent/searchers/batch.h"
+#include "agent/searchers/limits.h"
 #include "agent/searchers/profile.h"
 #include "agent/searchers/uniform_policies.h"
 
@@ -45,7 +46,7 @@ class Lagrange : public Searcher {
     if (bits_.empty()) allocate();
     std::vector<Assignment> assignments;
     while (static_cast<int>(assignments.size()) < batch_ && rounding_ < kRoundings) {
-      Assignment assignment = within_limit(place_of(++rounding_));
+      Assignment assignment = within_limit(van_der_corput(++rounding_));
       if (std::ranges::find(proposed_, assignment) != proposed_.end()) continue;
       proposed_.push_back(assignment);
       assignments.push_back(std::move(assignment));
@@ -88,12 +89,7 @@ class Lagrange : public Searcher {
       bits = bits == kFarthest ? 2 * kFarthest : std::clamp(bits - sum / count, -kFarthest, kFarthest);
   }
 
-  /// Of the place between two choices where rounding goes up, 0 to 1: the middle, the quarters, and so on.
-  static double place_of(int index) {
-    double place = 0, digit = 0.5;
-    for (; index > 0; index /= 2, digit /= 2) place += digit * (index % 2);
-    return place;
-  }
+  /// `place`: between two choices, 0 to 1, where rounding goes up.
   [[nodiscard]] Assignment rounded(double shift, double place) const {
     Assignment assignment;
     for (int d = 0; d < problem_.space.size(); ++d) {

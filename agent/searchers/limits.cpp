@@ -11,6 +11,13 @@ constexpr int kHalvings = 7;  ///< to a hundredth of the range
 
 }  // namespace
 
+double van_der_corput(int index) {
+  double place = 0;
+  double digit = 0.5;
+  for (auto i = static_cast<unsigned>(index); i > 0; i /= 2, digit /= 2) place += digit * (i % 2);
+  return place;
+}
+
 Limits::Limits(const Problem& problem) {
   const Measure measure = problem.objective.measure;
   const Assignment assignment = cheapest(problem.space, problem.costs.local(measure)).assignment;
@@ -21,12 +28,7 @@ Limits::Limits(const Problem& problem) {
   lowest_ = std::min(highest_, problem.costs.costs(assignment)[measure]);
 }
 
-double Limits::spread(int index) const {
-  double share = 0;
-  double digit = 0.5;
-  for (auto i = static_cast<unsigned>(index); i > 0; i /= 2, digit /= 2) share += digit * (i % 2);
-  return highest_ - share * (highest_ - lowest_);
-}
+double Limits::spread(int index) const { return highest_ - van_der_corput(index) * (highest_ - lowest_); }
 
 double Limits::least(const std::function<bool(double)>& enough) const {
   double too_low = lowest_;

@@ -6,6 +6,10 @@
 
 namespace bitloop::search {
 
+/// Number `index` (from 1) of a sequence that fills 0 to 1 evenly: the middle, the quarters, and so on; 0 for
+/// index 0.
+double van_der_corput(int index);
+
 /// Limits of cost between that of a problem's cheapest assignment and its own, for goals that look for more
 /// than the most accurate one at it.
 class Limits {

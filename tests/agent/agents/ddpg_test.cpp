@@ -217,7 +217,7 @@ TEST(Ddpg, RewardsAsTheOptionsSay) {
   EXPECT_DOUBLE_EQ(searcher_of("ddpg", problem, {})->reward(answer), reward_of(problem, {})(0.8, 0.5));
 }
 
-/// Section 8 of its paper's form: 1 - q^0.2, times a^(0.4 / a); -1 below an accuracy of 0.4.
+/// 1 - q^0.2, times a^(0.4 / a); -1 below an accuracy of 0.4.
 TEST(Releq, RewardsCostAndAccuracyAsymmetrically) {
   InstanceTask task(search::residual_network(1, 0.4, 1));
   const Problem problem = problem_of(task);
