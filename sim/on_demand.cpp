@@ -44,25 +44,27 @@ std::string sha256_hex(std::string_view text) {
 
 /// What model and program must have in common: generated code is for one processor, and made from the RTL as
 /// it is now; the rest is fixed by the build.
-std::string model_stamp() {
+std::string model_stamp(const fs::path& rtl) {
   std::ifstream processor("/proc/cpuinfo");
   std::string line;
   while (std::getline(processor, line) && !line.starts_with("flags") && !line.starts_with("Features")) {
   }
-  return sha256_hex(BITLOOP_MODEL_STAMP " " + line + rtl_sources_hash());
+  return sha256_hex(BITLOOP_MODEL_STAMP " " + line + rtl_sources_hash(rtl));
 }
 
 /// A model file ends with this: dlopen crashes on a file that was cut off.
-std::string trailer(std::string_view model) { return "\nbitloop " + model_stamp() + " " + sha256_hex(model); }
+std::string trailer(const std::string& stamp, std::string_view model) {
+  return "\nbitloop " + stamp + " " + sha256_hex(model);
+}
 
 /// Why the file cannot be loaded; empty where it can.
-std::string fault_of(const fs::path& path) {
+std::string fault_of(const fs::path& path, const std::string& stamp) {
   const std::string file = read_file(path);
-  const std::size_t length = trailer("").size();
+  const std::size_t length = trailer(stamp, "").size();
   if (file.size() <= length) return "it is damaged";
   const std::string_view model = std::string_view(file).substr(0, file.size() - length);
   const std::string_view end = std::string_view(file).substr(model.size());
-  const std::string want = trailer(model);
+  const std::string want = trailer(stamp, model);
   if (end == want) return "";
   const std::size_t hash_at = want.rfind(' ');
   return end.substr(hash_at) == want.substr(hash_at)
@@ -70,16 +72,15 @@ std::string fault_of(const fs::path& path) {
              : "it is damaged";
 }
 
-std::vector<fs::path> built_sources() {
-  const fs::path folder = rtl_folder();
+std::vector<fs::path> built_sources(const fs::path& rtl) {
   std::vector<fs::path> sources;
-  std::ifstream list(folder / "accelerator.f");
-  for (std::string line; std::getline(list, line);) sources.push_back(folder / line);
+  std::ifstream list(rtl / "accelerator.f");
+  for (std::string line; std::getline(list, line);) sources.push_back(rtl / line);
   if (!sources.empty()) return sources;
   throw InputError(fmt::format(
       "there is no RTL in {} (accelerator.f lists its sources), which hardware is built from: bring it "
       "back, or use a configuration that is compiled in",
-      folder.string()));
+      rtl.string()));
 }
 
 /// "NAME HASH" of each, a line, by name.
@@ -153,24 +154,33 @@ std::string first_error(const fs::path& log) {
   return "it did not end well";
 }
 
-void build(const Configuration& configuration, const std::string& fingerprint, Detail detail,
-           const fs::path& file) {
+/// What a build is made from and what it is called.
+struct Model {
+  const Configuration& configuration;
+  fs::path rtl;
+  std::string fingerprint;
+  std::string stamp;
+  Detail detail;
+};
+
+void build(const Model& model, const fs::path& file) {
+  const Configuration& configuration = model.configuration;
   if (const std::string obstacle = on_demand_obstacle(); !obstacle.empty()) {
     throw Error(fmt::format("hardware {} is not built yet and cannot be: {}", configuration.name, obstacle));
   }
-  const bool timing = detail == Detail::timing;
+  const bool timing = model.detail == Detail::timing;
   say(fmt::format("hardware {}: {}building it{} once, into {}", configuration.name,
-                  configuration.make(detail) == nullptr
+                  configuration.make(model.detail) == nullptr
                       ? ""
-                      : fmt::format("the RTL in {} is not what was compiled in: ", rtl_folder().string()),
+                      : fmt::format("the RTL in {} is not what was compiled in: ", model.rtl.string()),
                   timing ? " without its datapath" : "", file.string()));
   const fs::path out = file.parent_path() / "build";
   const fs::path log = file.parent_path() / "build.log";
   const int status = run_program(
       {BITLOOP_CMAKE, fmt::format("-DPARAMETERS={}{}", configuration.parameters, timing ? "|Datapath=0" : ""),
-       "-DFINGERPRINT=" + fingerprint,
-       fmt::format("-DPREFIX=accelerator_{}{}", timing ? "timing_" : "", fingerprint),
-       "-DRTL=" + rtl_folder().string(), fmt::format("-DAS_BUILT={}", configuration.as_built ? "ON" : "OFF"),
+       "-DFINGERPRINT=" + model.fingerprint,
+       fmt::format("-DPREFIX=accelerator_{}{}", timing ? "timing_" : "", model.fingerprint),
+       "-DRTL=" + model.rtl.string(), fmt::format("-DAS_BUILT={}", configuration.as_built ? "ON" : "OFF"),
        "-DOUT=" + out.string(), "-P", BITLOOP_BUILD_MODEL},
       log);
   if (status != 0) {
@@ -178,10 +188,10 @@ void build(const Configuration& configuration, const std::string& fingerprint, D
                             first_error(log), log.string()));
   }
   {
-    const std::string end = trailer(read_file(out / "model.so"));
-    std::ofstream model(out / "model.so", std::ios::binary | std::ios::app);
-    model << end << std::flush;
-    if (!model)
+    const std::string end = trailer(model.stamp, read_file(out / "model.so"));
+    std::ofstream built(out / "model.so", std::ios::binary | std::ios::app);
+    built << end << std::flush;
+    if (!built)
       throw Error(fmt::format("{} cannot be written: free some space", (out / "model.so").string()));
   }
   fs::rename(out / "model.so", file);
@@ -190,32 +200,29 @@ void build(const Configuration& configuration, const std::string& fingerprint, D
 }
 
 /// The model's file, which is now as it must be.
-fs::path model_file(const Configuration& configuration, const std::string& fingerprint, Detail detail) {
-  const fs::path folder = cache_folder(fingerprint);
-  const fs::path file = folder / (detail == Detail::full ? "model.so" : "timing.so");
-  if (fs::exists(file) && fault_of(file).empty()) return file;
-  const host::FileLock lock = wait_for_lock(folder, configuration.name);
+fs::path model_file(const Model& model) {
+  const fs::path folder = cache_folder(model.fingerprint);
+  const fs::path file = folder / (model.detail == Detail::full ? "model.so" : "timing.so");
+  if (fs::exists(file) && fault_of(file, model.stamp).empty()) return file;
+  const host::FileLock lock = wait_for_lock(folder, model.configuration.name);
   if (fs::exists(file)) {
-    const std::string fault = fault_of(file);
+    const std::string fault = fault_of(file, model.stamp);
     if (fault.empty()) return file;  // by another process, while this one waited
-    say(fmt::format("hardware {}: {} is not used: {}", configuration.name, file.string(), fault));
+    say(fmt::format("hardware {}: {} is not used: {}", model.configuration.name, file.string(), fault));
   }
-  build(configuration, fingerprint, detail, file);
+  build(model, file);
   return file;
 }
 
 }  // namespace
 
-fs::path rtl_folder() {
-  const char* other = std::getenv("BITLOOP_RTL");
-  return other != nullptr && *other != '\0' ? other : BITLOOP_RTL_FOLDER;
-}
+fs::path own_rtl() { return BITLOOP_RTL_FOLDER; }
 
-bool rtl_is_gone() { return !fs::exists(rtl_folder()) && rtl_folder() == BITLOOP_RTL_FOLDER; }
+bool own_rtl_is_gone() { return !fs::exists(own_rtl()); }
 
 std::string on_demand_obstacle() {
   for (const fs::path& path : {fs::path(BITLOOP_VERILATOR), fs::path(BITLOOP_CXX), fs::path(BITLOOP_CMAKE),
-                               rtl_folder(), fs::path(BITLOOP_BUILD_MODEL)}) {
+                               fs::path(BITLOOP_BUILD_MODEL)}) {
     if (!fs::exists(path)) {
       return fmt::format("{} is gone, which bitloop was built with: bring it back or build bitloop again",
                          path.string());
@@ -224,25 +231,26 @@ std::string on_demand_obstacle() {
   return "";
 }
 
-std::string rtl_sources_hash() {
+std::string rtl_sources_hash(const fs::path& rtl) {
   std::vector<fs::path> forms;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(rtl_folder() / "simulation", none)) {
+  for (const auto& entry : fs::directory_iterator(rtl / "simulation", none)) {
     if (entry.path().extension() == ".sv") forms.push_back(entry.path());
   }
-  return sha256_hex(hashes(built_sources(), "") + hashes(forms, "simulation/"));
+  return sha256_hex(hashes(built_sources(rtl), "") + hashes(forms, "simulation/"));
 }
 
-std::string rtl_fingerprint(const std::string& parameters) {
-  std::string text = hashes(built_sources(), "") + parameters + "\n";
+std::string rtl_fingerprint(const fs::path& rtl, const std::string& parameters) {
+  std::string text = hashes(built_sources(rtl), "") + parameters + "\n";
   std::replace(text.begin(), text.end(), '|', '\n');
   return sha256_hex(text).substr(0, 16);
 }
 
-std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration, const MemoryModel& memory,
-                                             const std::optional<WaveWindow>& wave, Detail detail) {
-  const std::string fingerprint = rtl_fingerprint(configuration.parameters);
-  const fs::path file = model_file(configuration, fingerprint, detail);
+std::unique_ptr<host::Device> make_on_demand(const Configuration& configuration, const fs::path& rtl,
+                                             const MemoryModel& memory, const std::optional<WaveWindow>& wave,
+                                             Detail detail) {
+  const std::string fingerprint = rtl_fingerprint(rtl, configuration.parameters);
+  const fs::path file = model_file({configuration, rtl, fingerprint, model_stamp(rtl), detail});
   // Never unloaded: a device lives as long as its caller likes. Loading it again gives the same.
   void* model = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (model == nullptr)

@@ -26,10 +26,11 @@ enum class Detail {
 };
 
 /// The Verilated accelerator of a hardware configuration in this process: a name (`default`, `tiny`, `wide`),
-/// or parameters that differ from `default`: "p=4,f=8,activation_rows=2048,..." (sim/hardware_text.h). What
-/// is not compiled in is built on first use (sim/on_demand.h), and so is what was compiled in from other RTL
-/// than there is now: measured is always the RTL of the checkout. Several devices may live in several
-/// threads, one thread per device. Throws InputError for a configuration that cannot be.
+/// or parameters that differ from `default`: "p=4,f=8,activation_rows=2048,..." (sim/hardware_text.h); and,
+/// where that is not the RTL that bitloop was built from, "@" and the folder of another one:
+/// "default@trial". What is not compiled in is built on first use (sim/on_demand.h), and so is what was
+/// compiled in from other RTL than there is now: measured is always the RTL of that folder. Several devices
+/// may live in several threads, one thread per device. Throws InputError for a configuration that cannot be.
 ///
 /// With `Detail::timing` the same RTL is elaborated without its datapath (`Datapath = 0`), and the device
 /// tells the same fingerprint: cycles, every counter and the counter records in memory are exactly those of
@@ -43,9 +44,18 @@ std::unique_ptr<host::Device> make_sim_device(std::string_view hardware = "defau
 /// Names of the configurations that have one.
 std::vector<std::string> hardware_names();
 
+/// What `hardware` is as a device tells it, without memory and fingerprint, and without building anything.
+/// Throws InputError for a configuration that cannot be.
+host::HardwareInfo hardware_info(std::string_view hardware);
+
+/// The folder of other RTL that a text of hardware names; empty: that which bitloop was built from.
+std::string rtl_of(std::string_view hardware);
+/// `hardware` with the RTL of a folder (empty: of that which bitloop was built from).
+std::string with_rtl(std::string_view hardware, std::string_view rtl);
+
 /// A hash of the RTL that devices are made from now, with the forms for speed, which fingerprints do not
-/// cover; empty where it is gone.
-std::string simulated_sources();
+/// cover; empty where it is gone. `rtl`: of which folder, as `rtl_of`.
+std::string simulated_sources(const std::string& rtl = "");
 
 struct NamedHardware {
   bool compiled_in;         ///< in both details, as the RTL is now; false: built on first use

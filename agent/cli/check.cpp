@@ -30,6 +30,7 @@ first, and must pass its self-test (docs/changing_rtl.md).
   bitloop check --baseline cycles.json --update --model lenet --policy w8a8,w4a4        make it, or add to it
   bitloop check --baseline cycles.json --update --layer "conv in=64x32x32 out=64 kernel=3 stride=1 pad=1"
   bitloop check --baseline cycles.json                                                  compare
+  bitloop check --baseline cycles.json --rtl trial                                      the RTL of another folder
   bitloop check --baseline cycles.json --update                                         accept
   bitloop check --baseline board.json --device tcp+tls://board:1234 --tolerance 2       a board: its DRAM varies
 
@@ -60,12 +61,14 @@ class Bench {
                       "baseline of its own",
                       work.hardware, work.memory, choice_.device, hardware.name, hardware.memory));
     }
-    return make_entry(
+    BaselineEntry entry = make_entry(
         work, hardware, network,
         fresh_ ? host::run_network(*place.devices, network, policy, progress)
                : host::measure_network(place.meter, network, policy, [&](double done, std::size_t all) {
                    progress(done / static_cast<double>(all));
                  }));
+    if (simulated_) entry.workload.hardware = configuration_of(hardware.name);
+    return entry;
   }
 
   /// What is measured where a workload does not name it yet.
@@ -89,6 +92,9 @@ class Bench {
     return words;
   }
 
+  /// Entries hold for any RTL: --rtl says which is compared.
+  static std::string configuration_of(const std::string& hardware) { return sim::with_rtl(hardware, ""); }
+
   static host::Network network_of(const Workload& work) {
     if (!work.layer.empty()) return host::single_layer_network(work.layer);
     std::optional<host::Shape> image;
@@ -99,7 +105,7 @@ class Bench {
   Place& place_of(const Workload& work) {
     console::DeviceChoice choice = choice_;
     if (simulated_) {
-      choice.hardware = work.hardware;
+      choice.hardware = sim::with_rtl(work.hardware, sim::rtl_of(choice_.hardware));
       choice.memory = work.memory;
     }
     const auto key = std::pair(choice.hardware, choice.memory);
@@ -152,7 +158,7 @@ std::vector<Workload> asked_for(const console::Options& options, const Bench& be
                   .hardware = {},
                   .memory = {}};
     if (bench.simulated()) {
-      work.hardware = bench.choice().hardware;
+      work.hardware = sim::with_rtl(bench.choice().hardware, "");
       work.memory = bench.choice().memory;
     }
     works.push_back(std::move(work));

@@ -65,6 +65,9 @@ void Options::device_options() {
   flag("insecure",
        "allow plain connections that leave this machine: anyone on the way can read and change them");
   text("hardware", "default", "configuration of the simulated accelerator (bitloop info lists them)");
+  text("rtl",
+       "folder of the RTL that it is made from (default: the one that bitloop was built from; "
+       "docs/changing_rtl.md)");
   text("memory", "ddr8",
        "memory behind it: a name, or latency=60,write_latency=20,outstanding=8,beats_per_cycle=1 (2: reads "
        "and writes at once)");
@@ -296,11 +299,12 @@ host::SoundnessCheck soundness_check(const std::shared_ptr<host::DevicePool>& po
                              }};
   if (simulates(addresses_of(choice))) {
     check.key = sim::make_sim_device(choice.hardware, {}, {}, detail)->info().fingerprint + " " +
-                sim::simulated_sources();
+                sim::simulated_sources(sim::rtl_of(choice.hardware));
     check.open = [name = check.name, hardware = choice.hardware] {
       std::vector<std::shared_ptr<host::DevicePool>> pools;
       for (const sim::NamedHardware& named : sim::named_hardware()) {
-        if (named.as_built && named.info.name != name) pools.push_back(full_models(named.info.name));
+        const std::string other = sim::with_rtl(named.info.name, sim::rtl_of(hardware));
+        if (named.as_built && other != name) pools.push_back(full_models(other));
       }
       pools.push_back(full_models(hardware));
       return pools;
@@ -337,6 +341,12 @@ DeviceChoice device_choice(const Options& options, const DeviceChoice& stored) {
                                    name, choice.device));
     }
     *value = options.text_of(name);
+  }
+  if (options.given("rtl")) {
+    if (!simulated)
+      throw InputError(fmt::format("--rtl says what is simulated, and device {} tells its own: leave it out",
+                                   choice.device));
+    choice.hardware = sim::with_rtl(choice.hardware, options.required("rtl", "--rtl trial"));
   }
   return choice;
 }

@@ -34,7 +34,7 @@ class Options {
   void integer(const char* name, long fallback, const char* help);
   void number(const char* name, double fallback, const char* help);
   void number(const char* name, const char* help);
-  /// --device, --insecure, --hardware, --memory.
+  /// --device, --insecure, --hardware, --rtl, --memory.
   void device_options();
   /// --fresh, --unchecked.
   void store_option();
@@ -82,13 +82,13 @@ class Options {
 struct DeviceChoice {
   std::string device = "sim";  ///< separated by commas
   bool insecure = false;
-  std::string hardware = "default";  ///< of simulated ones
+  std::string hardware = "default";  ///< of simulated ones, with their RTL (sim::with_rtl)
   std::string memory = "ddr8";
   bool unchecked = false;  ///< measured without its self-test
 };
 
-/// What the options say, and `stored` where they say nothing. Throws InputError where --hardware or --memory
-/// is given and nothing is simulated.
+/// What the options say, and `stored` where they say nothing. Throws InputError where --hardware, --rtl or
+/// --memory is given and nothing is simulated.
 DeviceChoice device_choice(const Options& options, const DeviceChoice& stored = {});
 
 /// What jobs are run for.

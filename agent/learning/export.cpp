@@ -56,7 +56,7 @@ std::filesystem::path target(const console::Options& options, const std::string&
 std::optional<host::HardwareInfo> hardware_of(const console::Options& options, const std::string& format) {
   if (format == "job")
     return console::open_pool(console::device_choice(options), console::Purpose::cycles)->hardware();
-  for (const char* name : {"device", "hardware", "memory"}) {
+  for (const char* name : {"device", "hardware", "rtl", "memory"}) {
     if (options.given(name))
       throw InputError(fmt::format("--{} goes with --format job: leave it out for {}", name, format));
   }

@@ -89,8 +89,8 @@ TEST(OnDemandHardware, has_the_fingerprint_that_the_build_computes) {
     const MakeDevice compiled_in = configuration.make(Detail::full);
     if (compiled_in == nullptr) continue;
     const std::string fingerprint = compiled_in(configuration, {}, {})->info().fingerprint.substr(0, 16);
-    EXPECT_EQ(configuration.compiled_sources(), rtl_sources_hash()) << configuration.name;
-    EXPECT_EQ(rtl_fingerprint(configuration.parameters), fingerprint) << configuration.name;
+    EXPECT_EQ(configuration.compiled_sources(), rtl_sources_hash(own_rtl())) << configuration.name;
+    EXPECT_EQ(rtl_fingerprint(own_rtl(), configuration.parameters), fingerprint) << configuration.name;
   }
 }
 
@@ -213,9 +213,11 @@ TEST_F(BuiltHardware, follows_the_rtl_as_it_is_now_also_where_something_else_was
   const auto append = [&](const char* text) {
     std::ofstream(rtl / "common" / "fifo.sv", std::ios::app) << text;
   };
-  const auto make = [] { return make_sim_device("tiny", {}, {}, Detail::timing)->info().fingerprint; };
-  const std::string compiled_in = make();
-  setenv("BITLOOP_RTL", rtl.c_str(), 1);
+  const auto info = [](const std::string& hardware) {
+    return make_sim_device(hardware, {}, {}, Detail::timing)->info();
+  };
+  const auto make = [&] { return info(with_rtl("tiny", rtl.string())).fingerprint; };
+  const std::string compiled_in = info("tiny").fingerprint;
   EXPECT_EQ(make(), compiled_in);
   append("// another source\n");
   ::testing::internal::CaptureStderr();
@@ -223,11 +225,12 @@ TEST_F(BuiltHardware, follows_the_rtl_as_it_is_now_also_where_something_else_was
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("is not what was compiled in"));
   EXPECT_NE(changed, compiled_in);
   EXPECT_EQ(make(), changed);
+  EXPECT_EQ(info(with_rtl("tiny", rtl.string())).name, "tiny@" + rtl.string());
+  EXPECT_EQ(info("tiny").fingerprint, compiled_in);  // both live in one process
   append("module\n");
   EXPECT_THAT(make, ThrowsMessage<Error>(AllOf(HasSubstr("cannot be built: %Error"), HasSubstr("fifo.sv"))));
   fs::remove_all(rtl);
   EXPECT_THAT(make, ThrowsMessage<InputError>(HasSubstr("there is no RTL in")));
-  unsetenv("BITLOOP_RTL");
 }
 
 TEST_F(BuiltHardware, is_built_again_by_one_of_several_where_its_file_was_cut_off_or_is_garbage) {
