@@ -254,6 +254,8 @@ class Importer {
   /// Numbers with commas between them, one per channel of the image.
   static std::vector<float> channel_numbers(const FloatNetwork& network,
                                             const onnx::StringStringEntryProto& entry) {
+    const auto channels =
+        static_cast<std::size_t>(network.network.tensors.at(network.network.input).shape.channels);
     std::vector<float> numbers;
     const char *next = entry.value().data(), *end = next + entry.value().size();
     bool good = true;
@@ -261,12 +263,11 @@ class Importer {
       float number = 0;
       const auto [rest, error] = std::from_chars(next, end, number);
       good = error == std::errc() && std::isfinite(number) && (rest == end || *rest == ',') &&
-             numbers.size() < 100;
+             numbers.size() < channels;
       numbers.push_back(number);
       next = rest + 1;
     }
-    const int channels = network.network.tensors.at(network.network.input).shape.channels;
-    if (!good || static_cast<int>(numbers.size()) != channels) {
+    if (!good || numbers.size() != channels) {
       throw InputError(fmt::format("its metadata {} is '{}'; it must be {} numbers with commas between them",
                                    entry.key(), printable(entry.value()), channels));
     }
