@@ -192,11 +192,17 @@ void expect_exact(const host::Network& network, std::size_t pairs, std::uint64_t
 
 TEST(Exactness, lenet) { expect_exact(host::zoo_network("lenet"), 16, 1); }
 
-TEST(Exactness, resnet20) { expect_exact(host::zoo_network("resnet20"), 16, 2); }
+TEST(Exactness, resnet8) { expect_exact(host::zoo_network("resnet8"), 16, 2); }
 
 TEST(Exactness, mobilenet_v2_for_32_pixel_images) {
   expect_exact(host::zoo_network("mobilenet-v2", host::Shape{3, 32, 32}), 16, 3);
 }
+
+TEST(Exactness, mobilenet_v1) { expect_exact(host::zoo_network("mobilenet-v1-0.25"), 16, 6); }
+
+TEST(Exactness, ds_cnn) { expect_exact(host::zoo_network("ds-cnn"), 16, 7); }
+
+TEST(Exactness, ad_autoencoder) { expect_exact(host::zoo_network("ad-autoencoder"), 16, 8); }
 
 /// Networks that grow layer by layer.
 class Builder {

@@ -56,6 +56,11 @@ TEST(ComposedMeasurement, equals_the_run_of_the_whole_resnet18) {
   expect_composed_equals_run(host::zoo_network("resnet18", host::Shape{3, 32, 32}), "default", 200);
 }
 
+TEST(ComposedMeasurement, equals_the_run_of_mlperf_tinys_networks) {
+  for (const char* name : {"resnet8", "mobilenet-v1-0.25", "ds-cnn", "ad-autoencoder"})
+    expect_composed_equals_run(host::zoo_network(name), "default", 20);
+}
+
 TEST(ComposedMeasurement, equals_the_run_of_jobs_of_several_images) {
   expect_composed_equals_run(host::zoo_network("lenet"), "default", 20, 3);
   expect_composed_equals_run(host::zoo_network("resnet18", host::Shape{3, 32, 32}), "default", 5, 2);

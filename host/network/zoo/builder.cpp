@@ -1,26 +1,42 @@
 #include "host/network/zoo/builder.h"
 
+#include <algorithm>
+
 namespace bitloop::host::zoo {
 namespace {
 
-Layer convolution(const std::string& name, LayerKind kind, int input, const Convolution& c) {
-  return {.name = name,
-          .kind = kind,
-          .inputs = {input},
-          .kernel_height = c.kernel,
-          .kernel_width = c.kernel,
-          .stride = c.stride,
-          .pad = c.pad < 0 ? c.kernel / 2 : c.pad,
-          .activation = c.activation,
-          .batch_norm = c.batch_norm,
-          .groups = c.groups};
+/// Rows (columns) that windows at every `stride`-th of `size` positions reach beyond them.
+int missing(int size, int kernel, int stride) {
+  const int windows = (size + stride - 1) / stride;
+  return std::max(0, (windows - 1) * stride + kernel - size);
 }
 
 }  // namespace
 
-NetworkBuilder::NetworkBuilder(std::string name, const Shape& image) {
+NetworkBuilder::NetworkBuilder(std::string name, const Shape& image, UsualPad pad) : pad_(pad) {
   network_.name = std::move(name);
   network_.tensors.push_back({"image", image, false});
+}
+
+Padding NetworkBuilder::usual_pad(const Shape& input, const Convolution& c) const {
+  if (pad_ == UsualPad::half_kernel) return {c.kernel.y / 2, c.kernel.x / 2, c.kernel.y / 2, c.kernel.x / 2};
+  const int rows = missing(input.height, c.kernel.y, c.stride);
+  const int columns = missing(input.width, c.kernel.x, c.stride);
+  return {rows / 2, columns / 2, rows - rows / 2, columns - columns / 2};
+}
+
+Layer NetworkBuilder::convolution(const std::string& name, LayerKind kind, int input,
+                                  const Convolution& c) const {
+  return {.name = name,
+          .kind = kind,
+          .inputs = {input},
+          .kernel_height = c.kernel.y,
+          .kernel_width = c.kernel.x,
+          .stride = c.stride,
+          .pad = c.pad ? *c.pad : usual_pad(shape(input), c),
+          .activation = c.activation,
+          .batch_norm = c.batch_norm,
+          .groups = c.groups};
 }
 
 int NetworkBuilder::conv(const std::string& name, int input, const Convolution& c) {

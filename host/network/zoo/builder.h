@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,14 +8,20 @@
 
 namespace bitloop::host::zoo {
 
+/// How a network pads the convolutions of which its author does not say it.
+enum class UsualPad {
+  half_kernel,  ///< PyTorch's habit: on all sides
+  same          ///< TensorFlow's SAME: no more than the windows need; of an odd number, the end gets one more
+};
+
 /// What a network's author chooses of a convolution; the rest follows from its input.
 struct Convolution {
   int filters = 1;  ///< of a depthwise one: of each channel
-  int kernel = 1;
+  Steps kernel = 1;
   int stride = 1;
   Activation activation = Activation::relu;
   bool batch_norm = true;
-  int pad = -1;  ///< -1: half the kernel
+  std::optional<Padding> pad = {};  ///< the network's usual one
   int groups = 1;
 };
 
@@ -22,7 +29,7 @@ struct Convolution {
 /// has the layer's name.
 class NetworkBuilder {
  public:
-  NetworkBuilder(std::string name, const Shape& image);
+  NetworkBuilder(std::string name, const Shape& image, UsualPad pad = UsualPad::half_kernel);
 
   [[nodiscard]] int image() const { return network_.input; }
   [[nodiscard]] const Shape& shape(int tensor) const { return network_.tensors[tensor].shape; }
@@ -45,10 +52,14 @@ class NetworkBuilder {
   Network finish(std::vector<int> outputs);
 
  private:
+  [[nodiscard]] Padding usual_pad(const Shape& input, const Convolution& c) const;
+  [[nodiscard]] Layer convolution(const std::string& name, LayerKind kind, int input,
+                                  const Convolution& c) const;
   int window(Layer layer, int channels);
   int append(Layer layer, const Shape& out);
 
   Network network_;
+  UsualPad pad_;
 };
 
 }  // namespace bitloop::host::zoo

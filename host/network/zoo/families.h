@@ -35,6 +35,17 @@ Network resnet50(const Form& form);
 /// between stages are 1x1 convolutions without batch norm.
 Network resnet20(const Form& form);
 
+/// The reference models of MLPerf Tiny (Banbury et al., 2021; github.com/mlcommons/tiny), padded as
+/// TensorFlow does. Image classification: the first layers and one block per stage of the network above.
+Network resnet8(const Form& form);
+/// Visual wake words: Howard et al., MobileNets, 2017, with a fourth of the channels and plain ReLUs.
+Network mobilenet_v1_quarter(const Form& form);
+/// Keyword spotting: Zhang et al., Hello Edge, 2017. It averages over all 25x5 positions; MLPerf's training
+/// script halves 49x10 and averages over 24x5 of them.
+Network ds_cnn(const Form& form);
+/// Anomaly detection: an input is a vector, 5 frames of 128 mel bands, and so is the result.
+Network ad_autoencoder(const Form& form);
+
 /// Redmon and Farhadi, YOLOv3, 2018; layers are numbered as in darknet's configuration files. The results are
 /// those of the 255-channel heads; decoding boxes is no part of the network.
 Network yolov3(const Form& form);

@@ -51,6 +51,20 @@ Network imagenet_resnet(const std::string& name, const Form& form, Branch branch
   return net.finish({net.linear("fc", x, form.classes, Activation::none, false)});
 }
 
+/// The paper's network for 32x32 images: three stages of as many blocks, the first with 16 channels.
+Network cifar_resnet(const std::string& name, const Form& form, int blocks, UsualPad pad) {
+  constexpr int kStages = 3;
+  NetworkBuilder net(name, form.image, pad);
+  int x = net.conv("conv1", net.image(), {.filters = 16, .kernel = 3});
+  for (int block = 0; block < kStages * blocks; ++block) {
+    const int stage = block / blocks;
+    x = residual_block(net, fmt::format("blocks.{}", block), x, basic_branch, 16 << stage,
+                       stage > 0 && block % blocks == 0 ? 2 : 1, "down", false);
+  }
+  x = net.global_average_pool("avgpool", x);
+  return net.finish({net.linear("fc", x, form.classes, Activation::none, false)});
+}
+
 }  // namespace
 
 Network resnet18(const Form& form) { return imagenet_resnet("resnet18", form, basic_branch, {2, 2, 2, 2}); }
@@ -59,18 +73,8 @@ Network resnet50(const Form& form) {
   return imagenet_resnet("resnet50", form, bottleneck_branch, {3, 4, 6, 3});
 }
 
-Network resnet20(const Form& form) {
-  constexpr int kStages = 3;
-  constexpr int kBlocks = 3;  // per stage
-  NetworkBuilder net("resnet20", form.image);
-  int x = net.conv("conv1", net.image(), {.filters = 16, .kernel = 3});
-  for (int block = 0; block < kStages * kBlocks; ++block) {
-    const int stage = block / kBlocks;
-    x = residual_block(net, fmt::format("blocks.{}", block), x, basic_branch, 16 << stage,
-                       stage > 0 && block % kBlocks == 0 ? 2 : 1, "down", false);
-  }
-  x = net.global_average_pool("avgpool", x);
-  return net.finish({net.linear("fc", x, form.classes, Activation::none, false)});
-}
+Network resnet20(const Form& form) { return cifar_resnet("resnet20", form, 3, UsualPad::half_kernel); }
+
+Network resnet8(const Form& form) { return cifar_resnet("resnet8", form, 1, UsualPad::same); }
 
 }  // namespace bitloop::host::zoo

@@ -11,23 +11,33 @@
 namespace bitloop::host {
 namespace {
 
+constexpr int kLargest = 8192;        // the last map of an average pool has at most 256 rows
+constexpr int kMostClasses = 32'767;  // labels have 16 bits
+constexpr double kNarrowest = 0.1;
+constexpr double kWidest = 2;
+
 struct ZooEntry {
   const char* name;
   Network (*build)(const zoo::Form& form);
   Shape image;
   int classes = 0;         ///< 0: no classifier
   int smallest = 1;        ///< height and width
+  int largest = kLargest;  ///< likewise
   int multiple = 1;        ///< that height and width must be of
   bool has_width = false;  ///< takes a width multiplier behind its name
 };
 
 const ZooEntry kZoo[] = {
+    {.name = "ad-autoencoder", .build = zoo::ad_autoencoder, .image = {640, 1, 1}, .largest = 1},
+    {.name = "ds-cnn", .build = zoo::ds_cnn, .image = {1, 49, 10}, .classes = 12},
     {.name = "lenet", .build = zoo::lenet, .image = {1, 28, 28}, .classes = 10, .smallest = 12},
+    {.name = "mobilenet-v1-0.25", .build = zoo::mobilenet_v1_quarter, .image = {3, 96, 96}, .classes = 2},
     {.name = "mobilenet-v2",
      .build = zoo::mobilenet_v2,
      .image = {3, 224, 224},
      .classes = 1000,
      .has_width = true},
+    {.name = "resnet8", .build = zoo::resnet8, .image = {3, 32, 32}, .classes = 10},
     {.name = "resnet18", .build = zoo::resnet18, .image = {3, 224, 224}, .classes = 1000},
     {.name = "resnet20", .build = zoo::resnet20, .image = {3, 32, 32}, .classes = 10},
     {.name = "resnet50", .build = zoo::resnet50, .image = {3, 224, 224}, .classes = 1000},
@@ -38,10 +48,6 @@ const ZooEntry kZoo[] = {
      .smallest = 32,
      .multiple = 32},
 };
-constexpr int kLargest = 8192;        // the last map of an average pool has at most 256 rows
-constexpr int kMostClasses = 32'767;  // labels have 16 bits
-constexpr double kNarrowest = 0.1;
-constexpr double kWidest = 2;
 
 struct Choice {
   const ZooEntry* entry = nullptr;
@@ -75,7 +81,7 @@ Choice choose(std::string_view name) {
 void check_image(const ZooEntry& entry, const Shape& image) {
   const bool classifier = entry.classes > 0;
   const auto fits = [&](int size) {
-    return size >= entry.smallest && size <= kLargest && size % entry.multiple == 0;
+    return size >= entry.smallest && size <= entry.largest && size % entry.multiple == 0;
   };
   const bool has_channels =
       image.channels == entry.image.channels || (classifier && (image.channels == 1 || image.channels == 3));
@@ -83,7 +89,7 @@ void check_image(const ZooEntry& entry, const Shape& image) {
   throw InputError(fmt::format(
       "{} cannot take images of {}x{}x{}: it needs {} channels, height and width {}..{}{}, such as {}x{}x{}",
       entry.name, image.channels, image.height, image.width,
-      classifier ? "1 or 3" : std::to_string(entry.image.channels), entry.smallest, kLargest,
+      classifier ? "1 or 3" : std::to_string(entry.image.channels), entry.smallest, entry.largest,
       entry.multiple == 1 ? "" : fmt::format(" and multiples of {}", entry.multiple), entry.image.channels,
       entry.image.height, entry.image.width));
 }

@@ -22,6 +22,25 @@ TEST(Zoo, lenet_has_the_published_shapes_and_sizes) {
   EXPECT_FALSE(layers[4]->batch_norm);
 }
 
+/// With biases and batch norms, of which each filter has so many numbers.
+double parameters_of(const Network& network, int norm_numbers = 2) {
+  long parameters = 0;
+  for (const Layer* layer : network.weight_layers()) {
+    const long filters = network.output_shape(*layer).channels;
+    parameters += network.weight_count(*layer) + (layer->batch_norm ? norm_numbers : 1) * filters;
+  }
+  return static_cast<double>(parameters);
+}
+
+long total_macs(const Network& network) {
+  long macs = 0;
+  for (const Layer& layer : network.layers) macs += network.macs(layer);
+  return macs;
+}
+
+/// Keras's count of parameters has, of a batch norm, gain, shift, mean and variance, and the bias before it.
+constexpr int kKeras = 5;
+
 /// Published figures: MACs (half of darknet's BFLOPs), and parameters with those of biases and batch norms.
 struct Published {
   const char* name;
@@ -29,6 +48,7 @@ struct Published {
   double parameters;
   std::size_t weight_layers;
   Shape result;
+  int norm_numbers = 2;  ///< gain and shift
 };
 void PrintTo(const Published& published, std::ostream* out) { *out << published.name; }
 
@@ -38,24 +58,12 @@ class ZooFigures : public testing::TestWithParam<Published> {
 };
 
 TEST_P(ZooFigures, macs_are_as_published) {
-  long macs = 0;
-  for (const Layer& layer : network_.layers) macs += network_.macs(layer);
-  EXPECT_NEAR(static_cast<double>(macs) / GetParam().macs, 1, 0.005) << macs;
+  const auto macs = static_cast<double>(total_macs(network_));
+  EXPECT_NEAR(macs / GetParam().macs, 1, 0.005) << macs;
 }
 
 TEST_P(ZooFigures, parameters_are_as_published) {
-  long parameters = 0;
-  for (const Layer& layer : network_.layers) {
-    if (!layer.has_weights()) continue;
-    const long filters = network_.output_shape(layer).channels;
-    parameters += network_.weight_count(layer);
-    if (layer.batch_norm) {
-      parameters += 2 * filters;
-    } else if (network_.is_output(layer.output)) {
-      parameters += filters;  // bias
-    }
-  }
-  EXPECT_EQ(static_cast<double>(parameters), GetParam().parameters);
+  EXPECT_EQ(parameters_of(network_, GetParam().norm_numbers), GetParam().parameters);
 }
 
 TEST_P(ZooFigures, layers_and_result_are_as_published) {
@@ -64,20 +72,26 @@ TEST_P(ZooFigures, layers_and_result_are_as_published) {
   EXPECT_EQ(network_.name, GetParam().name);
 }
 
-// torchvision's documentation (GFLOPS, num_params); darknet's BFLOPs and the usual PyTorch ports' parameters.
-// ResNet-20: 269,722 parameters (Idelbayev) and 2560 of the two 1x1 shortcuts.
-INSTANTIATE_TEST_SUITE_P(Networks, ZooFigures,
-                         testing::Values(Published{"mobilenet-v2", 300.8e6, 3504872, 53, {1000, 1, 1}},
-                                         Published{"resnet18", 1814e6, 11689512, 21, {1000, 1, 1}},
-                                         Published{"resnet50", 4089e6, 25557032, 54, {1000, 1, 1}},
-                                         Published{"resnet20", 40.8e6, 269722 + 2560, 22, {10, 1, 1}},
-                                         Published{"yolov3", 65.86e9 / 2, 61949149, 75, {255, 13, 13}},
-                                         Published{"yolov3-tiny", 5.56e9 / 2, 8852366, 13, {255, 13, 13}}),
-                         [](const auto& test) {
-                           std::string name = test.param.name;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+// torchvision's documentation (GFLOPS, num_params); darknet's BFLOPs and the usual PyTorch ports' parameters;
+// MLPerf Tiny's models as Keras counts them.
+// ResNet-20: 269,722 parameters (Idelbayev) and 2656 of the two 1x1 shortcuts.
+INSTANTIATE_TEST_SUITE_P(
+    Networks, ZooFigures,
+    testing::Values(Published{"mobilenet-v2", 300.8e6, 3504872, 53, {1000, 1, 1}},
+                    Published{"resnet18", 1814e6, 11689512, 21, {1000, 1, 1}},
+                    Published{"resnet50", 4089e6, 25557032, 54, {1000, 1, 1}},
+                    Published{"resnet20", 40.8e6, 269722 + 2656, 22, {10, 1, 1}},
+                    Published{"yolov3", 65.86e9 / 2, 61949149, 75, {255, 13, 13}},
+                    Published{"yolov3-tiny", 5.56e9 / 2, 8852366, 13, {255, 13, 13}},
+                    Published{"resnet8", 12.5e6, 78666, 10, {10, 1, 1}, kKeras},
+                    Published{"mobilenet-v1-0.25", 7.49e6, 221794, 28, {2, 1, 1}, kKeras},
+                    Published{"ds-cnn", 2.66e6, 24908, 10, {12, 1, 1}, kKeras},
+                    Published{"ad-autoencoder", 264192, 269992, 10, {640, 1, 1}, kKeras}),
+    [](const auto& test) {
+      std::string name = test.param.name;
+      for (const char c : {'-', '.'}) std::replace(name.begin(), name.end(), c, '_');
+      return name;
+    });
 
 TEST(Zoo, depthwise_layers_do_7_percent_of_mobilenets_work) {
   const Network network = zoo_network("mobilenet-v2");
@@ -148,19 +162,30 @@ TEST(Zoo, yolov3_tinys_last_pool_keeps_the_size) {
   EXPECT_EQ(network.tensors[network.outputs[1]].shape, (Shape{255, 26, 26}));
 }
 
+TEST(Zoo, mlperf_tinys_networks_are_padded_as_tensorflow_does) {
+  const auto pad = [](const char* network, const char* layer, std::optional<Shape> image = {}) {
+    return layer_named(zoo_network(network, image), layer).pad;
+  };
+  EXPECT_EQ(pad("resnet8", "conv1"), 1);
+  EXPECT_EQ(pad("resnet8", "blocks.1.conv1"), Padding(0, 0, 1, 1));
+  EXPECT_EQ(pad("resnet8", "blocks.1.down"), 0);
+  EXPECT_EQ(pad("resnet8", "blocks.1.conv1", Shape{3, 33, 32}), Padding(1, 0, 1, 1));
+  EXPECT_EQ(pad("mobilenet-v1-0.25", "conv1"), Padding(0, 0, 1, 1));
+  EXPECT_EQ(pad("mobilenet-v1-0.25", "blocks.11.depthwise"), Padding(0, 0, 1, 1));
+  EXPECT_EQ(pad("ds-cnn", "conv1"), Padding(4, 1, 5, 1));
+  EXPECT_EQ(pad("resnet20", "blocks.3.conv1"), 1);
+}
+
 TEST(Zoo, other_image_sizes_change_the_tensors) {
   const Network mobile = zoo_network("mobilenet-v2", Shape{3, 160, 96});
   EXPECT_EQ(tensor_named(mobile, "features.18.0").shape, (Shape{1280, 5, 3}));
   const Network yolo = zoo_network("yolov3-tiny", Shape{3, 64, 96});
   EXPECT_EQ(yolo.tensors[yolo.output()].shape, (Shape{255, 2, 3}));
-  EXPECT_NO_THROW(zoo_network("resnet18", Shape{3, 1, 1}));
+  EXPECT_EQ(tensor_named(zoo_network("ds-cnn", Shape{1, 50, 40}), "blocks.3.pointwise").shape,
+            (Shape{64, 25, 20}));
+  for (const char* name : {"resnet18", "resnet8", "mobilenet-v1-0.25", "ds-cnn"})
+    EXPECT_NO_THROW(zoo_network(name, Shape{3, 1, 1})) << name;
   EXPECT_NO_THROW(zoo_network("lenet", Shape{1, 12, 12}));
-}
-
-long total_macs(const Network& network) {
-  long macs = 0;
-  for (const Layer& layer : network.layers) macs += network.macs(layer);
-  return macs;
 }
 
 TEST(Zoo, small_images_take_a_mobilenet_whose_first_stride_is_1) {
@@ -175,16 +200,6 @@ TEST(Zoo, small_images_take_a_mobilenet_whose_first_stride_is_1) {
             (Shape{1280, 4, 4}));
   EXPECT_EQ(tensor_named(zoo_network("mobilenet-v2", Shape{3, 65, 64}), "features.18.0").shape,
             (Shape{1280, 3, 2}));
-}
-
-/// With biases and batch norms.
-double parameters_of(const Network& network) {
-  long parameters = 0;
-  for (const Layer* layer : network.weight_layers()) {
-    const long filters = network.output_shape(*layer).channels;
-    parameters += network.weight_count(*layer) + (layer->batch_norm ? 2 : 1) * filters;
-  }
-  return static_cast<double>(parameters);
 }
 
 TEST(Zoo, mobilenets_of_other_widths_have_the_published_parameters) {
@@ -215,19 +230,22 @@ TEST(Zoo, widths_out_of_range_or_misspelt_are_refused) {
 }
 
 TEST(Zoo, classifiers_have_as_many_results_as_asked_for) {
-  for (const char* name : {"lenet", "mobilenet-v2", "resnet18", "resnet20", "resnet50"}) {
+  for (const char* name : {"lenet", "mobilenet-v2", "resnet18", "resnet20", "resnet50", "resnet8",
+                           "mobilenet-v1-0.25", "ds-cnn"}) {
     const Network network = zoo_network(name, Shape{1, 32, 32}, 7);
     EXPECT_EQ(network.tensors[network.output()].shape, (Shape{7, 1, 1})) << name;
     for (const int classes : {0, -1, 40'000}) EXPECT_THROW(zoo_network(name, {}, classes), InputError);
   }
-  EXPECT_THROW(zoo_network("yolov3-tiny", {}, 10), InputError);
+  for (const char* name : {"yolov3-tiny", "ad-autoencoder"})
+    EXPECT_THROW(zoo_network(name, {}, 10), InputError);
 }
 
 TEST(Zoo, image_sizes_that_do_not_fit_are_refused) {
-  const std::pair<const char*, Shape> bad[] = {{"lenet", {2, 28, 28}},          {"lenet", {1, 11, 28}},
-                                               {"mobilenet-v2", {4, 224, 224}}, {"yolov3", {3, 416, 400}},
-                                               {"yolov3-tiny", {3, 100, 416}},  {"yolov3", {1, 416, 416}},
-                                               {"resnet18", {3, 100000, 224}},  {"resnet20", {3, -32, 32}}};
+  const std::pair<const char*, Shape> bad[] = {
+      {"lenet", {2, 28, 28}},         {"lenet", {1, 11, 28}},         {"mobilenet-v2", {4, 224, 224}},
+      {"yolov3", {3, 416, 400}},      {"yolov3-tiny", {3, 100, 416}}, {"yolov3", {1, 416, 416}},
+      {"resnet18", {3, 100000, 224}}, {"resnet20", {3, -32, 32}},     {"ad-autoencoder", {1, 5, 128}},
+      {"ad-autoencoder", {640, 2, 1}}};
   for (const auto& [name, image] : bad) EXPECT_THROW(zoo_network(name, image), InputError) << name;
 }
 

@@ -88,8 +88,8 @@ Dataset noise(const host::Network& network) {
   data.name = data.spec = data.split_hash = "noise";
   data.shape = network.tensors[network.input].shape;
   data.classes = network.tensors[network.output()].shape.elements();
-  data.mean = {0.5F, 0.5F, 0.5F};
-  data.deviation = {0.25F, 0.25F, 0.25F};
+  data.mean.assign(static_cast<std::size_t>(data.shape.channels), 0.5F);
+  data.deviation.assign(static_cast<std::size_t>(data.shape.channels), 0.25F);
   data.train.pixels = random_bytes(kImages * static_cast<std::size_t>(data.shape.elements()), 2);
   data.train.labels.assign(kImages, 0);
   data.reward = data.test = data.train;
@@ -115,10 +115,12 @@ std::string name_of(const testing::TestParamInfo<std::string>& test) {
     if (c == '-' || c == '.') c = '_';
   return name;
 }
-INSTANTIATE_TEST_SUITE_P(Networks, ReadBackZoo, testing::Values("resnet20", "mobilenet-v2-0.1"), name_of);
+INSTANTIATE_TEST_SUITE_P(Networks, ReadBackZoo,
+                         testing::Values("resnet8", "mobilenet-v2-0.1", "ds-cnn", "ad-autoencoder"), name_of);
 // Minutes each: quant_tests --gtest_also_run_disabled_tests --gtest_filter='*ReadBackZoo*'
 INSTANTIATE_TEST_SUITE_P(DISABLED_Large, ReadBackZoo,
-                         testing::Values("mobilenet-v2", "resnet18", "yolov3-tiny", "resnet50", "yolov3"),
+                         testing::Values("mobilenet-v2", "mobilenet-v1-0.25", "resnet18", "resnet20",
+                                         "yolov3-tiny", "resnet50", "yolov3"),
                          name_of);
 
 }  // namespace

@@ -241,7 +241,8 @@ TEST(FloatForward, keeping_the_results_alone_changes_no_result) {
 
 TEST(FloatForward, every_classifier_of_the_zoo_gives_each_class_a_number) {
   const at::NoGradGuard no_grad;
-  for (const char* name : {"lenet", "mobilenet-v2-0.1", "resnet18", "resnet20", "resnet50"})
+  for (const char* name : {"lenet", "mobilenet-v2-0.1", "resnet18", "resnet20", "resnet50", "resnet8",
+                           "mobilenet-v1-0.25", "ds-cnn"})
     for (const int channels : {1, 3}) {
       const host::Network network = host::zoo_network(name, host::Shape{channels, 28, 33}, 7);
       const auto images = channels_last(at::rand({2, channels, 28, 33}));
