@@ -193,14 +193,14 @@ bool layer_pads(const Network& network, const Layer& layer) {
   return window.pad.any();
 }
 
-/// As many kernel rows per packed position as fit, so that rows beyond the kernel count nothing.
+/// So many kernel rows per packed position that the fewest positions hold a window, of equal heights as far
+/// as they can; rows beyond the kernel count nothing.
 int packed_rows(int kernel_height, int columns, int channels, int weight_bits, long staged_rows) {
   const int most = static_cast<int>(std::min<long>(kPackLanes / (columns * channels), staged_rows));
   if (most >= kernel_height) return kernel_height;
-  for (int rows = std::min(most, kLargestDilation); rows > 1; --rows) {
-    if (weight_bits >= 4 || kernel_height % rows == 0) return rows;
-  }
-  return 1;
+  int rows = divide_up(kernel_height, divide_up(kernel_height, std::clamp(most, 1, kLargestDilation)));
+  while (weight_bits < 4 && kernel_height % rows != 0) --rows;  // no weight of zero
+  return rows;
 }
 
 /// The image and the windows over it as the packer sees them.
@@ -231,6 +231,7 @@ ImagePacking plan_packing(const Layer& layer, const Shape& image, const Window& 
                           int staging_words) {
   ImagePacking packing;
   packing.image = image;
+  packing.kernel_rows = window.height;
   packing.pad_y = window.pad.top;
   packing.pad_x = window.pad.left;
   packing.stride_x = window.stride.x;

@@ -17,7 +17,8 @@ namespace bitloop::host {
 /// columns, one block per group of columns.
 struct ImagePacking {
   Shape image;
-  int rows = 1;                    ///< image rows in one packed position
+  int rows = 1;         ///< image rows in one packed position
+  int kernel_rows = 1;  ///< of a window; what packed positions hold beyond them has weights of zero
   std::vector<int> block_columns;  ///< kernel columns of each block
   int dilation_x = 1;              ///< image columns from kernel column to kernel column
   int stride_x = 1;                ///< image columns from packed column to packed column

@@ -12,7 +12,7 @@ double products(const WindowOp& op) {
   if (op.packing) {
     double columns = 0;
     for (const int block : op.packing->block_columns) columns += block;
-    return columns * op.packing->rows * op.kernel_height * op.packing->image.channels;
+    return columns * op.packing->kernel_rows * op.packing->image.channels;
   }
   const double taps = static_cast<double>(op.kernel_height) * op.kernel_width;
   if (op.by_blocks()) return taps * op.operands;
@@ -41,7 +41,7 @@ double read_words(const Segment& segment, const HardwareInfo& hardware) {
   double words = 0;
   if (op.packing) {
     const ImagePacking& packing = *op.packing;
-    const double rows = std::min(packing.image.height, op.output_height * op.kernel_height * packing.rows);
+    const double rows = std::min(packing.image.height, op.output_height * packing.kernel_rows);
     words += rows * packing.image_row_bytes() / 8;
   } else if (!segment.input.on_chip) {
     // strides beyond the kernel leave rows and columns out

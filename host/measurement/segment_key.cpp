@@ -34,8 +34,9 @@ class Text {
   }
 
   void add_packing(const ImagePacking& packing) {
-    const auto& [image, rows, block_columns, dilation_x, stride_x, stride_y, pad_y, pad_x, pad_codes] =
-        packing;
+    const auto& [image, rows, kernel_rows, block_columns, dilation_x, stride_x, stride_y, pad_y, pad_x,
+                 pad_codes] = packing;
+    (void)kernel_rows;
     (void)pad_codes;
     add(image.channels, image.height, image.width, rows, dilation_x, stride_x, stride_y, pad_y, pad_x,
         block_columns.size());
