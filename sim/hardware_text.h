@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "host/device/device.h"
+
 namespace bitloop::sim {
 
 /// A parameter of rtl/accelerator.sv that hardware configurations choose: a power of two.
@@ -12,18 +14,19 @@ struct HardwareParameter {
   const char* rtl_name;  ///< in rtl/accelerator.sv
   int low;
   int high;
+  int host::HardwareInfo::*value;  ///< what a device says of it
 };
 
 /// Limits: P and F from the array and its drain, 64 parameter slots from the field of a descriptor that names
 /// one, channelwise lanes from what a pass may be, the others from its 16-bit addresses.
 inline constexpr std::array kHardwareParameters = {
-    HardwareParameter{"p", "P", 2, 32},
-    HardwareParameter{"f", "F", 2, 32},
-    HardwareParameter{"activation_rows", "ActivationRows", 64, 32'768},
-    HardwareParameter{"weight_rows", "WeightRows", 64, 32'768},
-    HardwareParameter{"parameter_slots", "ParameterSlots", 2, 64},
-    HardwareParameter{"channel_lanes", "ChannelLanes", 16, 32},
-    HardwareParameter{"staging_words", "StagingWords", 64, 32'768},
+    HardwareParameter{"p", "P", 2, 32, &host::HardwareInfo::pixels},
+    HardwareParameter{"f", "F", 2, 32, &host::HardwareInfo::filters},
+    HardwareParameter{"activation_rows", "ActivationRows", 64, 32'768, &host::HardwareInfo::activation_rows},
+    HardwareParameter{"weight_rows", "WeightRows", 64, 32'768, &host::HardwareInfo::weight_rows},
+    HardwareParameter{"parameter_slots", "ParameterSlots", 2, 64, &host::HardwareInfo::parameter_slots},
+    HardwareParameter{"channel_lanes", "ChannelLanes", 16, 32, &host::HardwareInfo::channel_lanes},
+    HardwareParameter{"staging_words", "StagingWords", 64, 32'768, &host::HardwareInfo::staging_words},
 };
 
 /// Changes `parameters` ("ActivationRows=4096|F=16|...", as sim/verilate.cmake takes them; their order stays)

@@ -240,6 +240,8 @@ std::string rtl_sources_hash(const fs::path& rtl) {
   return sha256_hex(hashes(built_sources(rtl), "") + hashes(forms, "simulation/"));
 }
 
+std::string rtl_built_hash(const fs::path& rtl) { return sha256_hex(hashes(built_sources(rtl), "")); }
+
 std::string rtl_fingerprint(const fs::path& rtl, const std::string& parameters) {
   std::string text = hashes(built_sources(rtl), "") + parameters + "\n";
   std::replace(text.begin(), text.end(), '|', '\n');

@@ -22,6 +22,8 @@ std::string on_demand_obstacle();
 /// SHA-256 over all sources that models are made from, with the forms for speed (rtl/simulation), in
 /// hexadecimal. Throws InputError where there is no RTL.
 std::string rtl_sources_hash(const std::filesystem::path& rtl);
+/// The same without the forms for speed.
+std::string rtl_built_hash(const std::filesystem::path& rtl);
 
 /// The first half of the fingerprint: what sim/verilate.cmake computes from the RTL and `parameters`.
 std::string rtl_fingerprint(const std::filesystem::path& rtl, const std::string& parameters);

@@ -68,17 +68,12 @@ bool up_to_date(const Configuration& configuration, const std::filesystem::path&
 }
 
 host::HardwareInfo info_of(std::string name, double clock_hz, std::string_view parameters) {
-  const auto value = [&](const char* parameter) { return parameter_value(parameters, parameter); };
   host::HardwareInfo info;
   info.name = std::move(name);
   info.clock_hz = clock_hz;
-  info.pixels = value("p");
-  info.filters = value("f");
-  info.activation_rows = value("activation_rows");
-  info.weight_rows = value("weight_rows");
-  info.parameter_slots = value("parameter_slots");
-  info.channel_lanes = value("channel_lanes");
-  info.staging_words = value("staging_words");
+  for (const HardwareParameter& parameter : kHardwareParameters) {
+    info.*parameter.value = parameter_value(parameters, parameter.name);
+  }
   return info;
 }
 
@@ -126,6 +121,11 @@ std::string with_rtl(std::string_view hardware, std::string_view rtl) {
 std::string simulated_sources(const std::string& rtl) {
   if (rtl.empty()) return own_rtl_is_gone() ? "" : rtl_sources_hash(own_rtl());
   return rtl_sources_hash(rtl);
+}
+
+std::string synthesized_sources(const std::string& rtl) {
+  if (rtl.empty()) return own_rtl_is_gone() ? "" : rtl_built_hash(own_rtl());
+  return rtl_built_hash(rtl);
 }
 
 std::vector<NamedHardware> named_hardware() {

@@ -56,6 +56,8 @@ std::string with_rtl(std::string_view hardware, std::string_view rtl);
 /// A hash of the RTL that devices are made from now, with the forms for speed, which fingerprints do not
 /// cover; empty where it is gone. `rtl`: of which folder, as `rtl_of`.
 std::string simulated_sources(const std::string& rtl = "");
+/// The same of what is built, without the forms for speed: of what is synthesized.
+std::string synthesized_sources(const std::string& rtl = "");
 
 struct NamedHardware {
   bool compiled_in;         ///< in both details, as the RTL is now; false: built on first use

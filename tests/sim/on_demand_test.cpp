@@ -39,6 +39,17 @@ TEST(HardwareText, changes_what_it_names_and_keeps_the_rest) {
   EXPECT_EQ(parameter_value(kParameters, "activation_rows"), 4096);
 }
 
+TEST(HardwareText, says_what_hardware_it_means_without_building_it) {
+  const host::HardwareInfo changed = hardware_info("f=8,p=4,staging_words=512");
+  EXPECT_EQ(changed.name, "p=4,f=8,staging_words=512");
+  EXPECT_EQ(changed.pixels, 4);
+  EXPECT_EQ(changed.filters, 8);
+  EXPECT_EQ(changed.staging_words, 512);
+  EXPECT_EQ(changed.weight_rows, hardware_info("default").weight_rows);
+  EXPECT_EQ(hardware_info("p=8,f=16").name, "default");
+  EXPECT_THAT([] { hardware_info("huge"); }, ThrowsMessage<InputError>(HasSubstr("'huge' is unknown")));
+}
+
 TEST(HardwareText, refuses_a_value_with_the_limit_and_the_nearest_legal_one) {
   const auto refusal = [](const char* text) { return [text] { make_sim_device(text); }; };
   const auto says = [](const char* item, const char* limit, const char* nearest) {
