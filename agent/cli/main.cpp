@@ -26,6 +26,7 @@ usage: bitloop VERB [options]        bitloop VERB --help explains a verb with ex
   tabulate  evaluate every policy of a small space     bitloop tabulate --model lenet --group layer --out lenet.json
   infer     run images on the device, byte for byte     bitloop infer --run runs/demo --images 100
   measure   count the cycles of a network or a layer    bitloop measure --model lenet --policy w4a8
+  area      LUTs, DSPs, block RAMs; share of a chip     bitloop area --hardware p=4,f=16 --chip zynq7020
   train     train a float checkpoint                    bitloop train --model lenet --epochs 5 --out lenet.pt
   eval      accuracy of a policy on the test split      bitloop eval --model lenet --policy w4a4
   export    write a quantized network for others        bitloop export --run runs/demo --format onnx
@@ -41,10 +42,9 @@ Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usag
 int run(const Arguments& arguments) {
   if (arguments.empty()) {
     throw bitloop::InputError(
-        "no verb given: name one of search, infer, measure, train, eval, export, replay, serve, devices, "
-        "check, "
-        "info, or "
-        "--help");
+        "no verb given: name one of search, infer, measure, area, train, eval, export, replay, serve, "
+        "devices, "
+        "check, info, or --help");
   }
   const std::string& verb = arguments.front();
   const Arguments rest(arguments.begin() + 1, arguments.end());
@@ -57,6 +57,7 @@ int run(const Arguments& arguments) {
     return 0;
   }
   if (verb == "measure") return bitloop::cli::measure(rest);
+  if (verb == "area") return bitloop::cli::area(rest);
   if (verb == "info") return bitloop::cli::info(rest);
   if (verb == "serve") return bitloop::cli::serve(rest);
   if (verb == "check") return bitloop::cli::check(rest);
@@ -66,11 +67,10 @@ int run(const Arguments& arguments) {
       verb == "eval" || verb == "export") {
     return bitloop::cli::learning_verb(verb, rest);
   }
-  throw bitloop::InputError(
-      fmt::format("unknown verb '{}': choose search, infer, measure, train, eval, export, replay, serve, "
-                  "devices, check or info "
-                  "(bitloop --help)",
-                  verb));
+  throw bitloop::InputError(fmt::format(
+      "unknown verb '{}': choose search, infer, measure, area, train, eval, export, replay, serve, "
+      "devices, check or info (bitloop --help)",
+      verb));
 }
 
 int report(std::string message, int status) {

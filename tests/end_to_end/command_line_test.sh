@@ -5,7 +5,7 @@
 source "$(dirname "$0")/common.sh"
 
 works 'usage: bitloop' --help
-for verb in search infer measure train eval info replay serve devices check; do works "  bitloop $verb " "$verb" --help; done
+for verb in search infer measure area train eval info replay serve devices check; do works "  bitloop $verb " "$verb" --help; done
 works 'fingerprint' info
 works '"methods"' info --format json
 works 'ddpg  *deep deterministic policy gradient' info
@@ -14,6 +14,17 @@ works '"cycles"' measure --model lenet --policy w8a8 --format json
 works '"network"' measure --layer 'conv in=64x8x8 out=64 kernel=3 stride=1 pad=1' --policy w2a2 --format json
 works 'layer,cycles' measure --model lenet --format csv
 works '16 images' measure --model lenet --policy w4a4 --images-per-job 16
+
+# What hardware takes in a chip, by the model.
+works 'dot_product_unit  *136' area
+works 'Zynq-7020 (XC7Z020)  .*fits' area --hardware zynq7020 --chip zynq7020
+works '"share"' area --hardware p=4,f=8,activation_rows=1024 --format json
+works '^block,instances,LUT,FF,DSP,BRAM,levels' area --hardware tiny --format csv
+refused "chip 'zynq9000' is unknown: --chip takes one of zynq7010, " area --chip zynq9000
+refused 'p=3 is not a power of two from 2 to 32: the nearest is 4' area --hardware p=3
+refused "hardware configuration 'huge' is unknown" area --hardware huge
+PATH=$work "$bitloop" area --synthesize > out 2> err
+[ $? -eq 1 ] && grep -q '^bitloop: error: python3 is not found' err || fail "without Python: $(cat err)"
 
 # What was measured is remembered, and says the same as a run.
 works '"remembered": 5' measure --model lenet --policy w8a8 --format json && grep -v '"measured"\|"remembered"' out > remembered
@@ -27,7 +38,7 @@ works '0 measured, 5 remembered' measure --model lenet --policy w8a8
 
 # What a user tries first.
 works 'usage: bitloop' -h
-for verb in search infer measure train eval export info replay serve devices check; do works "  bitloop $verb " "$verb" -h; done
+for verb in search infer measure area train eval export info replay serve devices check; do works "  bitloop $verb " "$verb" -h; done
 refused 'did you mean --model lenet' measure lenet
 refused 'did you mean --run runs/demo' infer runs/demo
 refused "'now' stands without" info now
