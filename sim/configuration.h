@@ -19,8 +19,9 @@ using MakeDevice = std::unique_ptr<host::Device> (*)(const Configuration&, const
 struct Configuration {
   const char* name = "";
   double clock_hz = 0;
-  const char* parameters = "";  ///< of the RTL, as sim/verilate.cmake takes them: "ActivationRows=4096|F=16|..."
-  bool as_built = false;   ///< simulated as it is built, not in the forms for speed (rtl/simulation)
+  const char* parameters =
+      "";                 ///< of the RTL, as sim/verilate.cmake takes them: "ActivationRows=4096|F=16|..."
+  bool as_built = false;  ///< simulated as it is built, not in the forms for speed (rtl/simulation)
   /// Null where it is not compiled in but built on demand.
   MakeDevice make_full = nullptr;
   MakeDevice make_timing = nullptr;
