@@ -193,7 +193,7 @@ void note_limits(const host::HardwareInfo& hardware) {
   if (!codesign::model_is_of_rtl(hardware)) {
     fmt::print(stderr,
                "bitloop: note: the area model was fitted to other RTL than this: --synthesize counts it, "
-               "scripts/fit_area fits the model anew (an hour)\n");
+               "scripts/fit_area fits the model anew (half an hour)\n");
   }
   if (const std::string beyond = AreaModel::committed().beyond(hardware); !beyond.empty()) {
     fmt::print(

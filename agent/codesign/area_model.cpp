@@ -127,33 +127,32 @@ AreaModel::Factor AreaModel::Factor::parse(std::string_view text) {
     factor.number = integer_of(cut(','));
   } else if (shape("mux(")) {
     factor.kind = Kind::multiplexer;
-    if (const auto over = cut('/'); !over.empty()) factor.over = parameter_named(over);
-    const std::size_t name = text.find_first_not_of("0123456789");
-    if (name != 0) factor.number = integer_of(text.substr(0, name));
-    text = text.substr(std::min(name, text.size()));
   } else if (const auto number = cut('='); !number.empty()) {
     factor.kind = Kind::equals;
     factor.number = integer_of(number);
   }
-  factor.parameter = parameter_named(text);
+  if (const auto over = cut('/'); !over.empty()) factor.over = parameter_named(over);
+  const std::size_t name = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (name > 0) factor.times = integer_of(text.substr(0, name));
+  factor.parameter = parameter_named(text.substr(name));
   return factor;
 }
 
 double AreaModel::Factor::value(const Values& values) const {
-  const int its = values[parameter];
+  const int operand = times * values[parameter] / (over ? values[*over] : 1);
   switch (kind) {
     case Kind::value:
       break;
     case Kind::log2:
-      return log2_of(its);
+      return log2_of(operand);
     case Kind::at_least:
-      return std::max(its, number);
+      return std::max(operand, number);
     case Kind::equals:
-      return its == number ? 1 : 0;
+      return operand == number ? 1 : 0;
     case Kind::multiplexer:
-      return multiplexer_luts(number * its / (over ? values[*over] : 1));
+      return multiplexer_luts(operand);
   }
-  return its;
+  return operand;
 }
 
 AreaModel::Factors AreaModel::factors_of(std::string_view product) {

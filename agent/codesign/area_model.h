@@ -54,14 +54,15 @@ class AreaModel {
   [[nodiscard]] const Deviation& deviation() const { return deviation_; }
 
  private:
-  /// Of a parameter's value: "p"; "log2(p)"; "max(p,4)"; "p=2": 1 where that is so, else 0; "mux(p)",
-  /// "mux(32p/f)": LUTs of a multiplexer of so many inputs, of which one LUT takes four.
+  /// Of an operand, a parameter "p" or a ratio "32p/f": itself; "log2(p)"; "max(p,4)"; "p=2": 1 where that is
+  /// so, else 0; "mux(p)": LUTs of a multiplexer of so many inputs, of which one LUT takes four.
   struct Factor {
     enum class Kind { value, log2, at_least, equals, multiplexer };
     Kind kind = Kind::value;
+    int times = 1;
     std::size_t parameter = 0;  ///< of sim::kHardwareParameters
-    int number = 1;             ///< at least, equal to, or times this
     std::optional<std::size_t> over{};
+    int number = 0;  ///< at least, or equal to this
 
     static Factor parse(std::string_view text);
     [[nodiscard]] double value(const std::vector<int>& values) const;

@@ -96,6 +96,26 @@ TEST(AreaModel, the_committed_model_agrees_with_the_budgets) {
   }
 }
 
+TEST(AreaModel, the_committed_model_keeps_its_targets_where_it_was_not_fitted) {
+  const auto& off = AreaModel::committed().deviation();
+  EXPECT_GE(off.configurations, 8);
+  EXPECT_LE(off.total_lut, kTotalTarget);
+  EXPECT_LE(off.block_lut, kBlockTarget);
+}
+
+// The script that fitted the model evaluates it by itself.
+TEST(AreaModel, the_committed_model_says_what_its_errors_were_computed_from) {
+  const auto json = nlohmann::json::parse(area_model_json());
+  for (const auto& recorded : json.at("error").at("configurations")) {
+    const std::string hardware = recorded.at("hardware");
+    const Area all = AreaModel::committed().total(sim::hardware_info(hardware));
+    for (const Resource& resource : kResources) {
+      EXPECT_EQ(all.*resource.amount, recorded.at(resource.name).at("model"))
+          << hardware << " " << resource.name;
+    }
+  }
+}
+
 TEST(Chips, are_found_by_name_and_others_are_refused_with_the_list) {
   EXPECT_EQ(chip_named("zynq7020").capacity, (Area{.lut = 53'200, .ff = 106'400, .dsp = 220, .bram = 140}));
   try {
