@@ -4,8 +4,9 @@
 //
 // Of the paper only the abstract and the introduction could be had; what follows is a reconstruction:
 // - The indicator is profiling-based: the rise of the loss when one decision alone takes the choice, from
-//   probes that a share of the evaluations pays for, each asked once (memory of profiles). Loss, not
-//   accuracy, which is lost in noise; and of noisy probes what is believed (Profile::believed), since an
+//   probes of the choices that the actor's actions named, each asked once (memory of profiles), beside the
+//   proposals, for which they pay a share of the evaluations. Loss, not accuracy, which is lost in noise; and
+//   of noisy probes what is believed (Profile::believed), which before the first one goes by widths: an
 //   indicator that takes them as they are prefers the choices that luck made look harmless.
 // - Or it is distance-based (`adrl:distance`): the squared distance of quantized weights and inputs from the
 //   float ones as a share of their squares, above that of the highest choice. It takes no probe, only one
@@ -25,6 +26,8 @@
 #include <cmath>
 #include <deque>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "agent/agents/ddpg.h"
 #include "agent/agents/names.h"
@@ -46,7 +49,8 @@ extern const Method adrl_method, adrl_distance_method, adrl_reverse_projection_m
 namespace {
 
 constexpr int kCandidates = 2;          // of four widths: with four the indicator alone would choose
-constexpr double kProfileShare = 0.25;  // of the evaluations, at most, pays for profile or distances
+constexpr double kProfileShare = 0.25;  // of the evaluations so far, at most, went to probes or distances
+constexpr double kAnyShare = 1e6;       // which probes are asked is decided as they are wanted
 constexpr const char* kDistance = "sqnr";
 constexpr double kAscent = 0.1;  // share of the cost's price that a proposal at twice the budget adds to it
 constexpr int kStill = 20;
@@ -66,20 +70,26 @@ DeterministicSettings augmented() {
 class Indicator {
  public:
   Indicator(const Problem& problem, const search::Ground& ground, Effects effects)
-      : problem_(problem), ground_(ground), effects_(std::move(effects)) {
-    Assignment around = problem.space.highest();
+      : problem_(problem), ground_(ground) {
+    believe(std::move(effects));
+  }
+
+  /// Other effects; what ascent made of the price stays.
+  void believe(Effects effects) {
+    effects_ = std::move(effects);
+    Assignment around = problem_.space.highest();
     for (int i = 0; i < kRelaxations; ++i) around = relax(around);
   }
 
   /// Less is better.
   [[nodiscard]] double operator()(std::size_t decision, int choice) const {
-    return effects_[decision][choice] + price_ * costs_[decision][choice];
+    return effects_[decision][choice] + ascent_ * price_ * costs_[decision][choice];
   }
   [[nodiscard]] const Effects& effects() const { return effects_; }
   /// Told what a proposal costs before it is projected.
   void ascend(double cost) {
     const double excess = cost / problem_.objective.limit - 1;
-    price_ *= std::exp(kAscent * std::clamp(excess, -1.0, 1.0));
+    ascent_ *= std::exp(kAscent * std::clamp(excess, -1.0, 1.0));
   }
 
  private:
@@ -108,8 +118,9 @@ class Indicator {
     Assignment assignment;
     for (std::size_t d = 0; d < effects_.size(); ++d) {
       int least = 0;
+      const auto score = [&](int c) { return effects_[d][c] + price_ * costs_[d][c]; };
       for (int c = 1; c < static_cast<int>(effects_[d].size()); ++c)
-        if ((*this)(d, c) <= (*this)(d, least)) least = c;
+        if (score(c) <= score(least)) least = c;
       assignment.push_back(least);
     }
     return assignment;
@@ -118,8 +129,9 @@ class Indicator {
   const Problem& problem_;
   const search::Ground& ground_;
   Effects effects_;
-  Effects costs_;  ///< of the whole assignment, in units of the limit
-  double price_ = 1;
+  Effects costs_;      ///< of the whole assignment, in units of the limit
+  double price_ = 1;   ///< at which the relaxed problem's solution keeps the limit
+  double ascent_ = 1;  ///< times which proposals are priced
 };
 
 struct Variant {
@@ -131,23 +143,28 @@ class Adrl : public Ddpg {
  public:
   Adrl(const Method& method, const Problem& problem, const SearcherOptions& options, const Variant& variant)
       : Ddpg(method, problem, options, augmented()), variant_(variant) {
-    if (!variant.by_distance) profile_.emplace(this->problem(), options.evaluations, kProfileShare);
+    if (variant.by_distance) return;
+    profile_.emplace(this->problem(), options.evaluations, kAnyShare);
+    if (!profile_->queries().empty()) wanted_.push_back(profile_->queries().front());
   }
 
   std::vector<Query> ask(double left) override {
-    if (!indicator_) {
-      if (profile_ && !profiled_ && !profile_->queries().empty()) return profile_->queries();
+    if (!indicator_)
       indicator_.emplace(problem(), ground(), profile_ ? profile_->believed() : distances(left));
-    }
     if (still()) return {};
-    return Ddpg::ask(left);
+    const std::vector<Query> proposals = Ddpg::ask(left);
+    std::vector<Query> queries = probes(static_cast<double>(proposals.size()));
+    asked_probes_ = queries.size();
+    queries.insert(queries.end(), proposals.begin(), proposals.end());
+    return queries;
   }
 
-  void tell(std::span<const Answer> answers) override {
-    if (!indicator_) {
-      profile_->tell(answers);
-      profiled_ = true;
-      return;
+  void tell(std::span<const Answer> all) override {
+    const auto probes = all.first(std::min(all.size(), asked_probes_));
+    const auto answers = all.subspan(probes.size());
+    if (!probes.empty()) {
+      profile_->tell(probes);
+      indicator_->believe(profile_->believed());
     }
     for (const Answer& answer : answers) {
       since_best_ = answer.accuracy() > best_ ? 0 : since_best_ + 1;
@@ -167,6 +184,7 @@ class Adrl : public Ddpg {
     double least = 0;
     for (int i = 0; i < static_cast<int>(actions.size()); ++i) {
       const int choice = choice_of(actions[static_cast<std::size_t>(i)], decisions()[decision].size());
+      want(static_cast<int>(decision), choice);
       const double score = (*indicator_)(decision, choice);
       if (i > 0 && score >= least) continue;
       least = score;
@@ -185,6 +203,26 @@ class Adrl : public Ddpg {
   }
 
  private:
+  /// A choice of which the indicator would like to know more.
+  void want(int decision, int choice) {
+    if (!profile_ || profile_->queries().empty() || choice + 1 == decisions()[decision].size()) return;
+    if (!named_.insert({decision, choice}).second) return;
+    Query query = profile_->queries().front();
+    query.assignment[decision] = choice;
+    wanted_.push_back(std::move(query));
+  }
+  /// Those that are paid beside so many proposals more.
+  std::vector<Query> probes(double proposals) {
+    proposals_ += proposals;
+    std::vector<Query> queries;
+    for (; !wanted_.empty(); wanted_.pop_front()) {
+      const double price = problem().prices.of(wanted_.front());
+      if (profile_spent_ + price > kProfileShare * (profile_spent_ + price + proposals_)) break;
+      profile_spent_ += price;
+      queries.push_back(wanted_.front());
+    }
+    return queries;
+  }
   /// Pays for them.
   Effects distances(double left) {
     search::FloatEffects found = problem().float_effects(kDistance);
@@ -218,7 +256,11 @@ class Adrl : public Ddpg {
 
   Variant variant_;
   std::optional<search::Profile> profile_;  ///< none: by distances
-  bool profiled_ = false;
+  std::deque<Query> wanted_;                ///< probes, in the order in which the actor named what they ask
+  std::set<std::pair<int, int>> named_;     ///< decision and choice
+  std::size_t asked_probes_ = 0;            ///< of the last batch, before its proposals
+  double profile_spent_ = 0;                ///< evaluations
+  double proposals_ = 0;
   double spent_ = 0;  ///< on distances
   std::string note_;
   std::optional<Indicator> indicator_;

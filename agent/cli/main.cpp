@@ -26,6 +26,7 @@ usage: bitloop VERB [options]        bitloop VERB --help explains a verb with ex
   tabulate  evaluate every policy of a small space     bitloop tabulate --model lenet --group layer --out lenet.json
   infer     run images on the device, byte for byte     bitloop infer --run runs/demo --images 100
   measure   count the cycles of a network or a layer    bitloop measure --model lenet --policy w4a8
+  sweep     one network on many hardware configurations bitloop sweep --model lenet --hardware 'p=4,8 f=8,16'
   area      LUTs, DSPs, block RAMs; share of a chip     bitloop area --hardware p=4,f=16 --chip zynq7020
   train     train a float checkpoint                    bitloop train --model lenet --epochs 5 --out lenet.pt
   eval      accuracy of a policy on the test split      bitloop eval --model lenet --policy w4a4
@@ -39,38 +40,51 @@ usage: bitloop VERB [options]        bitloop VERB --help explains a verb with ex
 Errors are one line on standard error. Exit status: 0 done, 1 failed, 2 bad usage or bad input.
 )";
 
+struct Verb {
+  const char* name;
+  int (*run)(const Arguments&);  ///< null: the learning module has it
+};
+constexpr Verb kVerbs[] = {{"search", nullptr},
+                           {"compare", nullptr},
+                           {"tabulate", nullptr},
+                           {"infer", nullptr},
+                           {"measure", bitloop::cli::measure},
+                           {"sweep", bitloop::cli::sweep},
+                           {"area", bitloop::cli::area},
+                           {"train", nullptr},
+                           {"eval", nullptr},
+                           {"export", nullptr},
+                           {"replay", bitloop::cli::replay},
+                           {"serve", bitloop::cli::serve},
+                           {"devices", bitloop::cli::devices},
+                           {"check", bitloop::cli::check},
+                           {"info", bitloop::cli::info}};
+
+std::string known_verbs() {
+  std::vector<std::string> names;
+  for (const Verb& verb : kVerbs) names.emplace_back(verb.name);
+  return bitloop::console::one_of(names);
+}
+
 int run(const Arguments& arguments) {
-  if (arguments.empty()) {
-    throw bitloop::InputError(
-        "no verb given: name one of search, infer, measure, area, train, eval, export, replay, serve, "
-        "devices, "
-        "check, info, or --help");
-  }
-  const std::string& verb = arguments.front();
+  if (arguments.empty())
+    throw bitloop::InputError(fmt::format("no verb given: name one of {}; or --help", known_verbs()));
+  const std::string& name = arguments.front();
   const Arguments rest(arguments.begin() + 1, arguments.end());
-  if (verb == "--help" || verb == "-h" || verb == "help") {
+  if (name == "--help" || name == "-h" || name == "help") {
     bitloop::console::print(kHelp);
     return 0;
   }
-  if (verb == "--version") {
+  if (name == "--version") {
     bitloop::console::print("bitloop " BITLOOP_VERSION "\n");
     return 0;
   }
-  if (verb == "measure") return bitloop::cli::measure(rest);
-  if (verb == "area") return bitloop::cli::area(rest);
-  if (verb == "info") return bitloop::cli::info(rest);
-  if (verb == "serve") return bitloop::cli::serve(rest);
-  if (verb == "check") return bitloop::cli::check(rest);
-  if (verb == "replay") return bitloop::cli::replay(rest);
-  if (verb == "devices") return bitloop::cli::devices(rest);
-  if (verb == "search" || verb == "compare" || verb == "tabulate" || verb == "infer" || verb == "train" ||
-      verb == "eval" || verb == "export") {
-    return bitloop::cli::learning_verb(verb, rest);
+  for (const Verb& verb : kVerbs) {
+    if (name != verb.name) continue;
+    return verb.run != nullptr ? verb.run(rest) : bitloop::cli::learning_verb(name, rest);
   }
-  throw bitloop::InputError(fmt::format(
-      "unknown verb '{}': choose search, infer, measure, area, train, eval, export, replay, serve, "
-      "devices, check or info (bitloop --help)",
-      verb));
+  throw bitloop::InputError(
+      fmt::format("unknown verb '{}': choose {} (bitloop --help)", name, known_verbs()));
 }
 
 int report(std::string message, int status) {

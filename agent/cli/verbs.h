@@ -7,6 +7,7 @@ namespace bitloop::cli {
 // Each runs one verb on the arguments after its name and returns the exit status. Bad use throws InputError.
 
 int measure(const console::Arguments& arguments);
+int sweep(const console::Arguments& arguments);
 int area(const console::Arguments& arguments);
 int info(const console::Arguments& arguments);
 int serve(const console::Arguments& arguments);

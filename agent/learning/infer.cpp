@@ -208,8 +208,8 @@ int infer(const console::Arguments& arguments) {
   const auto images = static_cast<std::size_t>(options.integer_of("images", 1, 100'000'000));
   const std::size_t layer_images =
       std::min(images, static_cast<std::size_t>(options.integer_of("layers", 0, 1'000'000)));
-  const auto choice =
-      console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
+  const auto choice = console::device_choice(
+      options, {config.device, config.insecure, agent::chosen_hardware(run), config.memory});
   const quant::Dataset data = task_of(config.task).data;
   const quant::QuantizedModel model = agent::load_model(run, data);
   if (images > data.test.size()) {

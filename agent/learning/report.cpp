@@ -48,7 +48,9 @@ console::Table lines_table(const ordered_json& summary) {
   const auto measure = summary["limit"]["measure"].get<std::string>();
   const auto limited = std::ranges::find(kLimited, measure, &Limited::measure);
   const bool more = limited != std::end(kLimited);
+  const bool several = summary.contains("fronts");  // hardware configurations
   std::vector<std::string> columns{"policy", "cycles", "cost_ratio"};
+  if (several) columns.insert(columns.begin() + 1, "hardware");
   if (more) columns.emplace_back(limited->title);
   for (const char* title :
        {"in budget", "reward split", "test split", "95 % interval", "weight:input bits per layer"})
@@ -57,6 +59,7 @@ console::Table lines_table(const ordered_json& summary) {
   const auto add = [&](const ordered_json& line, const std::string& name) {
     std::vector<std::string> row{name, line["cycles"].dump(),
                                  fmt::format("{:.3f}", line["cost_ratio"].get<double>())};
+    if (several) row.insert(row.begin() + 1, line["hardware"].get<std::string>());
     if (more) row.push_back(fmt::format("{:.3f}", line[limited->field].get<double>() / limited->unit));
     row.insert(row.end(),
                {line["within_budget"].get<bool>() ? "yes" : "no",
@@ -90,6 +93,34 @@ std::string verdict(const ordered_json& summary) {
   return "More accurate within the budget, beyond the 95 % interval: " + better + ".\n";
 }
 
+/// Of a search over several hardware configurations: how far each line's front reaches, and whether one of
+/// its points beats one of the method's.
+std::string fronts_text(const ordered_json& summary) {
+  if (!summary.contains("fronts")) return "";
+  console::Table table({"front of", "hardware", "points", "hypervolume", "beats points"});
+  for (const auto& front : summary["fronts"]) {
+    std::string beaten;
+    for (const auto& beats : front["beats"]) {
+      const std::string point = beats["point"].dump();
+      if (beaten.find(point) == std::string::npos) beaten += (beaten.empty() ? "" : ", ") + point;
+    }
+    table.add_row({front["line"].get<std::string>(),
+                   front.contains("hardware") ? front["hardware"].get<std::string>() : "any",
+                   std::to_string(front["points"].size()),
+                   fmt::format("{:.4f}", front["hypervolume"].get<double>()),
+                   front["line"] == summary["method"] ? ""
+                   : beaten.empty()                   ? "none"
+                                                      : beaten});
+  }
+  return fmt::format(
+      "\nFronts of accuracy against cost. Hypervolume: of all that a line evaluated, on the images of the "
+      "search. A "
+      "point is beaten where another takes no more and is more accurate on the test split, beyond the 95 % "
+      "interval; "
+      "points/N is a run of each of the method's.\n\n{}\n",
+      table.text());
+}
+
 }  // namespace
 
 std::string search_report(const ordered_json& summary) {
@@ -99,14 +130,15 @@ std::string search_report(const ordered_json& summary) {
   const auto cycles = best["cycles"].get<double>();
   return fmt::format(
       "\n{} on {}: best policy at {} cycles ({:.3f} ms at {:.0f} MHz), cost_ratio {:.3f} of budget {}, "
-      "test accuracy {:.4f} (float {:.4f})\n\n{}\n{}\n{}{} evaluations in {} episodes, "
+      "test accuracy {:.4f} (float {:.4f})\n\n{}\n{}\n{}{}{}{} evaluations in {} episodes, "
       "{} segments measured, {:.0f} s; hardware {} ({}), memory {}\n",
       summary["network"].get<std::string>(), summary["data"].get<std::string>(), best["cycles"].dump(),
       1e3 * cycles / summary["clock_hz"].get<double>(), summary["clock_hz"].get<double>() / 1e6,
       best["cost_ratio"].get<double>(), budget_text(summary["limit"]), best["test_accuracy"].get<double>(),
       summary["float_test_accuracy"].get<double>(), layers_table(best).text(), lines_table(summary).text(),
-      verdict(summary) + notes, fmt::format("{:.4g}", summary["evaluations"].get<double>()),
-      summary["episodes"].dump(), summary["measured_segments"].dump(), summary["seconds"].get<double>(),
+      fronts_text(summary), verdict(summary), notes,
+      fmt::format("{:.4g}", summary["evaluations"].get<double>()), summary["episodes"].dump(),
+      summary["measured_segments"].dump(), summary["seconds"].get<double>(),
       summary["hardware"].get<std::string>(), summary["fingerprint"].get<std::string>().substr(0, 12),
       summary["memory"].get<std::string>());
 }

@@ -1,16 +1,20 @@
 #include "agent/run/search.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "agent/agents/names.h"
+#include "agent/codesign/fit.h"
+#include "agent/codesign/spaces.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
 #include "agent/learning/laboratory_options.h"
@@ -21,6 +25,8 @@
 #include "agent/run/sensitivities.h"
 #include "agent/searchers/registry.h"
 #include "host/base/error.h"
+#include "host/base/option_text.h"
+#include "host/base/parallel.h"
 
 namespace bitloop::learning {
 namespace {
@@ -39,6 +45,7 @@ the share of the all-8-bit network's cycles that it may use. Lines for compariso
   bitloop search --resume --evaluations 100 --out runs/demo         or with more evaluations
   bitloop search --sensitivities fisher,sqnr,hutchinson,loss --out runs/measured     more of what choices do alone
   bitloop search --device tcp+tls://board:1234 --budget 0.6 --out runs/board
+  bitloop search --hardware-space 'p=4,8 f=8,16' --chip zynq7020 --objective pareto --budget 1 --out runs/joint
 
 The folder holds config.toml, episodes.csv (a row per proposal), lines/ (the same of each line), sensitivities.csv (what
 each choice does alone, with its price), policy.json (best), quantized.bin (its integers) and summary.json.
@@ -96,8 +103,23 @@ void add_options(console::Options& options) {
       options,
       {.epochs = d.retraining.epochs, .training_images = kSearchImages, .reward_images = d.reward_images});
   options.device_options();
+  options.text("hardware-space",
+               "search hardware and policy together, over these: 'p=4,8 f=8,16;zynq7020' (docs/codesign.md)");
+  options.text("chip", "that hardware of the space must fit (bitloop area lists them)");
   options.store_option();
   options.format_option();
+}
+
+/// Hardware of a space, fit for the chip: the texts of SearchConfig::hardware.
+std::vector<std::string> hardware_of(const console::Options& options) {
+  const std::string text = options.required("hardware-space", "--hardware-space 'p=4,8 f=8,16'");
+  for (const char* other : {"hardware", "rtl", "device"})
+    if (options.given(other))
+      throw InputError(
+          fmt::format("--hardware-space says what hardware is simulated: leave --{} out", other));
+  const auto all = codesign::hardware_space(text, {}, codesign::kManyPoints);
+  if (!options.has("chip")) return all;
+  return codesign::fitting(all, codesign::chip_named(options.text_of("chip")));
 }
 
 std::optional<double> number_of(const console::Options& options, const char* name) {
@@ -135,14 +157,25 @@ agent::SearchConfig config_from(const console::Options& options) {
   const auto list = [&](const char* name, const std::vector<std::string>& allowed) {
     return options.text_of(name) == "none" ? std::vector<std::string>{} : options.words(name, allowed);
   };
-  c.lines = list("lines", method_names());
+  std::vector<std::string> line_names = method_names();
+  if (options.has("hardware-space")) {
+    c.hardware = fmt::format("{}", fmt::join(hardware_of(options), ";"));
+    if (options.has("chip")) c.chip = options.text_of("chip");
+    line_names.insert(line_names.end(),
+                      {std::string(agent::kDefaultHardwareLine), std::string(agent::kInTurnLine)});
+  } else if (options.has("chip")) {
+    throw InputError("--chip goes with --hardware-space: bitloop area tells the share of one configuration");
+  }
+  c.lines = list("lines", line_names);
+  if (options.has("hardware-space") && !options.given("lines"))
+    c.lines = {"uniform", std::string(agent::kDefaultHardwareLine), std::string(agent::kInTurnLine)};
   c.sensitivities = list("sensitivities", agent::sensitivity_names());
   std::ranges::sort(c.sensitivities);
   c.sensitivities.erase(std::unique(c.sensitivities.begin(), c.sensitivities.end()), c.sensitivities.end());
   const console::DeviceChoice devices = console::device_choice(options);
   c.device = devices.device;
   c.insecure = devices.insecure;
-  c.hardware = devices.hardware;
+  if (!options.has("hardware-space")) c.hardware = devices.hardware;
   c.memory = devices.memory;
   c.accuracy_floor = number_of(options, "accuracy-floor");
   c.drop = number_of(options, "drop");
@@ -209,6 +242,9 @@ void take_over(const console::Options& options, agent::SearchConfig& stored) {
   check("lines", now.lines, stored.lines);
   check("sensitivities", now.sensitivities, stored.sensitivities);
   check("hardware", now.hardware, stored.hardware);
+  check("rtl", now.hardware, stored.hardware);
+  check("hardware-space", now.hardware, stored.hardware);
+  check("chip", now.chip, stored.chip);
   check("memory", now.memory, stored.memory);
   check("objective", now.objective, stored.objective);
   check("accuracy-floor", now.accuracy_floor, stored.accuracy_floor);
@@ -251,6 +287,28 @@ extern "C" void stop_search(int signal) {
   _exit(128 + signal);
 }
 
+/// One per hardware of the choice; what is to be built is built side by side.
+agent::Laboratory::Pools pools_of(const console::DeviceChoice& choice, int workers) {
+  agent::Laboratory::Pools pools;
+  for (const std::string_view hardware : host::split(choice.hardware, ';')) {
+    console::DeviceChoice one = choice;
+    one.hardware = hardware;
+    pools.push_back(console::open_pool(one, console::Purpose::cycles));
+  }
+  if (pools.size() == 1) return pools;
+  console::LateProgressBar bar("hardware");
+  std::mutex mutex;
+  std::size_t done = 0;
+  host::parallel_for(static_cast<int>(pools.size()), workers, [&](int pool, int) {
+    pools[static_cast<std::size_t>(pool)]->admit();
+    const std::lock_guard lock(mutex);
+    ++done;
+    bar.update(static_cast<double>(done) / static_cast<double>(pools.size()),
+               fmt::format("{} of {} configurations", done, pools.size()));
+  });
+  return pools;
+}
+
 void print_summary(const nlohmann::ordered_json& summary, console::Format format) {
   console::print(format == console::Format::json  ? summary.dump(2) + "\n"
                  : format == console::Format::csv ? search_csv(summary)
@@ -290,9 +348,9 @@ int search(const console::Arguments& arguments) {
   // Another device is welcome where it tells the same fingerprint.
   const auto choice =
       console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
-  agent::Search search(config, BITLOOP_VERSION, console::open_pool(choice, console::Purpose::cycles), workers,
+  agent::Search search(config, BITLOOP_VERSION, pools_of(choice, workers), workers,
                        console::open_store(options), cost_progress());
-  if (!search.note().empty()) fmt::print(stderr, "bitloop: note: {}\n", search.note());
+  for (const std::string& note : search.notes()) fmt::print(stderr, "bitloop: note: {}\n", note);
   if (!goes_on) folder.create(search.config());
   if (has_more) folder.extend(config.evaluations, config.episodes);
 

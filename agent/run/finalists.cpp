@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -102,6 +103,19 @@ bool asks_for(const SearchConfig& config, std::string_view line) {
   return std::ranges::find(config.lines, line) != config.lines.end();
 }
 
+/// The hardware on which a policy, of the space or not, is cheapest, and its costs there.
+std::pair<std::size_t, search::Costs> cheapest_for(const Stage& stage, const host::Policy& policy) {
+  std::optional<std::pair<std::size_t, search::Costs>> best;
+  const search::Measure measure = stage.problem.objective.measure;
+  for (std::size_t i = 0; i < stage.laboratory.hardware_count(); ++i) {
+    const search::Costs costs = stage.laboratory.costs(policy, i);
+    if (!best ||
+        std::pair(costs[measure], costs.cycles()) < std::pair(best->second[measure], best->second.cycles()))
+      best.emplace(i, costs);
+  }
+  return *best;
+}
+
 /// w8a8, w4a4, w2a2 and w1a2, whatever rules and budget say.
 std::vector<Finalist> uniform_finalists(const Stage& stage) {
   Laboratory& laboratory = stage.laboratory;
@@ -109,10 +123,11 @@ std::vector<Finalist> uniform_finalists(const Stage& stage) {
   std::vector<Finalist> finalists;
   for (const auto& [weight_bits, input_bits] : {std::pair{8, 8}, {4, 4}, {2, 2}, {1, 2}}) {
     host::Policy policy = host::uniform_policy(laboratory.network(), weight_bits, input_bits);
-    search::Answer searched{.costs = laboratory.costs(policy)};
+    const auto [hardware, costs] = cheapest_for(stage, policy);
     finalists.push_back({.line = "w" + std::to_string(weight_bits) + "a" + std::to_string(input_bits),
                          .policy = std::move(policy),
-                         .searched = std::move(searched)});
+                         .hardware = hardware,
+                         .searched = {.costs = costs}});
   }
   host::parallel_for(static_cast<int>(finalists.size()), stage.workers, [&](int item, int) {
     Finalist& f = finalists[static_cast<std::size_t>(item)];
@@ -133,8 +148,12 @@ std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Lin
   for (std::size_t i = 0; i < lines.size(); ++i) {
     for (search::Answer& answer : best[i]) {
       host::Policy policy = laboratory.policies().policy(answer.query.assignment);
-      finalists.push_back(
-          {.line = lines[i].name, .policy = std::move(policy), .searched = std::move(answer)});
+      const std::size_t hardware =
+          lines[i].hardware ? *lines[i].hardware : laboratory.cheapest(answer.query.assignment);
+      finalists.push_back({.line = lines[i].name,
+                           .policy = std::move(policy),
+                           .hardware = hardware,
+                           .searched = std::move(answer)});
     }
   }
   if (asks_for(stage.config, "uniform"))
@@ -159,7 +178,7 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage) {
   host::parallel_for(static_cast<int>(distinct.size()), stage.workers, [&](int item, int worker) {
     Finalist& f = finalists[distinct[item]];
     f.model = retrained_or_not(stage.laboratory.quantizer(), f.policy, stage.config.final_retraining);
-    f.retrained = {.query = f.searched.query, .folds = folds_of(f.model, images), .costs = f.searched.costs};
+    f.retrained.folds = folds_of(f.model, images);
     ++done;
     // One thread draws; the others' progress shows at its next turn.
     if (worker == 0) stage.observer("final retraining", done / static_cast<double>(distinct.size()), "");
@@ -168,17 +187,19 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage) {
   for (Finalist& f : finalists) {
     const auto same = first_with(f.policy);
     f.model = same->model;
-    f.retrained = same->retrained;
+    f.retrained = {.query = f.searched.query, .folds = same->retrained.folds, .costs = f.searched.costs};
   }
 }
 
-std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const search::Objective& objective) {
+std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage& stage) {
   if (finalists.empty()) return {};
+  const search::Objective& objective = stage.problem.objective;
   const std::string method = finalists.front().line;
   std::vector<Finalist> best;
   for (Finalist& f : finalists) {
     const auto same = std::ranges::find_if(best, [&](const Finalist& b) { return b.line == f.line; });
-    const bool whole_front = objective.goal == search::Objective::Goal::pareto && f.line == method;
+    const bool whole_front = objective.goal == search::Objective::Goal::pareto &&
+                             (f.line == method || stage.laboratory.hardware_count() > 1);
     if (same == best.end() || whole_front) {
       best.push_back(std::move(f));
     } else if (objective.better(f.retrained, same->retrained)) {

@@ -14,7 +14,8 @@ namespace bitloop::agent {
 struct Finalist {
   std::string line;
   host::Policy policy;
-  search::Answer searched;  ///< what the search saw
+  std::size_t hardware = 0;  ///< of the laboratory's: where its costs are from
+  search::Answer searched;   ///< what the search saw
   quant::QuantizedModel model{};
   /// After the final retraining, on images of the reward split that the search did not see.
   search::Answer retrained{};
@@ -30,8 +31,8 @@ std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Lin
 void retrain(std::vector<Finalist>& finalists, const Stage& stage);
 
 /// Of each line the best after that retraining; in the order of the lines. For the Pareto front all of the
-/// method's are kept, by cost.
-std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const search::Objective& objective);
+/// method's are kept, by cost; and of a search over several hardware configurations those of all lines.
+std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage& stage);
 
 /// Of those that the search might have chosen (within the budget, in the space) the best; the first one where
 /// none is.

@@ -20,6 +20,8 @@ namespace {
 /// The random line must not draw the searcher's own first policies.
 constexpr std::uint64_t kLineSeed = 0x9e3779b97f4a7c15;
 
+constexpr std::string_view kDefaultHardware = "default";
+
 /// Another line failed: this one ends too.
 struct Stopped {};
 
@@ -109,24 +111,75 @@ class Recorder {
   std::string written_;
 };
 
-Line run_line(const Stage& stage, std::size_t line, const std::string& name, Progress& progress,
+/// The evaluator of all lines, for one whose policies cost what its own hardware says.
+class OnHardware : public search::Evaluator {
+ public:
+  OnHardware(search::Evaluator& all, search::CostModel& costs) : all_(all), costs_(costs) {}
+  std::vector<search::Answer> evaluate(std::span<const search::Query> queries) override {
+    auto answers = all_.evaluate(queries);
+    for (search::Answer& answer : answers) answer.costs = costs_.costs(answer.query.assignment);
+    return answers;
+  }
+  [[nodiscard]] search::Prices prices() const override { return all_.prices(); }
+
+ private:
+  search::Evaluator& all_;
+  search::CostModel& costs_;
+};
+
+/// What a line is before it runs.
+struct Plan {
+  std::string name;
+  std::string method;
+  std::optional<std::size_t> hardware{};
+};
+
+/// The configuration's method first. Lines on one hardware are left out where there is no choice of it, or
+/// not that one.
+std::vector<Plan> plans_of(const Stage& stage) {
+  Laboratory& laboratory = stage.laboratory;
+  const std::string& method = stage.config.method;
+  std::vector<Plan> plans{{method, method}};
+  for (const std::string& name : stage.config.lines) {
+    if (name == kInTurnLine) {
+      plans.push_back({name, method, laboratory.cheapest_reference()});
+    } else if (name == kDefaultHardwareLine) {
+      for (std::size_t i = 0; i < laboratory.hardware_count(); ++i) {
+        if (laboratory.devices(i).hardware().name == kDefaultHardware) plans.push_back({name, method, i});
+      }
+    } else if (name != method) {
+      plans.push_back({name, name});
+    }
+  }
+  return plans;
+}
+
+Line run_line(const Stage& stage, std::size_t line, const Plan& plan, Progress& progress,
               const std::atomic<bool>& stopped) {
   const SearchConfig& config = stage.config;
-  const auto searcher =
-      search::method(name).make(stage.problem, {.evaluations = static_cast<double>(config.planned),
-                                                .batch = config.batch,
-                                                .seed = line == 0 ? config.seed : config.seed ^ kLineSeed,
-                                                .cost_in_reward = config.cost_in_reward,
-                                                .accuracy_limit = config.accuracy_limit});
+  const std::string& name = plan.name;
+  search::CostModel& costs = plan.hardware ? stage.laboratory.costs_on(*plan.hardware) : stage.problem.costs;
+  OnHardware evaluator(stage.evaluator, costs);
+  search::Problem problem{stage.problem.space,        costs,
+                          stage.problem.objective,    stage.problem.prices,
+                          stage.problem.origin,       stage.problem.supernet,
+                          stage.problem.float_effects};
+  problem.origin.costs = costs.costs(problem.space.highest());
+  const auto searcher = search::method(plan.method)
+                            .make(problem, {.evaluations = static_cast<double>(config.planned),
+                                            .batch = config.batch,
+                                            .seed = line == 0 ? config.seed : config.seed ^ kLineSeed,
+                                            .cost_in_reward = config.cost_in_reward,
+                                            .accuracy_limit = config.accuracy_limit});
   search::TrialLimits limits{.evaluations = static_cast<double>(config.evaluations)};
   if (config.episodes > 0) limits.proposals = config.episodes;
   Recorder recorder(stage, line, name, *searcher, progress);
-  auto steps = search::run_trial(*searcher, stage.evaluator, stage.problem, limits, [&](const auto& all) {
+  auto steps = search::run_trial(*searcher, evaluator, problem, limits, [&](const auto& all) {
     if (stopped) throw Stopped{};
     recorder.record(all);
   });
   progress.update(line, 1, fmt::format("{} done", name));
-  return {name, std::move(steps), searcher->note()};
+  return {name, std::move(steps), searcher->note(), plan.hardware};
 }
 
 }  // namespace
@@ -137,17 +190,15 @@ int Line::episodes() const {
 }
 
 std::vector<Line> run_lines(const Stage& stage) {
-  std::vector<std::string> names{stage.config.method};
-  for (const std::string& name : stage.config.lines)
-    if (name != stage.config.method) names.push_back(name);
-  std::vector<Line> lines(names.size());
-  Progress progress(stage, names.size());
+  const std::vector<Plan> plans = plans_of(stage);
+  std::vector<Line> lines(plans.size());
+  Progress progress(stage, plans.size());
   std::atomic<bool> stopped{false};
   // A thread for each: they wait for the evaluator nearly always.
-  const int all = static_cast<int>(names.size());
+  const int all = static_cast<int>(plans.size());
   host::parallel_for(all, all, [&](int line, int /*worker*/) {
     try {
-      lines[line] = run_line(stage, static_cast<std::size_t>(line), names[line], progress, stopped);
+      lines[line] = run_line(stage, static_cast<std::size_t>(line), plans[line], progress, stopped);
     } catch (const Stopped&) {  // the error of another line ends the search
     } catch (...) {
       stopped = true;

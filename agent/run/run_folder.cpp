@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "agent/run/files.h"
@@ -81,6 +82,10 @@ RunFolder open_finished_run(const fs::path& path) {
                                  path.string(), path.string()));
   }
   return run;
+}
+
+std::string chosen_hardware(const RunFolder& run) {
+  return nlohmann::json::parse(read_file(run.summary())).at("hardware").get<std::string>();
 }
 
 quant::QuantizedModel load_model(const RunFolder& run, const quant::Dataset& data) {

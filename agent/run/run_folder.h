@@ -18,6 +18,9 @@ namespace bitloop::agent {
 ///   sensitivities.csv  what each choice does alone, by the measures asked for and by probes of the lines
 ///   policy.json        best policy so far, at the end the chosen one
 ///   quantized.bin      integers of the chosen policy after the final retraining
+///   front.csv          of a search over several hardware configurations what none beats in accuracy, cycles,
+///                      energy and area together (hardware_front.h)
+///   points/N/          of such a search each point of the method's front, as a run
 ///   summary.json       result, written last
 class RunFolder {
  public:
@@ -37,6 +40,11 @@ class RunFolder {
   [[nodiscard]] std::filesystem::path quantized() const { return path_ / "quantized.bin"; }
   [[nodiscard]] std::filesystem::path summary() const { return path_ / "summary.json"; }
 
+  [[nodiscard]] std::filesystem::path front() const { return path_ / "front.csv"; }
+  [[nodiscard]] std::filesystem::path point(std::size_t number) const {
+    return path_ / "points" / std::to_string(number);
+  }
+
   [[nodiscard]] bool holds_run() const { return std::filesystem::exists(config()); }
 
   /// Throws InputError where a new run cannot start here: the folder holds a run, or strange files. Writes
@@ -55,6 +63,9 @@ class RunFolder {
 
 /// Opens the folder of a finished run; throws InputError where there is none, or it is not finished.
 RunFolder open_finished_run(const std::filesystem::path& path);
+
+/// The hardware that a finished run chose; of a configuration with one hardware, that.
+std::string chosen_hardware(const RunFolder& run);
 
 /// The stored integers of a finished run. Throws InputError where they were trained with other images than
 /// `data`.

@@ -10,6 +10,7 @@
 #include "agent/console/progress.h"
 #include "agent/evaluation/evaluation_pool.h"
 #include "agent/run/finalists.h"
+#include "agent/run/hardware_front.h"
 #include "agent/run/lines.h"
 #include "agent/run/sensitivities.h"
 #include "agent/run/summary.h"
@@ -73,7 +74,9 @@ search::Budget budget_of(const SearchConfig& config, const search::Costs& refere
 }
 
 /// What was counted for a policy, of random integers segment by segment, is what the trained ones take.
-void require_same_cycles(host::DevicePool& devices, const Finalist& f, const quant::Split& images) {
+void require_same_cycles(Laboratory& laboratory, const Finalist& f) {
+  host::DevicePool& devices = laboratory.devices(f.hardware);
+  const quant::Split& images = laboratory.opened().data.test;
   const auto job = std::make_shared<const host::Job>(host::compile(f.model.integers, devices.hardware()));
   const auto image = std::span(images.pixels).first(static_cast<std::size_t>(job->image_shape.elements()));
   host::Cycles cycles = 0;
@@ -94,6 +97,7 @@ void require_goal(const SearchConfig& config) {
   std::vector<std::string> names = config.lines;
   names.push_back(config.method);
   for (const std::string& name : names) {
+    if (name == kDefaultHardwareLine || name == kInTurnLine) continue;  // of the method
     if (search::method(name).most_accurate_only)
       throw InputError(
           fmt::format("{} looks for the most accurate policy within the budget, not for --objective {}: name "
@@ -112,17 +116,30 @@ void require_same(std::string& stored, const std::string& now, std::string_view 
   stored = now;
 }
 
+/// What a budget limits is known before what it is a share of.
+search::Measure measure_of(const SearchConfig& config) {
+  search::Costs any;
+  any.values.fill(1);
+  return budget_of(config, any, /*clock_hz=*/1).measure;
+}
+
+std::string fingerprints(Laboratory& laboratory) {
+  std::string all;
+  for (std::size_t i = 0; i < laboratory.hardware_count(); ++i)
+    all += (i == 0 ? "" : ";") + laboratory.devices(i).hardware().fingerprint;
+  return all;
+}
+
 }  // namespace
 
-Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
-               int workers, std::unique_ptr<host::MeasurementStore> store,
-               host::SegmentMeter::Progress progress)
+Search::Search(SearchConfig config, const std::string& version, Laboratory::Pools pools, int workers,
+               std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress)
     : config_(std::move(config)),
-      devices_(std::move(devices)),
       workers_(workers),
-      laboratory_(config_.task, config_.space, devices_, std::move(store), std::move(progress)),
+      laboratory_(config_.task, config_.space, std::move(pools), measure_of(config_), std::move(store),
+                  std::move(progress)),
       budget_(budget_of(config_, laboratory_.costs().reference(),
-                        static_cast<double>(devices_->hardware().clock_hz))) {
+                        static_cast<double>(laboratory_.devices().hardware().clock_hz))) {
   if (const auto& assumed = laboratory_.opened().assumed; !assumed.empty()) {  // from now on the run says it
     config_.task.mean = assumed.mean;
     config_.task.deviation = assumed.deviation;
@@ -130,7 +147,14 @@ Search::Search(SearchConfig config, const std::string& version, std::shared_ptr<
   require_goal(config_);
   search::require_reachable(laboratory_.policies().space(), laboratory_.costs(), budget_);
   require_same(config_.version, version, "version");
-  require_same(config_.fingerprint, devices_->hardware().fingerprint, "hardware fingerprint");
+  require_same(config_.fingerprint, fingerprints(laboratory_), "hardware fingerprint");
+}
+
+std::vector<std::string> Search::notes() const {
+  std::vector<std::string> notes;
+  if (!laboratory_.opened().note.empty()) notes.push_back(laboratory_.opened().note);
+  for (const std::string& refusal : laboratory_.refusals()) notes.push_back("left out: hardware " + refusal);
+  return notes;
 }
 
 /// Gives the laboratory the float network that every policy starts from.
@@ -192,15 +216,16 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
                     config_.method, config_.evaluations));
   }
   retrain(finalists, stage);
-  finalists = best_of_lines(std::move(finalists), problem.objective);
+  finalists = best_of_lines(std::move(finalists), stage);
   const quant::Split& test = laboratory_.opened().data.test;
   for (Finalist& f : finalists) {
-    require_same_cycles(*devices_, f, test);
+    require_same_cycles(laboratory_, f);
     f.test = quant::IntegerReference(f.model.integers)
                  .accuracy(test, f.model.output_scale(), quant::TorchThreads::all());
   }
   const std::size_t best = best_of_all(finalists, stage);
-  ordered_json result = search_summary(stage, budget_, weights.accuracy(test).accuracy, finalists, best);
+  const double float_accuracy = weights.accuracy(test).accuracy;
+  ordered_json result = search_summary(stage, budget_, float_accuracy, finalists, best);
   result["evaluations"] = lines.front().evaluations();
   result["episodes"] = lines.front().episodes();
   result["notes"] = ordered_json::array();
@@ -211,6 +236,11 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
     result["notes"].push_back(fmt::format("no policy reached the accuracy {:.4f}: the nearest has {:.4f}",
                                           problem.objective.floor, reached));
   }
+  if (laboratory_.hardware_count() > 1) {
+    result["fronts"] = fronts_json(stage, lines, finalists);
+    host::write_file_atomically(folder.front(), to_csv(hardware_front(stage, lines), stage));
+    write_points(folder, stage, float_accuracy, finalists);
+  }
   result["measured_segments"] = laboratory_.measured();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizedModel& model = finalists[best].model;
@@ -219,6 +249,31 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   host::write_file_atomically(folder.policy(), host::to_json(finalists[best].policy).dump(2) + "\n");
   host::write_file_atomically(folder.summary(), result.dump(2) + "\n");
   return result;
+}
+
+/// Each point of the method's front as a run of its own on its hardware, for whoever takes it to the board.
+void Search::write_points(const RunFolder& folder, const Stage& stage, double float_accuracy,
+                          const std::vector<Finalist>& finalists) const {
+  for (std::size_t i = 0; i < finalists.size(); ++i) {
+    const Finalist& f = finalists[i];
+    if (f.line != config_.method) continue;
+    const RunFolder point(folder.point(i + 1));
+    const host::HardwareInfo& hardware = stage.laboratory.devices(f.hardware).hardware();
+    SearchConfig config = config_;
+    config.hardware = hardware.name;
+    config.fingerprint = hardware.fingerprint;
+    std::filesystem::remove_all(point.path());
+    point.create(config);
+    std::filesystem::copy_file(folder.checkpoint(), point.checkpoint());
+    ordered_json result = search_summary(stage, budget_, float_accuracy, {f}, 0);
+    for (const char* field : {"evaluations", "episodes", "measured_segments", "seconds"}) result[field] = 0;
+    result["notes"] = {"a point of the front that a search over several hardware configurations found"};
+    quant::QuantizedModel model = f.model;
+    model.seconds = 0;
+    quant::save_quantized(model, point.quantized());
+    host::write_file_atomically(point.policy(), host::to_json(f.policy).dump(2) + "\n");
+    host::write_file_atomically(point.summary(), result.dump(2) + "\n");
+  }
 }
 
 }  // namespace bitloop::agent

@@ -3,8 +3,10 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "agent/comparison/budget.h"
+#include "agent/run/finalists.h"
 #include "agent/run/laboratory.h"
 #include "agent/run/run_folder.h"
 #include "agent/run/search_config.h"
@@ -16,16 +18,17 @@ namespace bitloop::agent {
 /// the same number of evaluations, and the end of the search (design, Rulings).
 class Search {
  public:
-  /// `store`: of measured cycles, or null; changes no result. `progress` of measuring what single layers
+  /// `pools`: one per hardware configuration that policies may be put on. `store`: of measured cycles, or
+  /// null; changes no result. `progress` of measuring what single layers
   /// cost. Opens network, data and device and checks that the budget can be reached; writes nothing. Throws
   /// InputError for whatever the user got wrong. Fills in the configuration's version and fingerprint where
   /// they are empty.
-  Search(SearchConfig config, const std::string& version, std::shared_ptr<host::DevicePool> devices,
-         int workers, std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress);
+  Search(SearchConfig config, const std::string& version, Laboratory::Pools pools, int workers,
+         std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress);
 
   [[nodiscard]] const SearchConfig& config() const { return config_; }
-  /// What was assumed of the task; empty: nothing.
-  [[nodiscard]] const std::string& note() const { return laboratory_.opened().note; }
+  /// What was assumed of the task, and hardware that cannot run the network.
+  [[nodiscard]] std::vector<std::string> notes() const;
 
   /// Runs in a folder that was created for this configuration, or goes on there. Returns the summary, which
   /// is in the folder then. `shared`: outcomes of all runs, or null; changes no result.
@@ -38,8 +41,10 @@ class Search {
   [[nodiscard]] search::Objective objective(const search::Answer& origin) const;
   [[nodiscard]] std::string outlook(const search::Answer& origin) const;
 
+  void write_points(const RunFolder& folder, const Stage& stage, double float_accuracy,
+                    const std::vector<Finalist>& finalists) const;
+
   SearchConfig config_;
-  std::shared_ptr<host::DevicePool> devices_;
   int workers_;
   Laboratory laboratory_;
   search::Budget budget_;

@@ -30,7 +30,8 @@ struct SearchConfig {
 
   std::string device = "sim";  ///< separated by commas; which of them ran what changes no result
   bool insecure = false;
-  std::string hardware = "default";
+  std::string hardware = "default";  ///< several, separated by semicolons: each policy is on the cheapest
+  std::string chip{};                ///< that it was chosen to fit; empty: none
   std::string memory = "ddr8";
 
   std::string objective = "accuracy";  ///< or cycles, energy, size, pareto

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/comparison/statistics.h"
 #include "agent/evaluation/statistics.h"
 #include "host/measurement/measure.h"
 
@@ -10,11 +11,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json line_json(const Finalist& f, const search::Problem& problem) {
+ordered_json line_json(const Finalist& f, const Stage& stage) {
+  const search::Problem& problem = stage.problem;
   const Interval interval = accuracy_interval(f.test.accuracy, f.test.images);
   const search::Costs& costs = f.searched.costs;
   return {{"line", f.line},
           {"policy", f.policy.key()},
+          {"hardware", stage.laboratory.devices(f.hardware).hardware().name},
           {"cycles", static_cast<host::Cycles>(costs.cycles())},
           {"cost_ratio", costs.cycles() / problem.costs.reference().cycles()},
           {"joules", costs[search::Measure::energy]},
@@ -37,8 +40,8 @@ ordered_json layers_json(const host::Policy& policy) {
   return layers;
 }
 
-ordered_json segments_json(Laboratory& laboratory, const host::Policy& policy) {
-  const auto measured = host::measure_network(laboratory.meter(), laboratory.network(), policy);
+ordered_json segments_json(Laboratory& laboratory, const Finalist& f) {
+  const auto measured = host::measure_network(laboratory.meter(f.hardware), laboratory.network(), f.policy);
   ordered_json segments = ordered_json::array();
   for (std::size_t i = 0; i < measured.segments.size(); ++i)
     segments.push_back({{"name", measured.segments[i].name}, {"cycles", measured.counters.at(i)[0]}});
@@ -51,7 +54,7 @@ ordered_json search_summary(const Stage& stage, const search::Budget& budget, do
                             const std::vector<Finalist>& finalists, std::size_t best) {
   const SearchConfig& config = stage.config;
   const search::Objective& objective = stage.problem.objective;
-  const host::HardwareInfo& hardware = stage.laboratory.meter().hardware();
+  const host::HardwareInfo& hardware = stage.laboratory.devices(finalists[best].hardware).hardware();
   const search::Costs& reference = stage.problem.costs.reference();
   ordered_json json{{"network", stage.laboratory.network().name},
                     {"data", stage.laboratory.opened().data.name},
@@ -75,20 +78,52 @@ ordered_json search_summary(const Stage& stage, const search::Budget& budget, do
                     {"search_images", stage.problem.origin.images()},
                     {"test_images", stage.laboratory.opened().data.test.size()},
                     {"float_test_accuracy", float_accuracy},
-                    {"best", line_json(finalists[best], stage.problem)},
+                    {"best", line_json(finalists[best], stage)},
                     {"lines", ordered_json::array()},
                     {"more_accurate_within_budget", ordered_json::array()}};
   json["best"]["layers"] = layers_json(finalists[best].policy);
-  json["best"]["segments"] = segments_json(stage.laboratory, finalists[best].policy);
+  json["best"]["segments"] = segments_json(stage.laboratory, finalists[best]);
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     if (i == best) continue;
     const Finalist& f = finalists[i];
-    json["lines"].push_back(line_json(f, stage.problem));
+    json["lines"].push_back(line_json(f, stage));
     if (json["lines"].back()["within_budget"] &&
         is_clearly_better(f.test.accuracy, finalists[best].test.accuracy, f.test.images))
       json["more_accurate_within_budget"].push_back(f.line);
   }
   return json;
+}
+
+ordered_json fronts_json(const Stage& stage, const std::vector<Line>& lines,
+                         const std::vector<Finalist>& finalists) {
+  const search::Measure measure = stage.problem.objective.measure;
+  ordered_json fronts = ordered_json::array();
+  for (const Line& line : lines) {
+    ordered_json json{{"line", line.name}};
+    if (line.hardware) json["hardware"] = stage.laboratory.devices(*line.hardware).hardware().name;
+    std::vector<search::Point> shares;
+    for (const search::Step& step : line.steps) {
+      if (step.answer.query.fidelity != search::Fidelity::full) continue;
+      shares.push_back(
+          {step.answer.costs[measure] / stage.problem.costs.reference()[measure], step.answer.accuracy()});
+    }
+    json["hypervolume"] = search::hypervolume(search::front_of(std::move(shares)), 1);
+    json["points"] = ordered_json::array();
+    json["beats"] = ordered_json::array();
+    for (const Finalist& f : finalists) {
+      if (f.line != line.name) continue;
+      json["points"].push_back(line_json(f, stage));
+      for (std::size_t i = 0; i < finalists.size(); ++i) {
+        const Finalist& own = finalists[i];
+        if (own.line == stage.config.method && f.line != own.line &&
+            f.searched.costs[measure] <= own.searched.costs[measure] &&
+            is_clearly_better(f.test.accuracy, own.test.accuracy, own.test.images))
+          json["beats"].push_back({{"point", i + 1}, {"by", f.policy.key()}});
+      }
+    }
+    fronts.push_back(json);
+  }
+  return fronts;
 }
 
 }  // namespace bitloop::agent
