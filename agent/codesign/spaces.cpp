@@ -103,6 +103,7 @@ std::vector<std::string> points_of(std::string_view subject, std::string_view te
 
 std::vector<std::string> hardware_space(std::string_view text, const std::vector<std::string>& rtl,
                                         std::size_t most) {
+  for (const std::string& folder : rtl) (void)sim::simulated_sources(folder);  // it is there
   std::vector<std::string> all;
   for (const std::string& point : points_of("--hardware", text, sim::hardware_names(), most)) {
     const std::string name = sim::hardware_info(point).name;

@@ -112,7 +112,9 @@ std::vector<SweepRow> sweep(const SweepPlan& plan, const SweepTools& tools) {
     const auto at = static_cast<std::size_t>(point);
     SweepRow* const first = &rows[points[at]];
     progress.update(at, 0, first->hardware);
-    host::SegmentMeter meter(tools.open(first->hardware, first->memory), tools.store);
+    const auto pool = tools.open(first->hardware, first->memory);
+    pool->admit();  // what is wrong with the hardware itself is no row
+    host::SegmentMeter meter(pool, tools.store);
     for (std::size_t i = 0; i < policies; ++i) {
       measure(first[i], plan, meter, plan.policies[i].second, [&](double done) {
         progress.update(at, (static_cast<double>(i) + 0.999 * done) / static_cast<double>(policies),

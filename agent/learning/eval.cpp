@@ -102,7 +102,7 @@ Evaluation comparison(const console::Options& options, int epochs) {
 Evaluation integer_accuracy(const console::Options& options, int epochs) {
   std::shared_ptr<host::DevicePool> devices;
   if (options.text_of("on") == "device") {
-    devices = console::open_pool(console::device_choice(options), console::Purpose::results);
+    devices = console::open_pool(devices_of(options), console::Purpose::results);
     (void)devices->hardware();  // nobody retrains for a device that is not there
   }
   const auto [task, model] = quantized_model(options, epochs);
@@ -130,7 +130,7 @@ Evaluation integer_accuracy(const console::Options& options, int epochs) {
       split.pixels.resize(images * static_cast<std::size_t>(task.data.shape.elements()));
     }
     evaluation.accuracy = quant::IntegerReference(model.integers).accuracy(split, model.output_scale());
-    const auto pool = console::open_pool(console::device_choice(options), console::Purpose::cycles);
+    const auto pool = console::open_pool(devices_of(options), console::Purpose::cycles);
     const host::HardwareInfo hardware = pool->hardware();
     const auto reason = host::reason_against(model.integers.network, model.integers.policy, hardware);
     evaluation.executable = !reason;

@@ -5,6 +5,7 @@
 #include "agent/console/progress.h"
 #include "agent/learning/task_options.h"
 #include "agent/run/run_folder.h"
+#include "agent/run/search_config.h"
 #include "host/base/error.h"
 #include "quant/retraining/quantizer.h"
 
@@ -56,6 +57,19 @@ Quantized quantized_model(const console::Options& options, int epochs) {
 quant::QuantizedModel integers_of(const console::Options& options, int epochs) {
   return options.has("run") ? quant::load_quantized(run_of(options).quantized())
                             : of_options(options, epochs).model;
+}
+
+console::DeviceChoice devices_of(const console::Options& options) {
+  console::DeviceChoice stored;
+  if (options.has("run") && !options.given("device")) {
+    const agent::RunFolder run = agent::open_finished_run(options.text_of("run"));
+    const agent::SearchConfig config = agent::load_config(run.config());
+    if (config.device == stored.device) {
+      stored.hardware = agent::chosen_hardware(run);
+      stored.memory = config.memory;
+    }
+  }
+  return console::device_choice(options, stored);
 }
 
 }  // namespace bitloop::learning

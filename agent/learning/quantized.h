@@ -18,4 +18,8 @@ Quantized quantized_model(const console::Options& options, int epochs);
 /// The integers alone: those of --run without loading its data.
 quant::QuantizedModel integers_of(const console::Options& options, int epochs);
 
+/// Devices that the options name; with --run, and where they say nothing, the simulated hardware that the run
+/// chose.
+console::DeviceChoice devices_of(const console::Options& options);
+
 }  // namespace bitloop::learning

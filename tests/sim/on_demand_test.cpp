@@ -117,6 +117,7 @@ class BuiltHardware : public ::testing::Test {
   static void SetUpTestSuite() {
     if (const char* before = std::getenv("XDG_CACHE_HOME")) cache_before_ = before;
     cache_ = fs::path(::testing::TempDir()) / fmt::format("bitloop_on_demand_{}", getpid());
+    fs::create_directories(cache_);
     setenv("XDG_CACHE_HOME", cache_.c_str(), 1);
   }
   static void TearDownTestSuite() {

@@ -40,7 +40,10 @@ TEST(Spaces, refuse_what_says_nothing_or_too_much) {
 
 TEST(Spaces, of_hardware_tell_each_configuration_once_by_its_name) {
   EXPECT_THAT(hardware_space("f=16 p=4,8;default", {}, kManyPoints), ElementsAre("p=4", "default"));
-  EXPECT_THAT(hardware_space("default", {"trial"}, kManyPoints), ElementsAre("default", "default@trial"));
+  const std::string rtl = BITLOOP_ROOT "/rtl";
+  EXPECT_THAT(hardware_space("default", {rtl}, kManyPoints), ElementsAre("default", "default@" + rtl));
+  EXPECT_THAT([] { (void)hardware_space("default", {"nowhere"}, kManyPoints); },
+              ThrowsMessage<InputError>(HasSubstr("there is no RTL in nowhere")));
   EXPECT_THAT([] { (void)hardware_space("p=3", {}, kManyPoints); },
               ThrowsMessage<InputError>(HasSubstr("nearest is 4")));
   EXPECT_THAT([] { (void)hardware_space("big", {}, kManyPoints); },
