@@ -188,22 +188,6 @@ std::string source_text(const Report& report) {
       100 * model.deviation().block_lut);
 }
 
-/// Where the model does not hold, on standard error.
-void note_limits(const host::HardwareInfo& hardware) {
-  if (!codesign::model_is_of_rtl(hardware)) {
-    fmt::print(stderr,
-               "bitloop: note: the area model was fitted to other RTL than this: --synthesize counts it, "
-               "scripts/fit_area fits the model anew (half an hour)\n");
-  }
-  if (const std::string beyond = AreaModel::committed().beyond(hardware); !beyond.empty()) {
-    fmt::print(
-        stderr,
-        "bitloop: note: {} lies beyond what the area model was fitted to: what it says is extrapolated, "
-        "--synthesize counts\n",
-        beyond);
-  }
-}
-
 }  // namespace
 
 int area(const console::Arguments& arguments) {
@@ -224,7 +208,7 @@ int area(const console::Arguments& arguments) {
   } else {
     for (const Chip& chip : codesign::chips()) report.chips.push_back(&chip);
   }
-  note_limits(report.hardware);
+  codesign::note_limits({report.hardware});
   report.blocks = AreaModel::committed().blocks(report.hardware);
   if (options.is_set("synthesize")) {
     const std::vector<BlockArea> modeled = std::move(report.blocks);

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "agent/cli/verbs.h"
+#include "agent/codesign/area_model.h"
 #include "agent/codesign/spaces.h"
 #include "agent/console/progress.h"
 #include "agent/console/table.h"
@@ -65,15 +66,16 @@ codesign::SweepPlan plan_of(const console::Options& options) {
                                    {.image = image, .outputs = options.words("outputs", {})})
                      .network;
   plan.policies = policies_of(options, plan.network);
-  const std::size_t most = options.is_set("all") ? 1'000'000 : codesign::kManyPoints;
+  codesign::PointLimit limit{.advice = ", or --all"};
+  if (options.is_set("all")) limit = {.most = 1'000'000};
   const auto rtl = options.has("rtl") ? options.words("rtl", {}) : std::vector<std::string>{};
-  plan.hardware = codesign::hardware_space(options.text_of("hardware"), rtl, most);
-  plan.memories = codesign::memory_space(options.text_of("memory"), most);
-  if (const std::size_t points = plan.hardware.size() * plan.memories.size(); points > most) {
+  plan.hardware = codesign::hardware_space("--hardware", options.text_of("hardware"), rtl, limit);
+  plan.memories = codesign::memory_space("--memory", options.text_of("memory"), limit);
+  if (const std::size_t points = plan.hardware.size() * plan.memories.size(); points > limit.most) {
     throw InputError(
         fmt::format("{} hardware configurations behind {} memories are {} points, more than {}: "
-                    "give fewer values, or --all",
-                    plan.hardware.size(), plan.memories.size(), points, most));
+                    "give fewer values{}",
+                    plan.hardware.size(), plan.memories.size(), points, limit.most, limit.advice));
   }
   if (options.has("chip")) plan.chip = codesign::chip_named(options.text_of("chip"));
   if (options.text_of("energy") != kNone) plan.profile = host::load_energy_profile(options.text_of("energy"));
@@ -82,25 +84,30 @@ codesign::SweepPlan plan_of(const console::Options& options) {
 
 std::string number(double value, int digits) { return fmt::format("{:.{}f}", value, digits); }
 
-console::Table table_of(const std::vector<SweepRow>& rows, const codesign::SweepPlan& plan) {
+/// `all`: also columns that say the same, or nothing, in every row: for machines.
+console::Table table_of(const std::vector<SweepRow>& rows, const codesign::SweepPlan& plan, bool all) {
   std::vector<std::string> columns{"hardware"};
-  const bool memories = plan.memories.size() > 1;
+  const bool memories = all || plan.memories.size() > 1;
   if (memories) columns.emplace_back("memory");
   columns.insert(columns.end(), {"policy", "cycles", "ms", "LUT", "FF", "DSP", "BRAM"});
   if (plan.chip) columns.push_back("of " + plan.chip->name);
   if (plan.profile) columns.emplace_back("energy uJ");
   columns.insert(columns.end(), {"achieved", "best", "not measured"});
-  const bool refused = std::ranges::any_of(rows, [](const SweepRow& row) { return !row.refusal.empty(); });
+  const bool refused =
+      all || std::ranges::any_of(rows, [](const SweepRow& row) { return !row.refusal.empty(); });
   if (!refused) columns.pop_back();
   console::Table table(columns);
   for (const SweepRow& row : rows) {
     const bool measured = row.refusal.empty();
+    const auto area = [&](double amount, int digits) {
+      return row.area_known ? number(amount, digits) : "-";
+    };
     const auto value = [&](const std::string& text) { return measured ? text : "-"; };
     std::vector<std::string> cells{row.hardware};
     if (memories) cells.push_back(row.memory);
     cells.insert(cells.end(), {row.policy, value(std::to_string(row.cycles)),
-                               value(number(row.milliseconds(), 3)), number(row.area.lut, 0),
-                               number(row.area.ff, 0), number(row.area.dsp, 0), number(row.area.bram, 1)});
+                               value(number(row.milliseconds(), 3)), area(row.area.lut, 0),
+                               area(row.area.ff, 0), area(row.area.dsp, 0), area(row.area.bram, 1)});
     if (plan.chip) {
       const auto scarcest = codesign::largest_share(row.area, *plan.chip);
       cells.push_back(fmt::format("{:.0f} % {}", 100 * scarcest.share, scarcest.resource->title));
@@ -142,7 +149,7 @@ nlohmann::ordered_json sweep_json(const std::vector<SweepRow>& rows, const codes
     nlohmann::ordered_json point{{"hardware", row.hardware},
                                  {"memory", row.memory},
                                  {"policy", row.policy},
-                                 {"area", area_json(row.area)}};
+                                 {"area", row.area_known ? area_json(row.area) : nlohmann::ordered_json()}};
     if (plan.chip) point["share"] = row.share;
     if (!row.refusal.empty()) {
       point["refused"] = row.refusal;
@@ -182,7 +189,7 @@ void print_tables(const std::vector<SweepRow>& rows, const codesign::SweepPlan& 
       plan.profile ? fmt::format("; energy by the {} profile {}",
                                  plan.profile->calibrated ? "calibrated" : "uncalibrated", plan.profile->name)
                    : "",
-      table_of(rows, plan).text()));
+      table_of(rows, plan, false).text()));
   const auto changes = codesign::rtl_changes(rows);
   if (!changes.empty()) {
     console::print(fmt::format("\nWhat other RTL changes, in total and in each layer that it changes:\n\n{}",
@@ -220,6 +227,9 @@ int sweep(const console::Arguments& arguments) {
   if (!plan.profile && std::ranges::find(measures, "energy") != measures.end())
     throw InputError("--best energy needs a profile: give --energy fpga_zynq_estimate");
 
+  std::vector<host::HardwareInfo> infos;
+  for (const std::string& hardware : plan.hardware) infos.push_back(sim::hardware_info(hardware));
+  codesign::note_limits(infos);
   const auto store = console::open_store(options);
   console::LateProgressBar bar("sweep");
   auto rows = codesign::sweep(
@@ -236,7 +246,7 @@ int sweep(const console::Arguments& arguments) {
   if (format == console::Format::json) {
     console::print(sweep_json(rows, plan, measures).dump(2) + "\n");
   } else if (format == console::Format::csv) {
-    console::print(table_of(rows, plan).csv());
+    console::print(table_of(rows, plan, true).csv());
   } else {
     print_tables(rows, plan, measures);
   }

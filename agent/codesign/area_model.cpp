@@ -236,4 +236,31 @@ bool model_is_of_rtl(const host::HardwareInfo& hardware) {
   return now.empty() || now == AreaModel::committed().rtl();
 }
 
+void note_limits(const std::vector<host::HardwareInfo>& hardware) {
+  std::string other_rtl, beyond;
+  const auto add = [](std::string& list, const std::string& what) {
+    list += (list.empty() ? "" : "; ") + what;
+  };
+  for (const host::HardwareInfo& each : hardware) {
+    if (!model_is_of_rtl(each)) add(other_rtl, each.name);
+    if (const std::string parameters = AreaModel::committed().beyond(each);
+        !parameters.empty() && beyond.find(parameters) == std::string::npos)
+      add(beyond, parameters);
+  }
+  if (!other_rtl.empty()) {
+    fmt::print(
+        stderr,
+        "bitloop: note: the area model was fitted to other RTL than that of {}: bitloop area --synthesize "
+        "counts it, scripts/fit_area fits the model anew (an hour)\n",
+        other_rtl);
+  }
+  if (!beyond.empty()) {
+    fmt::print(
+        stderr,
+        "bitloop: note: {} lies beyond what the area model was fitted to: what it says is extrapolated, "
+        "bitloop area --synthesize counts\n",
+        beyond);
+  }
+}
+
 }  // namespace bitloop::codesign

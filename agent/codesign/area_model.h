@@ -95,6 +95,9 @@ class AreaModel {
 /// The committed model was fitted to the RTL of this hardware (sim::rtl_of) as it is now, or that is gone.
 bool model_is_of_rtl(const host::HardwareInfo& hardware);
 
+/// Says on standard error for which of these the committed model does not hold, and why.
+void note_limits(const std::vector<host::HardwareInfo>& hardware);
+
 /// The text of area_model.json.
 std::string_view area_model_json();
 

@@ -80,7 +80,7 @@ void add_once(std::vector<std::string>& list, const std::string& text) {
 }  // namespace
 
 std::vector<std::string> points_of(std::string_view subject, std::string_view text,
-                                   const std::vector<std::string>& names, std::size_t most) {
+                                   const std::vector<std::string>& names, const PointLimit& limit) {
   std::vector<Factors> spaces;
   double count = 0;
   for (const std::string_view space : host::split(text, ';')) {
@@ -89,9 +89,9 @@ std::vector<std::string> points_of(std::string_view subject, std::string_view te
       throw InputError(fmt::format("{} '{}' has an empty space: leave the ; out", subject, text));
     count += spaces.back().points();
   }
-  if (count > static_cast<double>(most)) {
+  if (count > static_cast<double>(limit.most)) {
     throw InputError(fmt::format("{} '{}' has {:.0f} points, more than {}: give fewer values{}", subject,
-                                 text, count, most, most == kManyPoints ? ", or --all" : ""));
+                                 text, count, limit.most, limit.advice));
   }
   std::vector<std::string> points;
   for (const Factors& space : spaces) {
@@ -101,11 +101,11 @@ std::vector<std::string> points_of(std::string_view subject, std::string_view te
   return points;
 }
 
-std::vector<std::string> hardware_space(std::string_view text, const std::vector<std::string>& rtl,
-                                        std::size_t most) {
+std::vector<std::string> hardware_space(std::string_view subject, std::string_view text,
+                                        const std::vector<std::string>& rtl, const PointLimit& limit) {
   for (const std::string& folder : rtl) (void)sim::simulated_sources(folder);  // it is there
   std::vector<std::string> all;
-  for (const std::string& point : points_of("--hardware", text, sim::hardware_names(), most)) {
+  for (const std::string& point : points_of(subject, text, sim::hardware_names(), limit)) {
     const std::string name = sim::hardware_info(point).name;
     add_once(all, name);
     for (const std::string& folder : rtl) add_once(all, sim::with_rtl(name, folder));
@@ -113,9 +113,10 @@ std::vector<std::string> hardware_space(std::string_view text, const std::vector
   return all;
 }
 
-std::vector<std::string> memory_space(std::string_view text, std::size_t most) {
+std::vector<std::string> memory_space(std::string_view subject, std::string_view text,
+                                      const PointLimit& limit) {
   std::vector<std::string> all;
-  for (const std::string& point : points_of("--memory", text, {sim::MemoryModel{}.name}, most)) {
+  for (const std::string& point : points_of(subject, text, {sim::MemoryModel{}.name}, limit)) {
     (void)sim::parse_memory(point);
     add_once(all, point);
   }

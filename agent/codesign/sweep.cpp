@@ -91,10 +91,13 @@ std::vector<SweepRow> sweep(const SweepPlan& plan, const SweepTools& tools) {
   if (plan.chip) (void)fitting(plan.hardware, *plan.chip);
   std::vector<SweepRow> rows;
   for (const std::string& hardware : plan.hardware) {
-    const Area area = AreaModel::committed().total(sim::hardware_info(hardware));
+    const host::HardwareInfo info = sim::hardware_info(hardware);
+    const bool known = model_is_of_rtl(info);
+    const Area area = AreaModel::committed().total(info);
     for (const std::string& memory : plan.memories) {
       for (const auto& [name, policy] : plan.policies) {
-        SweepRow row{.hardware = hardware, .memory = memory, .policy = name, .area = area};
+        SweepRow row{
+            .hardware = hardware, .memory = memory, .policy = name, .area = area, .area_known = known};
         if (plan.chip) {
           row.share = largest_share(area, *plan.chip).share;
           row.refusal = refusal_by(area, *plan.chip);
@@ -127,11 +130,12 @@ std::vector<SweepRow> sweep(const SweepPlan& plan, const SweepTools& tools) {
 }
 
 void mark_best(std::vector<SweepRow>& rows, const std::vector<std::string>& measures, bool has_chip) {
+  const bool by_area = std::ranges::find(measures, "area") != measures.end();
   for (SweepRow& row : rows) {
-    if (!row.refusal.empty()) continue;
+    if (!row.refusal.empty() || (by_area && !row.area_known)) continue;
     const auto own = values_of(row, measures, has_chip);
     row.best = std::ranges::none_of(rows, [&](const SweepRow& other) {
-      return other.refusal.empty() && other.policy == row.policy &&
+      return other.refusal.empty() && other.policy == row.policy && (other.area_known || !by_area) &&
              beats(values_of(other, measures, has_chip), own);
     });
   }
@@ -150,10 +154,10 @@ std::vector<LayerChange> rtl_changes(const std::vector<SweepRow>& rows) {
       changes.push_back({row.hardware, row.memory, row.policy, layer, from, to});
     };
     add("total", before->cycles, row.cycles);
-    // One compiler plans both: equal segments in equal order.
-    for (std::size_t i = 0; i < std::min(row.layers.size(), before->layers.size()); ++i) {
-      if (row.layers[i].second != before->layers[i].second)
-        add(row.layers[i].first, before->layers[i].second, row.layers[i].second);
+    for (const auto& [layer, cycles] : row.layers) {
+      const auto same =
+          std::ranges::find(before->layers, layer, &std::pair<std::string, host::Cycles>::first);
+      if (same != before->layers.end() && same->second != cycles) add(layer, same->second, cycles);
     }
   }
   return changes;

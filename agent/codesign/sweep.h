@@ -33,8 +33,9 @@ struct SweepRow {
   std::string memory{};
   std::string policy{};
   Area area{};
-  double share = 0;       ///< of the chip's scarcest resource; 0: no chip
-  std::string refusal{};  ///< why it was not measured; empty: it was
+  bool area_known = true;  ///< false: of other RTL than the area model was fitted to
+  double share = 0;        ///< of the chip's scarcest resource; 0: no chip
+  std::string refusal{};   ///< why it was not measured; empty: it was
   std::string fingerprint{};
   double clock_hz = 0;
   host::Cycles cycles = 0;

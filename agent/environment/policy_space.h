@@ -29,9 +29,9 @@ Grouping grouping_of(std::string_view name);
 struct PolicySpaceOptions {
   Rules rules = Rules::free;
   Grouping grouping = Grouping::none;
-  std::vector<int> widths{1, 2, 4, 8};           ///< that are choices, as far as legal
-  std::vector<std::string> pinned{};             ///< layers that keep 8 bits, as SearchSpaceOptions
-  std::optional<host::HardwareInfo> hardware{};  ///< what it cannot run is no choice
+  std::vector<int> widths{1, 2, 4, 8};         ///< that are choices, as far as legal
+  std::vector<std::string> pinned{};           ///< layers that keep 8 bits, as SearchSpaceOptions
+  std::vector<host::HardwareInfo> hardware{};  ///< what none of them can run is no choice
 };
 
 /// The abstract space of a network's policies, and the way back.

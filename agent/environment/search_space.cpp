@@ -55,12 +55,17 @@ SearchSpace::SearchSpace(const host::Network& network, const SearchSpaceOptions&
   }
   for (int row = 0; row < rows(); ++row)
     rows_[row].input_decision = decision_of_group[group[layers[row]->input()]];
-  if (options.hardware) keep_runnable(*options.hardware);
+  if (!options.hardware.empty()) keep_runnable(options.hardware);
 }
 
-void SearchSpace::keep_runnable(const host::HardwareInfo& hardware) {
+void SearchSpace::keep_runnable(const std::vector<host::HardwareInfo>& hardware) {
   const auto reason = [&](const Assignment& assignment) {
-    return host::reason_against(network_, policy(assignment), hardware);
+    std::optional<std::string> last;
+    for (const host::HardwareInfo& each : hardware) {
+      last = host::reason_against(network_, policy(assignment), each);
+      if (!last) break;
+    }
+    return last;
   };
   const auto uniform = [&](int bits) {
     Assignment assignment;

@@ -30,8 +30,9 @@ using Assignment = std::vector<int>;
 struct SearchSpaceOptions {
   /// Layers that keep 8 bits for weights and input in every policy (host::named_layers).
   std::vector<std::string> pinned;
-  /// Widths that it cannot run, beside the widest that it can of all other choices, are none.
-  std::optional<host::HardwareInfo> hardware = {};
+  /// Widths that none of them can run, beside the widest that it can of all other choices, are none. Empty:
+  /// all widths are.
+  std::vector<host::HardwareInfo> hardware = {};
 };
 
 /// The legal policies of a network, as a list of decisions in execution order: of each layer its weights,
@@ -61,7 +62,7 @@ class SearchSpace {
   [[nodiscard]] std::optional<Assignment> assignment(const host::Policy& policy) const;
 
  private:
-  void keep_runnable(const host::HardwareInfo& hardware);
+  void keep_runnable(const std::vector<host::HardwareInfo>& hardware);
 
   struct Row {
     std::string name;

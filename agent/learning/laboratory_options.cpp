@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
 #include <optional>
 
 #include "agent/console/progress.h"
@@ -55,11 +56,16 @@ std::shared_ptr<agent::OutcomeStore> shared_outcomes(const console::Options& opt
 }
 
 host::SegmentMeter::Progress cost_progress() {
-  auto bar = std::make_shared<std::optional<console::LateProgressBar>>();
-  return [bar](double done, std::size_t all) {
-    if (!*bar) bar->emplace("costs of layers");
-    (*bar)->update(done / static_cast<double>(all), fmt::format("{:.0f} of {} segments", done, all));
-    if (done >= static_cast<double>(all)) bar->reset();
+  struct Shared {
+    std::mutex mutex;  // several hardware configurations may be measured at once
+    std::optional<console::LateProgressBar> bar;
+  };
+  auto shared = std::make_shared<Shared>();
+  return [shared](double done, std::size_t all) {
+    const std::lock_guard lock(shared->mutex);
+    if (!shared->bar) shared->bar.emplace("costs of layers");
+    shared->bar->update(done / static_cast<double>(all), fmt::format("{:.0f} of {} segments", done, all));
+    if (done >= static_cast<double>(all)) shared->bar.reset();
   };
 }
 

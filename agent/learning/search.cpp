@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <csignal>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "agent/agents/names.h"
+#include "agent/codesign/area_model.h"
 #include "agent/codesign/fit.h"
 #include "agent/codesign/spaces.h"
 #include "agent/console/progress.h"
@@ -26,7 +26,6 @@
 #include "agent/searchers/registry.h"
 #include "host/base/error.h"
 #include "host/base/option_text.h"
-#include "host/base/parallel.h"
 
 namespace bitloop::learning {
 namespace {
@@ -117,9 +116,24 @@ std::vector<std::string> hardware_of(const console::Options& options) {
     if (options.given(other))
       throw InputError(
           fmt::format("--hardware-space says what hardware is simulated: leave --{} out", other));
-  const auto all = codesign::hardware_space(text, {}, codesign::kManyPoints);
-  if (!options.has("chip")) return all;
-  return codesign::fitting(all, codesign::chip_named(options.text_of("chip")));
+  auto all = codesign::hardware_space("--hardware-space", text, {}, {codesign::kManyPoints, ""});
+  std::vector<host::HardwareInfo> infos;
+  for (const std::string& each : all) infos.push_back(sim::hardware_info(each));
+  const host::HardwareInfo& first = infos.front();
+  for (const host::HardwareInfo& info : infos) {
+    if (info.clock_hz != first.clock_hz)
+      throw InputError(
+          fmt::format("hardware {} runs at {:g} MHz and {} at {:g}: cycles of different clocks do not "
+                      "compare, leave one out",
+                      first.name, first.clock_hz / 1e6, info.name, info.clock_hz / 1e6));
+  }
+  codesign::note_limits(infos);
+  // Of hardware on which a policy costs the same the smallest is taken.
+  const auto luts = [](const std::string& each) {
+    return codesign::AreaModel::committed().total(sim::hardware_info(each)).lut;
+  };
+  std::ranges::stable_sort(all, {}, luts);
+  return options.has("chip") ? codesign::fitting(all, codesign::chip_named(options.text_of("chip"))) : all;
 }
 
 std::optional<double> number_of(const console::Options& options, const char* name) {
@@ -160,6 +174,7 @@ agent::SearchConfig config_from(const console::Options& options) {
   std::vector<std::string> line_names = method_names();
   if (options.has("hardware-space")) {
     c.hardware = fmt::format("{}", fmt::join(hardware_of(options), ";"));
+    c.chooses_hardware = true;
     if (options.has("chip")) c.chip = options.text_of("chip");
     line_names.insert(line_names.end(),
                       {std::string(agent::kDefaultHardwareLine), std::string(agent::kInTurnLine)});
@@ -168,7 +183,8 @@ agent::SearchConfig config_from(const console::Options& options) {
   }
   c.lines = list("lines", line_names);
   if (options.has("hardware-space") && !options.given("lines"))
-    c.lines = {"uniform", std::string(agent::kDefaultHardwareLine), std::string(agent::kInTurnLine)};
+    c.lines.insert(c.lines.end(),
+                   {std::string(agent::kDefaultHardwareLine), std::string(agent::kInTurnLine)});
   c.sensitivities = list("sensitivities", agent::sensitivity_names());
   std::ranges::sort(c.sensitivities);
   c.sensitivities.erase(std::unique(c.sensitivities.begin(), c.sensitivities.end()), c.sensitivities.end());
@@ -242,7 +258,7 @@ void take_over(const console::Options& options, agent::SearchConfig& stored) {
   check("lines", now.lines, stored.lines);
   check("sensitivities", now.sensitivities, stored.sensitivities);
   check("hardware", now.hardware, stored.hardware);
-  check("rtl", now.hardware, stored.hardware);
+  check("rtl", sim::rtl_of(now.hardware), sim::rtl_of(stored.hardware));
   check("hardware-space", now.hardware, stored.hardware);
   check("chip", now.chip, stored.chip);
   check("memory", now.memory, stored.memory);
@@ -287,25 +303,14 @@ extern "C" void stop_search(int signal) {
   _exit(128 + signal);
 }
 
-/// One per hardware of the choice; what is to be built is built side by side.
-agent::Laboratory::Pools pools_of(const console::DeviceChoice& choice, int workers) {
+/// One per hardware of the choice.
+agent::Laboratory::Pools pools_of(const console::DeviceChoice& choice) {
   agent::Laboratory::Pools pools;
   for (const std::string_view hardware : host::split(choice.hardware, ';')) {
     console::DeviceChoice one = choice;
     one.hardware = hardware;
     pools.push_back(console::open_pool(one, console::Purpose::cycles));
   }
-  if (pools.size() == 1) return pools;
-  console::LateProgressBar bar("hardware");
-  std::mutex mutex;
-  std::size_t done = 0;
-  host::parallel_for(static_cast<int>(pools.size()), workers, [&](int pool, int) {
-    pools[static_cast<std::size_t>(pool)]->admit();
-    const std::lock_guard lock(mutex);
-    ++done;
-    bar.update(static_cast<double>(done) / static_cast<double>(pools.size()),
-               fmt::format("{} of {} configurations", done, pools.size()));
-  });
   return pools;
 }
 
@@ -348,8 +353,8 @@ int search(const console::Arguments& arguments) {
   // Another device is welcome where it tells the same fingerprint.
   const auto choice =
       console::device_choice(options, {config.device, config.insecure, config.hardware, config.memory});
-  agent::Search search(config, BITLOOP_VERSION, pools_of(choice, workers), workers,
-                       console::open_store(options), cost_progress());
+  agent::Search search(config, BITLOOP_VERSION, pools_of(choice), workers, console::open_store(options),
+                       cost_progress());
   for (const std::string& note : search.notes()) fmt::print(stderr, "bitloop: note: {}\n", note);
   if (!goes_on) folder.create(search.config());
   if (has_more) folder.extend(config.evaluations, config.episodes);

@@ -199,7 +199,7 @@ std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage
   for (Finalist& f : finalists) {
     const auto same = std::ranges::find_if(best, [&](const Finalist& b) { return b.line == f.line; });
     const bool whole_front = objective.goal == search::Objective::Goal::pareto &&
-                             (f.line == method || stage.laboratory.hardware_count() > 1);
+                             (f.line == method || stage.config.chooses_hardware);
     if (same == best.end() || whole_front) {
       best.push_back(std::move(f));
     } else if (objective.better(f.retrained, same->retrained)) {

@@ -8,7 +8,6 @@
 
 #include "agent/codesign/area_model.h"
 #include "agent/console/table.h"
-#include "host/base/error.h"
 
 namespace bitloop::agent {
 namespace {
@@ -46,18 +45,17 @@ std::vector<HardwarePoint> hardware_front(const Stage& stage, const std::vector<
                              ? area.lut
                              : codesign::largest_share(area, codesign::chip_named(stage.config.chip)).share;
     for (const auto& [assignment, accuracy] : policies) {
-      try {
-        const search::Costs costs = laboratory.costs_on(i).costs(assignment);
-        if (!stage.problem.objective.fits(costs)) continue;
-        points.push_back({laboratory.policies().policy(assignment).key(), i, accuracy, costs, area, share});
-      } catch (const InputError&) {  // too little memory for it
-      }
+      const search::Costs costs = laboratory.costs_on(i).costs(assignment);
+      if (!stage.problem.objective.fits(costs)) continue;
+      points.push_back({laboratory.policies().policy(assignment).key(), i, accuracy, costs, area, share});
     }
   }
+  // In this order nothing is beaten by what comes behind it.
+  std::ranges::stable_sort(points, {}, values_of);
   std::vector<HardwarePoint> front;
-  for (const HardwarePoint& point : points)
-    if (std::ranges::none_of(points, [&](const HardwarePoint& other) { return beats(other, point); }))
-      front.push_back(point);
+  for (HardwarePoint& point : points)
+    if (std::ranges::none_of(front, [&](const HardwarePoint& other) { return beats(other, point); }))
+      front.push_back(std::move(point));
   std::ranges::stable_sort(front, {}, [](const HardwarePoint& point) { return point.costs.cycles(); });
   return front;
 }

@@ -78,10 +78,12 @@ class Laboratory {
   struct Hardware {
     std::shared_ptr<host::DevicePool> devices;
     std::unique_ptr<host::SegmentMeter> meter{};
-    std::unique_ptr<search::CostModel> costs{};
-    PolicyCosts* policy_costs = nullptr;  ///< in `costs`
+    std::unique_ptr<search::CostModel> measured{};   ///< any thread
+    PolicyCosts* policy_costs = nullptr;             ///< in `measured`
+    std::unique_ptr<search::CheapestCosts> costs{};  ///< the same; what it cannot run costs infinitely much
   };
-  void add_hardware(std::shared_ptr<host::DevicePool> devices, const host::SegmentMeter::Progress& progress);
+  void add_hardware(std::shared_ptr<host::DevicePool> devices, search::Measure by,
+                    const host::SegmentMeter::Progress& progress);
 
   Task opened_;
   std::unique_ptr<host::MeasurementStore> store_;

@@ -11,6 +11,7 @@
 #include "agent/run/episode_log.h"
 #include "agent/run/sensitivities.h"
 #include "agent/searchers/registry.h"
+#include "agent/solver/knapsack.h"
 #include "host/base/atomic_file.h"
 #include "host/base/parallel.h"
 
@@ -132,23 +133,42 @@ struct Plan {
   std::string name;
   std::string method;
   std::optional<std::size_t> hardware{};
+  std::string left_out{};  ///< why it does not run; empty: it does
 };
 
-/// The configuration's method first. Lines on one hardware are left out where there is no choice of it, or
-/// not that one.
+/// Measures what a line on one hardware starts from, before threads do.
+std::string reason_against(const Stage& stage, std::size_t hardware) {
+  search::CostModel& costs = stage.laboratory.costs_on(hardware);
+  const search::Objective& objective = stage.problem.objective;
+  const search::Space& space = stage.problem.space;
+  const auto lowest = search::cheapest(space, costs.local(objective.measure)).assignment;
+  if (objective.fits(costs.costs(lowest))) return "";
+  return fmt::format("left out: no policy keeps the budget on {}",
+                     stage.laboratory.devices(hardware).hardware().name);
+}
+
+/// The configuration's method first.
 std::vector<Plan> plans_of(const Stage& stage) {
   Laboratory& laboratory = stage.laboratory;
   const std::string& method = stage.config.method;
-  std::vector<Plan> plans{{method, method}};
+  std::vector<Plan> plans{{.name = method, .method = method}};
+  const auto add_on = [&](const std::string& name, std::optional<std::size_t> hardware, const char* missing) {
+    Plan plan{.name = name, .method = method, .hardware = hardware};
+    plan.left_out = hardware ? reason_against(stage, *hardware) : missing;
+    plans.push_back(std::move(plan));
+  };
   for (const std::string& name : stage.config.lines) {
     if (name == kInTurnLine) {
-      plans.push_back({name, method, laboratory.cheapest_reference()});
+      const bool choice = laboratory.hardware_count() > 1;
+      add_on(name, choice ? std::optional(laboratory.cheapest_reference()) : std::nullopt,
+             "left out: there is no choice of hardware");
     } else if (name == kDefaultHardwareLine) {
-      for (std::size_t i = 0; i < laboratory.hardware_count(); ++i) {
-        if (laboratory.devices(i).hardware().name == kDefaultHardware) plans.push_back({name, method, i});
-      }
+      std::optional<std::size_t> found;
+      for (std::size_t i = 0; i < laboratory.hardware_count(); ++i)
+        if (laboratory.devices(i).hardware().name == kDefaultHardware) found = i;
+      add_on(name, found, "left out: it is not in the space, or does not fit");
     } else if (name != method) {
-      plans.push_back({name, name});
+      plans.push_back({.name = name, .method = name});
     }
   }
   return plans;
@@ -158,6 +178,10 @@ Line run_line(const Stage& stage, std::size_t line, const Plan& plan, Progress& 
               const std::atomic<bool>& stopped) {
   const SearchConfig& config = stage.config;
   const std::string& name = plan.name;
+  if (!plan.left_out.empty()) {
+    progress.update(line, 1, "");
+    return {.name = name, .steps = {}, .note = plan.left_out, .hardware = plan.hardware};
+  }
   search::CostModel& costs = plan.hardware ? stage.laboratory.costs_on(*plan.hardware) : stage.problem.costs;
   OnHardware evaluator(stage.evaluator, costs);
   search::Problem problem{stage.problem.space,        costs,

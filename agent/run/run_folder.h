@@ -41,9 +41,7 @@ class RunFolder {
   [[nodiscard]] std::filesystem::path summary() const { return path_ / "summary.json"; }
 
   [[nodiscard]] std::filesystem::path front() const { return path_ / "front.csv"; }
-  [[nodiscard]] std::filesystem::path point(std::size_t number) const {
-    return path_ / "points" / std::to_string(number);
-  }
+  [[nodiscard]] std::filesystem::path points() const { return path_ / "points"; }
 
   [[nodiscard]] bool holds_run() const { return std::filesystem::exists(config()); }
 

@@ -9,6 +9,7 @@
 #include "agent/comparison/comparison.h"
 #include "agent/console/progress.h"
 #include "agent/evaluation/evaluation_pool.h"
+#include "agent/run/episode_log.h"
 #include "agent/run/finalists.h"
 #include "agent/run/hardware_front.h"
 #include "agent/run/lines.h"
@@ -92,8 +93,8 @@ void require_same_cycles(Laboratory& laboratory, const Finalist& f) {
 }
 
 /// Whoever looks for the cheapest, or for a front, is not served by a method that fills the budget.
-void require_goal(const SearchConfig& config) {
-  if (goal_of(config).goal == Goal::accuracy) return;
+SearchConfig checked(SearchConfig config) {
+  if (goal_of(config).goal == Goal::accuracy) return config;
   std::vector<std::string> names = config.lines;
   names.push_back(config.method);
   for (const std::string& name : names) {
@@ -104,6 +105,7 @@ void require_goal(const SearchConfig& config) {
                       "another method",
                       name, config.objective));
   }
+  return config;
 }
 
 void require_same(std::string& stored, const std::string& now, std::string_view what) {
@@ -114,6 +116,29 @@ void require_same(std::string& stored, const std::string& now, std::string_view 
                     what, stored, now));
   }
   stored = now;
+}
+
+/// The chosen policy, its integers, and last the summary.
+void write_result(const RunFolder& folder, const Finalist& chosen, const ordered_json& summary) {
+  quant::QuantizedModel model = chosen.model;
+  model.seconds = 0;  // the stored integers are the same whenever the run is repeated
+  quant::save_quantized(model, folder.quantized());
+  host::write_file_atomically(folder.policy(), host::to_json(chosen.policy).dump(2) + "\n");
+  host::write_file_atomically(folder.summary(), summary.dump(2) + "\n");
+}
+
+/// What the search saw of a point of the front.
+Episode episode_of(const Stage& stage, const Finalist& f) {
+  const search::Answer& answer = f.searched;
+  return {.number = 1,
+          .policy = f.policy.key(),
+          .accuracy = answer.accuracy(),
+          .loss = answer.loss(),
+          .costs = answer.costs,
+          .cost_ratio = answer.costs.cycles() / stage.problem.costs.reference().cycles(),
+          .reward = answer.accuracy(),
+          .seconds = answer.seconds,
+          .spent = 1};
 }
 
 /// What a budget limits is known before what it is a share of.
@@ -134,7 +159,7 @@ std::string fingerprints(Laboratory& laboratory) {
 
 Search::Search(SearchConfig config, const std::string& version, Laboratory::Pools pools, int workers,
                std::unique_ptr<host::MeasurementStore> store, host::SegmentMeter::Progress progress)
-    : config_(std::move(config)),
+    : config_(checked(std::move(config))),
       workers_(workers),
       laboratory_(config_.task, config_.space, std::move(pools), measure_of(config_), std::move(store),
                   std::move(progress)),
@@ -144,7 +169,6 @@ Search::Search(SearchConfig config, const std::string& version, Laboratory::Pool
     config_.task.mean = assumed.mean;
     config_.task.deviation = assumed.deviation;
   }
-  require_goal(config_);
   search::require_reachable(laboratory_.policies().space(), laboratory_.costs(), budget_);
   require_same(config_.version, version, "version");
   require_same(config_.fingerprint, fingerprints(laboratory_), "hardware fingerprint");
@@ -236,44 +260,49 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
     result["notes"].push_back(fmt::format("no policy reached the accuracy {:.4f}: the nearest has {:.4f}",
                                           problem.objective.floor, reached));
   }
-  if (laboratory_.hardware_count() > 1) {
+  if (config_.chooses_hardware) {
     result["fronts"] = fronts_json(stage, lines, finalists);
     host::write_file_atomically(folder.front(), to_csv(hardware_front(stage, lines), stage));
     write_points(folder, stage, float_accuracy, finalists);
   }
   result["measured_segments"] = laboratory_.measured();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  quant::QuantizedModel& model = finalists[best].model;
-  model.seconds = 0;  // the stored integers are the same whenever the run is repeated
-  quant::save_quantized(model, folder.quantized());
-  host::write_file_atomically(folder.policy(), host::to_json(finalists[best].policy).dump(2) + "\n");
-  host::write_file_atomically(folder.summary(), result.dump(2) + "\n");
+  write_result(folder, finalists[best], result);
   return result;
 }
 
 /// Each point of the method's front as a run of its own on its hardware, for whoever takes it to the board.
+/// All of them appear at once.
 void Search::write_points(const RunFolder& folder, const Stage& stage, double float_accuracy,
                           const std::vector<Finalist>& finalists) const {
+  const std::filesystem::path unfinished = folder.path() / "points.unfinished";
+  std::filesystem::remove_all(unfinished);
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     const Finalist& f = finalists[i];
     if (f.line != config_.method) continue;
-    const RunFolder point(folder.point(i + 1));
+    const RunFolder point(unfinished / std::to_string(i + 1));
     const host::HardwareInfo& hardware = stage.laboratory.devices(f.hardware).hardware();
-    SearchConfig config = config_;
+    SearchConfig config = load_config(folder.config());
     config.hardware = hardware.name;
     config.fingerprint = hardware.fingerprint;
-    std::filesystem::remove_all(point.path());
+    config.chooses_hardware = false;
+    config.lines.clear();
     point.create(config);
     std::filesystem::copy_file(folder.checkpoint(), point.checkpoint());
-    ordered_json result = search_summary(stage, budget_, float_accuracy, {f}, 0);
-    for (const char* field : {"evaluations", "episodes", "measured_segments", "seconds"}) result[field] = 0;
+    const search::Problem& problem = stage.problem;
+    const search::Problem own{problem.space, stage.laboratory.costs_on(f.hardware), problem.objective,
+                              problem.prices, problem.origin};
+    const Stage on_hardware{config,          point,         stage.laboratory, own,
+                            stage.evaluator, stage.workers, stage.observer};
+    EpisodeLog(point.episodes()).append(std::vector{episode_of(on_hardware, f)});
+    ordered_json result = search_summary(on_hardware, budget_, float_accuracy, {f}, 0);
+    result["evaluations"] = result["episodes"] = 1;
+    result["measured_segments"] = result["seconds"] = 0;
     result["notes"] = {"a point of the front that a search over several hardware configurations found"};
-    quant::QuantizedModel model = f.model;
-    model.seconds = 0;
-    quant::save_quantized(model, point.quantized());
-    host::write_file_atomically(point.policy(), host::to_json(f.policy).dump(2) + "\n");
-    host::write_file_atomically(point.summary(), result.dump(2) + "\n");
+    write_result(point, f, result);
   }
+  std::filesystem::remove_all(folder.points());
+  std::filesystem::rename(unfinished, folder.points());
 }
 
 }  // namespace bitloop::agent

@@ -52,6 +52,7 @@ void describe(Fields& of, SearchConfig& c) {
   of("device", "device", c.device);
   of("device", "insecure", c.insecure);
   of("device", "hardware", c.hardware);
+  of.later("device", "chooses_hardware", c.chooses_hardware);
   of.later("device", "chip", c.chip);
   of("device", "memory", c.memory);
   of("space", "rules", c.space.rules);

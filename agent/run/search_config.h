@@ -31,6 +31,7 @@ struct SearchConfig {
   std::string device = "sim";  ///< separated by commas; which of them ran what changes no result
   bool insecure = false;
   std::string hardware = "default";  ///< several, separated by semicolons: each policy is on the cheapest
+  bool chooses_hardware = false;     ///< of a space, of which `hardware` is what fits
   std::string chip{};                ///< that it was chosen to fit; empty: none
   std::string memory = "ddr8";
 

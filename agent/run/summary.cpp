@@ -1,5 +1,6 @@
 #include "agent/run/summary.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "agent/comparison/statistics.h"
@@ -74,7 +75,7 @@ ordered_json search_summary(const Stage& stage, const search::Budget& budget, do
                     {"fingerprint", hardware.fingerprint},
                     {"memory", hardware.memory},
                     {"clock_hz", hardware.clock_hz},
-                    {"cycles_w8a8", static_cast<host::Cycles>(reference.cycles())},
+                    {"cycles_w8a8", static_cast<host::Cycles>(reference.cycles())},  // where it is cheapest
                     {"search_images", stage.problem.origin.images()},
                     {"test_images", stage.laboratory.opened().data.test.size()},
                     {"float_test_accuracy", float_accuracy},
@@ -87,9 +88,11 @@ ordered_json search_summary(const Stage& stage, const search::Budget& budget, do
     if (i == best) continue;
     const Finalist& f = finalists[i];
     json["lines"].push_back(line_json(f, stage));
-    if (json["lines"].back()["within_budget"] &&
-        is_clearly_better(f.test.accuracy, finalists[best].test.accuracy, f.test.images))
-      json["more_accurate_within_budget"].push_back(f.line);
+    auto& better = json["more_accurate_within_budget"];
+    if (json["lines"].back()["within_budget"] && f.line != finalists[best].line &&
+        is_clearly_better(f.test.accuracy, finalists[best].test.accuracy, f.test.images) &&
+        std::find(better.begin(), better.end(), f.line) == better.end())
+      better.push_back(f.line);
   }
   return json;
 }
@@ -99,6 +102,7 @@ ordered_json fronts_json(const Stage& stage, const std::vector<Line>& lines,
   const search::Measure measure = stage.problem.objective.measure;
   ordered_json fronts = ordered_json::array();
   for (const Line& line : lines) {
+    if (line.steps.empty()) continue;  // left out
     ordered_json json{{"line", line.name}};
     if (line.hardware) json["hardware"] = stage.laboratory.devices(*line.hardware).hardware().name;
     std::vector<search::Point> shares;

@@ -67,8 +67,9 @@ TEST(Sweep, does_not_measure_what_does_not_fit_the_chip) {
   EXPECT_EQ(rows.front().cycles, 0);
   EXPECT_GT(rows.back().cycles, 0);
   plan.chip->capacity.lut = 100;
-  EXPECT_THAT([&] { (void)sweep(plan, tools()); },
-              ThrowsMessage<InputError>(testing::AllOf(HasSubstr("the smallest is tiny"), HasSubstr("small"))));
+  EXPECT_THAT(
+      [&] { (void)sweep(plan, tools()); },
+      ThrowsMessage<InputError>(testing::AllOf(HasSubstr("the smallest is tiny"), HasSubstr("small"))));
 }
 
 SweepRow row(const std::string& hardware, const std::string& policy, host::Cycles cycles, double share) {

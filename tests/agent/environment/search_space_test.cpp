@@ -54,12 +54,19 @@ TEST(SearchSpace, has_no_widths_that_the_hardware_cannot_run) {
   network.layers[2].pad = 4;
   network.tensors[3].shape.channels = 4;
   const host::HardwareInfo hardware;
-  const SearchSpace all(network), space(network, {.pinned = {}, .hardware = hardware});
+  const SearchSpace all(network), space(network, {.pinned = {}, .hardware = {hardware}});
   ASSERT_EQ(space.decisions().size(), all.decisions().size());
   EXPECT_TRUE(host::reason_against(network, all.policy(all.highest()), hardware));
   EXPECT_THAT(space.decisions()[space.weight_decision(1)].widths, ElementsAre(1, 2, 4));
   EXPECT_THAT(space.decisions()[space.input_decision(1)].widths, ElementsAre(1, 2, 4, 8));
   EXPECT_FALSE(host::reason_against(network, space.policy(space.highest()), hardware));
+  // Of several it is enough that one can.
+  host::HardwareInfo none = hardware;
+  none.activation_rows = 64;
+  none.weight_rows = 64;
+  const SearchSpace either(network, {.pinned = {}, .hardware = {none, hardware}});
+  EXPECT_EQ(either.decisions()[space.weight_decision(1)].widths,
+            space.decisions()[space.weight_decision(1)].widths);
 }
 
 TEST(SearchSpace, readers_of_one_tensor_share_a_decision) {
