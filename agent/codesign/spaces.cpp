@@ -6,7 +6,6 @@
 
 #include "host/base/error.h"
 #include "host/base/option_text.h"
-#include "sim/memory_model.h"
 #include "sim/sim_device.h"
 
 namespace bitloop::codesign {

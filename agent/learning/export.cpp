@@ -54,8 +54,7 @@ std::filesystem::path target(const console::Options& options, const std::string&
 
 /// What a job is compiled for; the other forms are for any hardware.
 std::optional<host::HardwareInfo> hardware_of(const console::Options& options, const std::string& format) {
-  if (format == "job")
-    return console::open_pool(devices_of(options), console::Purpose::cycles)->hardware();
+  if (format == "job") return console::open_pool(devices_of(options), console::Purpose::cycles)->hardware();
   for (const char* name : {"device", "hardware", "rtl", "memory"}) {
     if (options.given(name))
       throw InputError(fmt::format("--{} goes with --format job: leave it out for {}", name, format));
