@@ -251,7 +251,7 @@ void note_limits(const std::vector<host::HardwareInfo>& hardware) {
     fmt::print(
         stderr,
         "bitloop: note: the area model was fitted to other RTL than that of {}: bitloop area --synthesize "
-        "counts it, scripts/fit_area fits the model anew (an hour)\n",
+        "counts it, scripts/fit_area fits the model anew (half an hour)\n",
         other_rtl);
   }
   if (!beyond.empty()) {

@@ -191,6 +191,25 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage) {
   }
 }
 
+namespace {
+
+/// Of each line's points those that another one of it beats on images that the search did not see: a front
+/// that was chosen by the search's own images holds what luck put there.
+void drop_beaten(std::vector<Finalist>& points, search::Measure measure) {
+  const auto beats = [&](const Finalist& a, const Finalist& b) {
+    const std::pair of_a{a.searched.costs[measure], -a.retrained.accuracy()};
+    const std::pair of_b{b.searched.costs[measure], -b.retrained.accuracy()};
+    return a.line == b.line && of_a != of_b && of_a.first <= of_b.first && of_a.second <= of_b.second;
+  };
+  std::vector<bool> beaten;
+  for (const Finalist& point : points)
+    beaten.push_back(std::ranges::any_of(points, [&](const Finalist& other) { return beats(other, point); }));
+  std::size_t index = 0;
+  std::erase_if(points, [&](const Finalist&) { return beaten[index++]; });
+}
+
+}  // namespace
+
 std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage& stage) {
   if (finalists.empty()) return {};
   const search::Objective& objective = stage.problem.objective;
@@ -206,6 +225,7 @@ std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage
       *same = std::move(f);
     }
   }
+  if (objective.goal == search::Objective::Goal::pareto) drop_beaten(best, objective.measure);
   return best;
 }
 

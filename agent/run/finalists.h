@@ -31,7 +31,8 @@ std::vector<Finalist> choose_finalists(const Stage& stage, const std::vector<Lin
 void retrain(std::vector<Finalist>& finalists, const Stage& stage);
 
 /// Of each line the best after that retraining; in the order of the lines. For the Pareto front all of the
-/// method's are kept, by cost; and of a search over several hardware configurations those of all lines.
+/// method's are kept, by cost; and of a search over several hardware configurations those of all lines; but
+/// for those that another one of the same line beats on the images that the search did not see.
 std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage& stage);
 
 /// Of those that the search might have chosen (within the budget, in the space) the best; the first one where
