@@ -1,9 +1,11 @@
 #include "agent/learning/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "agent/comparison/budget.h"
 #include "agent/console/table.h"
@@ -93,32 +95,39 @@ std::string verdict(const ordered_json& summary) {
   return "More accurate within the budget, beyond the 95 % interval: " + better + ".\n";
 }
 
-/// Of a search over several hardware configurations: how far each line's front reaches, and whether one of
-/// its points beats one of the method's.
+/// Of a search over several hardware configurations: its front, how far each line's own reaches, and whether
+/// one of its points beats one of the front's.
 std::string fronts_text(const ordered_json& summary) {
   if (!summary.contains("fronts")) return "";
-  console::Table table({"front of", "hardware", "points", "hypervolume", "beats points"});
+  console::Table points({"point", "line", "hardware", "cycles", "ms", "test split", "95 % interval"});
+  std::size_t number = 0;
+  for (const auto& point : summary["front"]) {
+    points.add_row(
+        {std::to_string(++number), point["line"].get<std::string>(), point["hardware"].get<std::string>(),
+         point["cycles"].dump(),
+         fmt::format("{:.3f}", 1e3 * point["cycles"].get<double>() / summary["clock_hz"].get<double>()),
+         fmt::format("{:.4f}", point["test_accuracy"].get<double>()),
+         fmt::format("{:.4f}-{:.4f}", point["test_low"].get<double>(), point["test_high"].get<double>())});
+  }
+  console::Table lines({"line", "hardware", "points", "hypervolume", "beats points"});
   for (const auto& front : summary["fronts"]) {
-    std::string beaten;
-    for (const auto& beats : front["beats"]) {
-      const std::string point = beats["point"].dump();
-      if (beaten.find(point) == std::string::npos) beaten += (beaten.empty() ? "" : ", ") + point;
-    }
-    table.add_row({front["line"].get<std::string>(),
+    std::set<int> beaten;
+    for (const auto& beats : front["beats"]) beaten.insert(beats["point"].get<int>());
+    lines.add_row({front["line"].get<std::string>(),
                    front.contains("hardware") ? front["hardware"].get<std::string>() : "any",
                    std::to_string(front["points"].size()),
                    fmt::format("{:.4f}", front["hypervolume"].get<double>()),
-                   front["line"] == summary["method"] ? ""
-                   : beaten.empty()                   ? "none"
-                                                      : beaten});
+                   beaten.empty() ? "none" : fmt::format("{}", fmt::join(beaten, ", "))});
   }
   return fmt::format(
-      "\nFronts of accuracy against cost. Hypervolume: of all that a line evaluated, on the images of the "
-      "search. A "
-      "point is beaten where another takes no more and is more accurate on the test split, beyond the 95 % "
-      "interval; "
-      "points/N is a run of each of the method's.\n\n{}\n",
-      table.text());
+      "\nThe front: of all lines' points those that no other beats in cost and, on images that no search "
+      "saw, "
+      "accuracy. Each is a run of its own in points/.\n\n{}\n"
+      "What each line found. Hypervolume: of all that it evaluated, on the images of the search; a point of "
+      "the front "
+      "is beaten where one takes no more and is more accurate on the test split, beyond the 95 % "
+      "interval.\n\n{}\n",
+      points.text(), lines.text());
 }
 
 }  // namespace

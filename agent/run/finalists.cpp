@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -193,17 +194,22 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage) {
 
 namespace {
 
-/// Of each line's points those that another one of it beats on images that the search did not see: a front
-/// that was chosen by the search's own images holds what luck put there.
+/// In cost and in accuracy on images that the search did not see: a front that was chosen by the search's own
+/// images holds what luck put there.
+bool beats(const Finalist& a, const Finalist& b, search::Measure measure) {
+  const std::pair of_a{a.searched.costs[measure], -a.retrained.accuracy()};
+  const std::pair of_b{b.searched.costs[measure], -b.retrained.accuracy()};
+  return of_a != of_b && of_a.first <= of_b.first && of_a.second <= of_b.second;
+}
+
+/// Those that another one of their line beats.
 void drop_beaten(std::vector<Finalist>& points, search::Measure measure) {
-  const auto beats = [&](const Finalist& a, const Finalist& b) {
-    const std::pair of_a{a.searched.costs[measure], -a.retrained.accuracy()};
-    const std::pair of_b{b.searched.costs[measure], -b.retrained.accuracy()};
-    return a.line == b.line && of_a != of_b && of_a.first <= of_b.first && of_a.second <= of_b.second;
-  };
   std::vector<bool> beaten;
-  for (const Finalist& point : points)
-    beaten.push_back(std::ranges::any_of(points, [&](const Finalist& other) { return beats(other, point); }));
+  for (const Finalist& point : points) {
+    beaten.push_back(std::ranges::any_of(points, [&](const Finalist& other) {
+      return other.line == point.line && beats(other, point, measure);
+    }));
+  }
   std::size_t index = 0;
   std::erase_if(points, [&](const Finalist&) { return beaten[index++]; });
 }
@@ -227,6 +233,28 @@ std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage
   }
   if (objective.goal == search::Objective::Goal::pareto) drop_beaten(best, objective.measure);
   return best;
+}
+
+std::vector<std::size_t> front_of_all(const std::vector<Finalist>& finalists, const Stage& stage) {
+  const search::Objective& objective = stage.problem.objective;
+  std::vector<std::size_t> eligible, front;
+  for (std::size_t i = 0; i < finalists.size(); ++i) {
+    const Finalist& f = finalists[i];
+    const bool known = std::ranges::any_of(eligible, [&](std::size_t other) {
+      return finalists[other].policy == f.policy && finalists[other].hardware == f.hardware;
+    });
+    if (!known && objective.fits(f.searched.costs) && stage.laboratory.policies().contains(f.policy))
+      eligible.push_back(i);
+  }
+  for (const std::size_t i : eligible) {
+    if (std::ranges::none_of(eligible, [&](std::size_t other) {
+          return beats(finalists[other], finalists[i], objective.measure);
+        }))
+      front.push_back(i);
+  }
+  std::ranges::stable_sort(front, std::greater{},
+                           [&](std::size_t i) { return finalists[i].searched.costs[objective.measure]; });
+  return front;
 }
 
 std::size_t best_of_all(const std::vector<Finalist>& finalists, const Stage& stage) {

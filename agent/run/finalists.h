@@ -35,6 +35,11 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage);
 /// for those that another one of the same line beats on the images that the search did not see.
 std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage& stage);
 
+/// The front of a search: of all lines' points within the budget and the space those that no other one beats
+/// in cost and, on the images that the search did not see, accuracy; the dearest first, each policy and
+/// hardware once.
+std::vector<std::size_t> front_of_all(const std::vector<Finalist>& finalists, const Stage& stage);
+
 /// Of those that the search might have chosen (within the budget, in the space) the best; the first one where
 /// none is.
 std::size_t best_of_all(const std::vector<Finalist>& finalists, const Stage& stage);

@@ -20,7 +20,7 @@ namespace bitloop::agent {
 ///   quantized.bin      integers of the chosen policy after the final retraining
 ///   front.csv          of a search over several hardware configurations what none beats in accuracy, cycles,
 ///                      energy and area together (hardware_front.h)
-///   points/N/          of such a search each point of the method's front, as a run
+///   points/N/          of such a search each point of its front, as a run
 ///   summary.json       result, written last
 class RunFolder {
  public:

@@ -261,9 +261,10 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
                                           problem.objective.floor, reached));
   }
   if (config_.chooses_hardware) {
-    result["fronts"] = fronts_json(stage, lines, finalists);
+    const std::vector<std::size_t> front = front_of_all(finalists, stage);
+    add_fronts(result, stage, lines, finalists, front);
     host::write_file_atomically(folder.front(), to_csv(hardware_front(stage, lines), stage));
-    write_points(folder, stage, float_accuracy, finalists);
+    write_points(folder, stage, float_accuracy, finalists, front);
   }
   result["measured_segments"] = laboratory_.measured();
   result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -271,15 +272,15 @@ ordered_json Search::run(const RunFolder& folder, std::shared_ptr<OutcomeStore> 
   return result;
 }
 
-/// Each point of the method's front as a run of its own on its hardware, for whoever takes it to the board.
+/// Each point of the front as a run of its own on its hardware, for whoever takes it to the board.
 /// All of them appear at once.
 void Search::write_points(const RunFolder& folder, const Stage& stage, double float_accuracy,
-                          const std::vector<Finalist>& finalists) const {
+                          const std::vector<Finalist>& finalists,
+                          const std::vector<std::size_t>& front) const {
   const std::filesystem::path unfinished = folder.path() / "points.unfinished";
   std::filesystem::remove_all(unfinished);
-  for (std::size_t i = 0; i < finalists.size(); ++i) {
-    const Finalist& f = finalists[i];
-    if (f.line != config_.method) continue;
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    const Finalist& f = finalists[front[i]];
     const RunFolder point(unfinished / std::to_string(i + 1));
     const host::HardwareInfo& hardware = stage.laboratory.devices(f.hardware).hardware();
     SearchConfig config = load_config(folder.config());

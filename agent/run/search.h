@@ -42,7 +42,7 @@ class Search {
   [[nodiscard]] std::string outlook(const search::Answer& origin) const;
 
   void write_points(const RunFolder& folder, const Stage& stage, double float_accuracy,
-                    const std::vector<Finalist>& finalists) const;
+                    const std::vector<Finalist>& finalists, const std::vector<std::size_t>& front) const;
 
   SearchConfig config_;
   int workers_;

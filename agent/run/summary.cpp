@@ -97,10 +97,12 @@ ordered_json search_summary(const Stage& stage, const search::Budget& budget, do
   return json;
 }
 
-ordered_json fronts_json(const Stage& stage, const std::vector<Line>& lines,
-                         const std::vector<Finalist>& finalists) {
+void add_fronts(ordered_json& summary, const Stage& stage, const std::vector<Line>& lines,
+                const std::vector<Finalist>& finalists, const std::vector<std::size_t>& front) {
   const search::Measure measure = stage.problem.objective.measure;
-  ordered_json fronts = ordered_json::array();
+  summary["front"] = ordered_json::array();
+  for (const std::size_t i : front) summary["front"].push_back(line_json(finalists[i], stage));
+  ordered_json& fronts = summary["fronts"] = ordered_json::array();
   for (const Line& line : lines) {
     if (line.steps.empty()) continue;  // left out
     ordered_json json{{"line", line.name}};
@@ -117,17 +119,15 @@ ordered_json fronts_json(const Stage& stage, const std::vector<Line>& lines,
     for (const Finalist& f : finalists) {
       if (f.line != line.name) continue;
       json["points"].push_back(line_json(f, stage));
-      for (std::size_t i = 0; i < finalists.size(); ++i) {
-        const Finalist& own = finalists[i];
-        if (own.line == stage.config.method && f.line != own.line &&
-            f.searched.costs[measure] <= own.searched.costs[measure] &&
-            is_clearly_better(f.test.accuracy, own.test.accuracy, own.test.images))
+      for (std::size_t i = 0; i < front.size(); ++i) {
+        const Finalist& point = finalists[front[i]];
+        if (f.searched.costs[measure] <= point.searched.costs[measure] &&
+            is_clearly_better(f.test.accuracy, point.test.accuracy, point.test.images))
           json["beats"].push_back({{"point", i + 1}, {"by", f.policy.key()}});
       }
     }
     fronts.push_back(json);
   }
-  return fronts;
 }
 
 }  // namespace bitloop::agent

@@ -13,11 +13,11 @@ namespace bitloop::agent {
 nlohmann::ordered_json search_summary(const Stage& stage, const search::Budget& budget, double float_accuracy,
                                       const std::vector<Finalist>& finalists, std::size_t best);
 
-/// Of a search over several hardware configurations, for the method and each line: the points of its front
-/// that were retrained, with their hardware; the hypervolume of all that it evaluated (accuracy against the
-/// share of the all-8-bit cost, on the images of the search); and which points of the method's front one of
-/// the line's is clearly more accurate than at no more cost, on the test split.
-nlohmann::ordered_json fronts_json(const Stage& stage, const std::vector<Line>& lines,
-                                   const std::vector<Finalist>& finalists);
+/// To the summary of a search over several hardware configurations: `front`, its points (indices of
+/// finalists); and `fronts`, for the method and each line: its own retrained points, the hypervolume of all
+/// that it evaluated (accuracy against the share of the all-8-bit cost, on the images of the search), and
+/// which points of the front one of its own is clearly more accurate than at no more cost, on the test split.
+void add_fronts(nlohmann::ordered_json& summary, const Stage& stage, const std::vector<Line>& lines,
+                const std::vector<Finalist>& finalists, const std::vector<std::size_t>& front);
 
 }  // namespace bitloop::agent

@@ -37,7 +37,7 @@ refused "'in-turn'" search --lines in-turn --out run
 # Another configuration wins where memory is short.
 options=(--hardware-space 'default;staging_words=512' --objective pareto --budget 1 --evaluations 5 --float-epochs 1
   --retrain-epochs 0 --final-epochs 0 --sensitivities none --seed 3 --chip zynq7020)
-works 'front of' search "${options[@]}" --out whole
+works 'The front:' search "${options[@]}" --out whole
 for line in ours uniform default-hardware in-turn; do
   grep -q "\"line\": \"$line\"" whole/summary.json || fail "the summary lacks $line"
 done
