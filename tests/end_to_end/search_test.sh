@@ -88,7 +88,7 @@ works '' search --model own.onnx --objective cycles --accuracy-floor 0.001 --eva
   --lines none --retrain-epochs 0 --final-epochs 0 --reward-images 400 --out cheap
 rm own.onnx
 lowest=$(awk -F, 'NR > 1 { print $5 }' cheap/episodes.csv | sort -n | head -1)
-grep -A 3 '"best"' cheap/summary.json | grep -q "\"cycles\": $lowest," ||
+grep -A 4 '"best"' cheap/summary.json | grep -q "\"cycles\": $lowest," ||
   fail "the best policy takes not $lowest cycles"
 works 'no policy reached the accuracy 1.0000' search --objective cycles --accuracy-floor 1 --evaluations 2 --method random \
   --lines none --retrain-epochs 0 --final-epochs 0 --reward-images 400 --out floor
