@@ -238,12 +238,19 @@ std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage
 std::vector<std::size_t> front_of_all(const std::vector<Finalist>& finalists, const Stage& stage) {
   const search::Objective& objective = stage.problem.objective;
   std::vector<std::size_t> eligible, front;
+  // A policy that costs the same on several hardware configurations is on the first, which is the smallest.
+  const auto repeats = [&](std::size_t i, std::size_t other) {
+    const Finalist& f = finalists[i];
+    const Finalist& o = finalists[other];
+    return o.policy == f.policy &&
+           o.searched.costs[objective.measure] == f.searched.costs[objective.measure] &&
+           std::pair(o.hardware, other) < std::pair(f.hardware, i);
+  };
   for (std::size_t i = 0; i < finalists.size(); ++i) {
     const Finalist& f = finalists[i];
-    const bool known = std::ranges::any_of(eligible, [&](std::size_t other) {
-      return finalists[other].policy == f.policy && finalists[other].hardware == f.hardware;
-    });
-    if (!known && objective.fits(f.searched.costs) && stage.laboratory.policies().contains(f.policy))
+    bool repeated = false;
+    for (std::size_t other = 0; other < finalists.size(); ++other) repeated = repeated || repeats(i, other);
+    if (!repeated && objective.fits(f.searched.costs) && stage.laboratory.policies().contains(f.policy))
       eligible.push_back(i);
   }
   for (const std::size_t i : eligible) {

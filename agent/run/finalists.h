@@ -36,8 +36,8 @@ void retrain(std::vector<Finalist>& finalists, const Stage& stage);
 std::vector<Finalist> best_of_lines(std::vector<Finalist> finalists, const Stage& stage);
 
 /// The front of a search: of all lines' points within the budget and the space those that no other one beats
-/// in cost and, on the images that the search did not see, accuracy; the dearest first, each policy and
-/// hardware once.
+/// in cost and, on the images that the search did not see, accuracy; the dearest first. A policy that
+/// costs the same on several hardware configurations is on the smallest.
 std::vector<std::size_t> front_of_all(const std::vector<Finalist>& finalists, const Stage& stage);
 
 /// Of those that the search might have chosen (within the budget, in the space) the best; the first one where
