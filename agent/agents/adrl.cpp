@@ -176,7 +176,7 @@ class Adrl : public Ddpg {
   }
 
   [[nodiscard]] double spent() const override { return spent_; }
-  [[nodiscard]] std::string note() const override { return profile_ ? profile_->note() : note_; }
+  [[nodiscard]] std::string note() const override { return note_; }
 
  protected:
   int picked(std::size_t decision, std::span<const float> actions) override {

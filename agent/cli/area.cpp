@@ -134,12 +134,6 @@ console::Table chips_table(const Report& report) {
   return table;
 }
 
-nlohmann::ordered_json area_json(const codesign::Area& area) {
-  nlohmann::ordered_json json;
-  for (const Resource& resource : kResources) json[resource.name] = area.*resource.amount;
-  return json;
-}
-
 nlohmann::ordered_json report_json(const Report& report) {
   const AreaModel& model = AreaModel::committed();
   nlohmann::ordered_json json{{"hardware", report.hardware.name}};
@@ -158,18 +152,18 @@ nlohmann::ordered_json report_json(const Report& report) {
   for (std::size_t i = 0; i < report.blocks.size(); ++i) {
     const BlockArea& block = report.blocks[i];
     nlohmann::ordered_json entry{{"name", block.block}, {"instances", block.instances}};
-    entry.update(area_json(block.area));
+    entry.update(to_json(block.area));
     entry["levels"] = block.levels;
-    if (!report.modeled.empty()) entry["by_model"] = area_json(report.modeled[i].area);
+    if (!report.modeled.empty()) entry["by_model"] = to_json(report.modeled[i].area);
     json["blocks"].push_back(entry);
   }
   const codesign::Area all = codesign::total(report.blocks);
-  json["total"] = area_json(all);
-  if (!report.modeled.empty()) json["total"]["by_model"] = area_json(codesign::total(report.modeled));
+  json["total"] = to_json(all);
+  if (!report.modeled.empty()) json["total"]["by_model"] = to_json(codesign::total(report.modeled));
   json["chips"] = nlohmann::ordered_json::array();
   for (const Chip* chip : report.chips) {
     nlohmann::ordered_json entry{
-        {"name", chip->name}, {"title", chip->title}, {"share", area_json(codesign::share(all, *chip))}};
+        {"name", chip->name}, {"title", chip->title}, {"share", to_json(codesign::share(all, *chip))}};
     entry["fits"] = codesign::fits(all, *chip);
     json["chips"].push_back(entry);
   }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -131,12 +130,8 @@ BaselineEntry make_entry(const Workload& workload, const host::HardwareInfo& har
   BaselineEntry entry{workload, hardware.fingerprint, measured.cycles(), {}};
   entry.workload.hardware = hardware.name;
   entry.workload.memory = hardware.memory;
-  std::map<std::string, int> times;
-  for (std::size_t i = 0; i < measured.segments.size(); ++i) {
-    std::string name = host::segment_name(network, measured.segments[i]);
-    if (const int time = ++times[name]; time > 1) name += fmt::format("#{}", time);
-    entry.layers.push_back({std::move(name), measured.counters[i][0]});
-  }
+  const auto names = host::segment_names(network, measured.segments);
+  for (std::size_t i = 0; i < names.size(); ++i) entry.layers.push_back({names[i], measured.counters[i][0]});
   return entry;
 }
 

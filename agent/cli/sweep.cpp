@@ -131,14 +131,10 @@ console::Table changes_table(const std::vector<codesign::LayerChange>& changes) 
   return table;
 }
 
-nlohmann::ordered_json area_json(const codesign::Area& area) {
-  return {{"lut", area.lut}, {"ff", area.ff}, {"dsp", area.dsp}, {"bram", area.bram}};
-}
-
 nlohmann::ordered_json sweep_json(const std::vector<SweepRow>& rows, const codesign::SweepPlan& plan,
                                   const std::vector<std::string>& measures) {
   nlohmann::ordered_json json{{"network", plan.network.name}, {"best_in", measures}};
-  if (plan.chip) json["chip"] = {{"name", plan.chip->name}, {"capacity", area_json(plan.chip->capacity)}};
+  if (plan.chip) json["chip"] = {{"name", plan.chip->name}, {"capacity", to_json(plan.chip->capacity)}};
   if (plan.profile) {
     json["energy_profile"] = {{"name", plan.profile->name},
                               {"source", plan.profile->source},
@@ -149,7 +145,7 @@ nlohmann::ordered_json sweep_json(const std::vector<SweepRow>& rows, const codes
     nlohmann::ordered_json point{{"hardware", row.hardware},
                                  {"memory", row.memory},
                                  {"policy", row.policy},
-                                 {"area", row.area_known ? area_json(row.area) : nlohmann::ordered_json()}};
+                                 {"area", row.area_known ? to_json(row.area) : nlohmann::ordered_json()}};
     if (plan.chip) point["share"] = row.share;
     if (!row.refusal.empty()) {
       point["refused"] = row.refusal;
@@ -167,7 +163,7 @@ nlohmann::ordered_json sweep_json(const std::vector<SweepRow>& rows, const codes
     json["points"].push_back(point);
   }
   if (std::ranges::any_of(plan.hardware,
-                          [](const std::string& h) { return h.find('@') != std::string::npos; })) {
+                          [](const std::string& hardware) { return !sim::rtl_of(hardware).empty(); })) {
     json["changes"] = nlohmann::ordered_json::array();
     for (const codesign::LayerChange& change : codesign::rtl_changes(rows)) {
       json["changes"].push_back({{"hardware", change.hardware},

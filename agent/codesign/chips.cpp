@@ -14,6 +14,12 @@ Area& Area::operator+=(const Area& other) {
   return *this;
 }
 
+nlohmann::ordered_json to_json(const Area& area) {
+  nlohmann::ordered_json json;
+  for (const Resource& resource : kResources) json[resource.name] = area.*resource.amount;
+  return json;
+}
+
 const std::vector<Chip>& chips() {
   static const std::vector<Chip> all = [] {
     const auto json = nlohmann::json::parse(chips_json());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ struct Area {
   Area& operator+=(const Area& other);
   bool operator==(const Area&) const = default;
 };
+
+/// A field per resource.
+nlohmann::ordered_json to_json(const Area& area);
 
 /// A resource's name in texts and tables, and where it stands.
 struct Resource {

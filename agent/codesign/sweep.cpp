@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <mutex>
 
 #include "agent/codesign/area_model.h"
@@ -56,12 +55,10 @@ void measure(SweepRow& row, const SweepPlan& plan, host::SegmentMeter& meter, co
   row.clock_hz = hardware.clock_hz;
   row.cycles = measured.cycles();
   if (plan.profile) row.energy = host::energy(measured.total, *plan.profile, hardware).total();
-  std::map<std::string, int> times;
+  const auto names = host::segment_names(plan.network, measured.segments);
   for (std::size_t i = 0; i < measured.segments.size(); ++i) {
     row.achieved += host::roofline(measured.segments[i], hardware).times(measured.runs[i]).cycles();
-    std::string name = host::segment_name(plan.network, measured.segments[i]);
-    if (const int time = ++times[name]; time > 1) name += fmt::format("#{}", time);
-    row.layers.emplace_back(std::move(name), measured.counters[i][0]);
+    row.layers.emplace_back(names[i], measured.counters[i][0]);
   }
   row.achieved /= static_cast<double>(row.cycles);
 }

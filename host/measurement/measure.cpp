@@ -293,6 +293,17 @@ std::string segment_name(const Network& network, const Segment& segment) {
   return name;
 }
 
+std::vector<std::string> segment_names(const Network& network, std::span<const Segment> segments) {
+  std::vector<std::string> names;
+  std::unordered_map<std::string, int> times;
+  for (const Segment& segment : segments) {
+    std::string name = segment_name(network, segment);
+    if (const int time = ++times[name]; time > 1) name += fmt::format("#{}", time);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 namespace {
 
 /// What runs image by image is one segment, with the sum of its records.

@@ -88,6 +88,8 @@ struct MeasuredNetwork {
 
 /// The layers that one segment computes: "conv1+add1", a layer and what is fused behind it.
 std::string segment_name(const Network& network, const Segment& segment);
+/// Of all in order; of equal names the second is "conv1#2", and so on.
+std::vector<std::string> segment_names(const Network& network, std::span<const Segment> segments);
 
 /// The counters of whole networks, for a job of `images` images. A network's total is the sum of its
 /// segments' records and of the constant that a job counts besides: exactly what a run of the whole network
